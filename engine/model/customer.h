@@ -1,0 +1,139 @@
+// The state of one customer: what is known (facts) and what was decided (memory). Truth values of conditions are not stored: they follow
+// from the facts at an instant.
+//
+// One shard thread owns a state; nothing here is thread-safe. The codec is versioned (kCustomerVersion) and exact: decode(encode(s)) == s.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "engine/model/id_index.h"
+#include "engine/model/input.h"
+#include "engine/model/rows.h"
+
+namespace nudge {
+
+// Stable for the life of a data directory (see plan/registry.h).
+using RootId = std::uint32_t;
+using RuleId = std::uint32_t;
+
+// Every accepted update of every attribute, by (attribute, time, id): the greatest at or before an instant is the value at that instant,
+// whatever the order of arrival. Removal is an update with a missing value.
+class AttributeHistory {
+ public:
+  struct Update {
+    AttributeId attribute;
+    TimeMs time;
+    std::string id;
+    Value value;
+    friend bool operator==(const Update&, const Update&) = default;
+  };
+
+  // The value at `now`; missing when there is none. `until`: when the value changes by an update dated ahead (else kNever).
+  ValueView at(AttributeId attribute, TimeMs now, TimeMs& until) const;
+  // Since when the value at `now` has been what it is (repeated equal values do not restart it); kNever when missing and never set.
+  TimeMs since(AttributeId attribute, TimeMs now) const;
+  // The value that held before the last change at or before `now`; missing when there is none.
+  ValueView previous(AttributeId attribute, TimeMs now) const;
+
+  // False when an update with this (attribute, time, id) is there already.
+  bool insert(AttributeId attribute, TimeMs time, std::string_view id, const Value& value);
+  const std::vector<Update>& all() const { return updates_; }
+  // Earliest time of an update after `now`, or kNever.
+  TimeMs next_after(TimeMs now) const;
+  std::size_t memory_bytes() const;
+  void encode(Writer& out) const;
+  bool decode(Reader& in);
+
+ private:
+  std::vector<Update> updates_;
+};
+
+struct TagUpdate {
+  std::string tag;
+  TimeMs time;
+  std::string id;
+  bool removed;
+  TimeMs expires;  // kNever: stays
+  friend bool operator==(const TagUpdate&, const TagUpdate&) = default;
+};
+
+// The customer is in the root's segment since then.
+struct Membership {
+  RootId root;
+  TimeMs since;
+  friend bool operator==(const Membership&, const Membership&) = default;
+};
+
+// The root's truth cannot change by time alone before `until`.
+struct Wake {
+  RootId root;
+  TimeMs until;
+  friend bool operator==(const Wake&, const Wake&) = default;
+};
+
+// The rule last fired for this customer (and key, for rules that fire per value) then.
+struct LastFired {
+  RuleId rule;
+  std::string key;
+  TimeMs at;
+  friend bool operator==(const LastFired&, const LastFired&) = default;
+};
+
+// What made a rule fire: kept by a run so that later steps can still speak of the event.
+struct Cause {
+  enum class Kind : std::uint8_t { event = 1, enters = 2, leaves = 3, attribute = 4, schedule = 5 };
+  Kind kind = Kind::event;
+  TimeMs at = 0;                       // the instant judged
+  EventTypeId type = kNoEventType;     // event: which row
+  TimeMs row_time = 0;
+  std::string row_id;
+  std::string key;                     // per-value key, empty otherwise
+  friend bool operator==(const Cause&, const Cause&) = default;
+};
+
+// A firing whose later steps are still to come.
+struct Run {
+  RuleId rule;
+  std::uint32_t step;   // the next step
+  TimeMs due;           // when it is to be done
+  TimeMs started;       // the instant of the firing
+  Cause cause;
+  friend bool operator==(const Run&, const Run&) = default;
+};
+
+struct CustomerState {
+  std::string id;
+  TimeMs clock = kAlways;       // the last instant judged; rows after it are still to come
+  std::uint64_t plan = 0;       // sequence number of the plan that memberships and wakes are those of
+  std::uint64_t applied = 0;    // sequence number of the last log block in this state (kept by the runtime)
+
+  AttributeHistory attributes;
+  std::vector<TagUpdate> tags;                               // by (tag, time, id)
+  std::vector<std::pair<EventTypeId, Rows>> events;          // by type
+  std::vector<Membership> members;                           // by root
+  std::vector<Wake> wakes;                                   // by root; only those that ever come
+  std::vector<LastFired> fired;                              // by (rule, key)
+  std::vector<Run> runs;                                     // by (due, rule, step, cause)
+  IdIndex ids;                                               // of everything stored above; derived
+
+  bool known() const { return clock != kAlways; }
+  const Rows* rows(EventTypeId type) const;   // null: none
+  Rows& rows_for(EventTypeId type);           // made when absent
+  bool is_member(RootId root) const;
+  // Takes an input's facts in (rows, attribute updates, tags). False, and nothing changes, when its id is there already.
+  bool store(const Input& input, const Catalog& catalog);
+  // The stored input with this id, put together again from the facts; nothing when the id is new. For telling a duplicate from a conflict.
+  std::optional<Input> find(std::string_view input_id, const Catalog& catalog) const;
+  std::size_t memory_bytes() const;
+};
+
+inline constexpr std::uint8_t kCustomerVersion = 1;
+void encode_customer(std::string& out, const CustomerState& state, const Catalog& catalog);
+Result<CustomerState> decode_customer(std::string_view bytes, const Catalog& catalog);
+
+}  // namespace nudge

@@ -1,0 +1,24 @@
+// Which event ids a customer has, in four bytes each: a set of 32-bit fingerprints. A hit must be verified against the rows; a miss is certain.
+// Derived from the rows, never stored. Not thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+namespace nudge {
+
+class IdIndex {
+ public:
+  void add(std::string_view id);
+  bool may_have(std::string_view id) const;
+  std::size_t size() const { return count_; }
+  std::size_t memory_bytes() const { return slots_.capacity() * sizeof(std::uint32_t); }
+
+ private:
+  void grow();
+  std::vector<std::uint32_t> slots_;  // open addressing, zero is empty; a power of two long
+  std::uint32_t count_ = 0;
+};
+
+}  // namespace nudge
