@@ -27,7 +27,6 @@ struct TemplatePart {
     event_id,
     rule_name,
     now,
-    assignee_name, // filled in when the owner is chosen; see core/desk.h
   };
   Kind kind = Kind::text;
   std::string text;

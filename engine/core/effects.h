@@ -1,0 +1,96 @@
+// What a step decided. Plain data; owned by the caller; everything needed later is copied in, so effects outlive the plan.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/plan/plan.h"
+
+namespace nudge {
+
+// How an input ended.
+enum class Receipt : std::uint8_t {
+  stored,
+  duplicate,  // same id, same content: acknowledged, nothing changed
+  conflict,   // same id, other content: the first is kept, this one is refused
+};
+
+// A customer entered or left a segment.
+struct Edge {
+  RootId root = kNone;
+  bool entered = false;
+  bool silent = false;   // by seeding or import: counted, never fired on
+  TimeMs at = 0;
+};
+
+// Why a firing, or a step of one, did not act. Numbers are stored: append only.
+enum class Held : std::uint8_t {
+  none = 0,
+  once_per = 1,      // fired for this customer within `once_per`
+  rollout = 2,       // outside the rollout percentage
+  holdout = 3,       // in the holdout group
+  shadow = 4,        // the rule decides and records, and does nothing
+  only_if = 5,       // the step's only_if was false when it was due
+  at_most = 6,       // the rule's at_most over all customers was reached (decided by the desk)
+  render = 7,        // a template could not be rendered; the detail says why
+  rule_gone = 8,     // the rule was removed or paused while the run was waiting
+  runs_full = 9,     // too many delayed steps are waiting for this customer
+};
+std::string_view held_text(Held h);
+
+// One decision about one rule and customer. A firing gives one decision (fired or held); a delayed step gives one more when it is due.
+struct Decision {
+  std::uint64_t number = 0;      // given by the runtime: order within the data directory
+  bool fired = false;
+  Held held = Held::none;
+  std::string rule;
+  RuleId rule_id = kNone;
+  std::uint64_t rule_version = 0;
+  std::string customer;
+  TimeMs at = 0;                 // the instant judged
+  Cause cause;
+  std::uint32_t step = kNone;    // kNone: the firing itself
+  std::string detail;
+};
+
+// An action to be carried out. `id` is derived from rule, version, customer, cause and step: neither replay nor restart makes a second one.
+struct ActionOut {
+  Hash128 id;
+  std::string rule;
+  RuleId rule_id = kNone;
+  std::uint64_t rule_version = 0;
+  std::string customer;
+  Cause cause;
+  std::uint32_t step = 0;
+  std::int32_t priority = 50;
+  TimeMs at = 0;                 // the instant it was decided
+  Category category = Category::sales;
+  std::string kind;              // call_task, email, sms …
+  std::string channel;
+  std::string connector;         // empty: the kind's default
+  bool mandatory = false;
+  TimeMs due = 0;                // call_task: deadline, 0: none
+  std::string reason;            // for people: why this happened
+  std::string payload;           // the rendered parameters: a JSON object
+  // call_task: who may get it; decided by the desk, in the order of the log.
+  bool assigns = false;
+  Assignment assignment;
+  std::vector<std::pair<AttributeId, Value>> customer_values;  // what the assignment compares with
+  std::string owner;             // given by the desk: a member's id, or empty
+  std::string owner_name;
+};
+
+struct Effects {
+  std::vector<Edge> edges;
+  std::vector<Decision> decisions;
+  std::vector<ActionOut> actions;
+  void clear() { edges.clear(); decisions.clear(); actions.clear(); }
+};
+
+void encode_decision(Writer& out, const Decision& d);
+bool decode_decision(Reader& in, Decision& d);
+void encode_action(Writer& out, const ActionOut& a);
+bool decode_action(Reader& in, ActionOut& a);
+
+}  // namespace nudge

@@ -1,0 +1,53 @@
+// The engine: step(plan, customer state, input, now) -> new state, effects. A pure function (docs/architecture.md, law 1): no clock, no randomness, no I/O.
+//
+// An Engine object holds scratch memory only; one per thread. Same plan, state, inputs and instants give the same effects, bit for bit.
+//
+// Instants. Each customer has a logical clock (CustomerState::clock). A caller hands in everything that arrived for a customer at one
+// millisecond in ONE call of step, and never a `now` at or before the customer's clock. Boundaries due before `now` are judged first, each at its
+// own instant, in order; those due at `now` are judged together with the inputs.
+#pragma once
+
+#include <memory>
+#include <span>
+
+#include "engine/core/effects.h"
+#include "engine/model/customer.h"
+#include "engine/plan/plan.h"
+
+namespace nudge {
+
+class Evaluator;
+
+class Engine {
+ public:
+  Engine();
+  ~Engine();
+  Engine(Engine&&) noexcept;
+  Engine& operator=(Engine&&) noexcept;
+
+  // Takes the inputs in at `now` and judges that instant. `receipts` gets one entry per input. Appends to `effects`.
+  // Inputs must fit plan.catalog and belong to `state.id`; a state never heard of before is a fresh CustomerState with its id set.
+  void step(const Plan& plan, CustomerState& state, std::span<const Input> inputs, TimeMs now, std::vector<Receipt>& receipts, Effects& effects);
+
+  // Judges every boundary due strictly before `now`, each at its own instant, in order. The clock passed is remembered.
+  void advance(const Plan& plan, CustomerState& state, TimeMs now, Effects& effects);
+
+  // Brings a state that was judged under an earlier plan to this one: segments that are new since are seeded with the answer at their activation
+  // (fired on where a rule says `existing: fire`), those gone are dropped, then time catches up to the customer's clock.
+  // step and advance do this by themselves; the background sweep calls it with no input.
+  void reconcile(const Plan& plan, CustomerState& state, Effects& effects);
+
+  // The earliest instant at which something is due by time alone; kNever when nothing is.
+  static TimeMs next_due(const CustomerState& state);
+
+  // The answer of a condition at any instant, from what is known now (`nudge segment NAME --at TIME`). Does not change the state.
+  bool holds(const Plan& plan, const CustomerState& state, NodeId node, TimeMs now);
+  // The value of a trait or score expression at an instant.
+  Value value(const Plan& plan, const CustomerState& state, ExprId expr, TimeMs now);
+
+ private:
+  struct Scratch;
+  std::unique_ptr<Scratch> scratch_;
+};
+
+}  // namespace nudge
