@@ -61,6 +61,7 @@ endfunction()
 function(nudge_executable name)
   cmake_parse_arguments(arg "" "" "SOURCES;DEPENDS" ${ARGN})
   add_executable(${name} ${arg_SOURCES})
+  target_compile_options(${name} PRIVATE -fPIC)  # as the shared header was compiled: clang refuses it with -fPIE
   target_link_libraries(${name} PRIVATE nudge_options ${arg_DEPENDS})
   target_precompile_headers(${name} REUSE_FROM nudge_pch)
 endfunction()
