@@ -1,0 +1,227 @@
+#include "engine/simulate/world.h"
+
+#include <algorithm>
+
+#include "engine/base/codec.h"
+
+namespace nudge {
+
+World::World(TimeMs start) : clock_(start) {}
+
+void World::load(std::unique_ptr<Plan> plan) {
+  settle();
+  registry_.bind(*plan, clock_);
+  plan_ = std::move(plan);
+  for (auto& [id, state] : states_) {
+    Effects effects;
+    engine_.reconcile(*plan_, state, effects);
+    keep(state, effects);
+    schedule(state);
+  }
+}
+
+void World::move_to(TimeMs now) {
+  if (now <= clock_) return;
+  for (TimeMs at = next_instant(); at < now; at = next_instant()) {
+    clock_ = std::max(clock_, at);
+    run_instant(at);
+  }
+  clock_ = now;
+}
+
+void World::settle() {
+  if (plan_ == nullptr) return;
+  for (TimeMs at = next_instant(); at <= clock_; at = next_instant()) run_instant(at);
+}
+
+void World::submit(Input input) { submit_at(clock_, std::move(input)); }
+
+void World::submit_at(TimeMs arrival, Input input) {
+  auto& waiting = arriving_[std::max(arrival, clock_)];
+  auto same = std::ranges::find(waiting, input.customer, &Arrivals::customer);
+  if (same == waiting.end()) same = waiting.insert(same, Arrivals{input.customer, {}});
+  same->inputs.push_back(std::move(input));
+}
+
+const CustomerState* World::find(std::string_view customer) const {
+  const auto found = states_.find(customer);
+  return found == states_.end() ? nullptr : &found->second;
+}
+
+bool World::is_member(std::string_view customer, const Segment& segment) const {
+  const CustomerState* state = find(customer);
+  return state != nullptr && state->is_member(segment.root);
+}
+
+std::vector<std::string> World::members(const Segment& segment) const {
+  std::vector<std::string> ids;
+  for (const auto& [id, state] : states_) {
+    if (state.is_member(segment.root)) ids.push_back(id);
+  }
+  return ids;
+}
+
+std::vector<std::string> World::members_at(NodeId node, TimeMs at) {
+  std::vector<std::string> ids;
+  for (const auto& [id, state] : states_) {
+    if (engine_.holds(*plan_, state, node, at)) ids.push_back(id);
+  }
+  return ids;
+}
+
+Value World::value(std::string_view customer, ExprId expr) {
+  const CustomerState* state = find(customer);
+  return state == nullptr ? Value() : engine_.value(*plan_, *state, expr, clock_);
+}
+
+CustomerState& World::state_of(std::string_view customer) {
+  auto found = states_.find(customer);
+  if (found == states_.end()) {
+    found = states_.emplace(std::string(customer), CustomerState()).first;
+    found->second.id = found->first;
+  }
+  return found->second;
+}
+
+void World::judge(CustomerState& state, std::span<const Input> inputs, TimeMs now) {
+  // A customer already judged in this millisecond waits for the next one, as in the daemon.
+  if (state.known() && now <= state.clock) now = state.clock + 1;
+  std::vector<Receipt> receipts;
+  Effects effects;
+  engine_.step(*plan_, state, inputs, now, receipts, effects);
+  for (std::size_t i = 0; i < inputs.size() && i < receipts.size(); ++i) record_.receipts.push_back({state.id, inputs[i].id, receipts[i]});
+  keep(state, effects);
+  schedule(state);
+}
+
+void World::keep(const CustomerState& state, Effects& effects) {
+  desk_.settle(*plan_, effects);
+  for (const Edge& edge : effects.edges) {
+    const auto segment = plan_->segment_of_root.find(edge.root);
+    record_.edges.push_back(
+        {state.id, segment == plan_->segment_of_root.end() ? std::string() : plan_->segments[segment->second].name, edge});
+  }
+  std::string bytes;
+  Writer writer(bytes);
+  writer.fixed64(digest_.hi);
+  writer.fixed64(digest_.lo);
+  for (Decision& decision : effects.decisions) {
+    decision.number = record_.decisions.size() + 1;
+    encode_decision(writer, decision);
+    record_.decisions.push_back(decision);
+  }
+  for (const ActionOut& action : effects.actions) {
+    encode_action(writer, action);
+    record_.actions.push_back(action);
+    if (action.kind == "call_task") open_task(action);
+  }
+  if (!effects.decisions.empty() || !effects.actions.empty()) digest_ = hash128(bytes);
+}
+
+void World::schedule(const CustomerState& state) {
+  const TimeMs due = Engine::next_due(state);
+  const auto known = due_of_.find(state.id);
+  if (known != due_of_.end()) {
+    if (known->second == due) return;
+    due_.erase({known->second, state.id});
+    due_of_.erase(known);
+  }
+  if (due == kNever) return;
+  due_.emplace(due, state.id);
+  due_of_.emplace(state.id, due);
+}
+
+TimeMs World::next_instant() const {
+  TimeMs at = kNever;
+  if (!due_.empty()) at = std::min(at, due_.begin()->first);
+  if (!arriving_.empty()) at = std::min(at, arriving_.begin()->first);
+  if (!deadlines_.empty()) at = std::min(at, deadlines_.begin()->first);
+  return at;
+}
+
+void World::run_instant(TimeMs at) {
+  tell_overdue(at);
+  if (const auto arrived = arriving_.find(at); arrived != arriving_.end()) {
+    const std::vector<Arrivals> waiting = std::move(arrived->second);
+    arriving_.erase(arrived);
+    for (const Arrivals& one : waiting) judge(state_of(one.customer), one.inputs, at);
+  }
+  while (!due_.empty() && due_.begin()->first <= at) {
+    const std::pair<TimeMs, std::string> next = *due_.begin();
+    CustomerState& state = state_of(next.second);
+    judge(state, {}, next.first);
+    // A boundary that asks to be judged again at the same instant would never end; the engine never does that.
+    if (const auto again = due_of_.find(next.second); again != due_of_.end() && again->second <= next.first) {
+      due_.erase({again->second, next.second});
+      due_of_.erase(again);
+    }
+  }
+}
+
+void World::open_task(const ActionOut& action) {
+  tasks_.push_back(WorldTask{action});
+  if (!action.owner.empty()) desk_.task_opened(action.owner);
+  if (action.due != 0) deadlines_.emplace(action.due, tasks_.size() - 1);
+  echo(action, "task_created", action.at + 1, {});
+}
+
+void World::tell_overdue(TimeMs at) {
+  while (!deadlines_.empty() && deadlines_.begin()->first <= at) {
+    WorldTask& task = tasks_[deadlines_.begin()->second];
+    deadlines_.erase(deadlines_.begin());
+    if (!task.open || task.overdue_told) continue;
+    task.overdue_told = true;
+    echo(task.action, "task_overdue", at, {});
+  }
+}
+
+bool World::complete_task(std::string_view customer, std::string_view rule, std::string_view disposition, std::string_view note) {
+  const auto task = std::find_if(tasks_.rbegin(), tasks_.rend(),
+                                 [&](const WorldTask& t) { return t.open && t.action.customer == customer && t.action.rule == rule; });
+  if (task == tasks_.rend()) return false;
+  task->open = false;
+  if (!task->action.owner.empty()) desk_.task_closed(task->action.owner);
+  std::vector<std::pair<std::string_view, Value>> more;
+  if (!disposition.empty()) more.emplace_back("disposition", Value::of_text(disposition));
+  if (!note.empty()) more.emplace_back("note", Value::of_text(note));
+  echo(task->action, "task_completed", clock_, more);
+  return true;
+}
+
+bool World::report_delivery(std::string_view customer, std::string_view rule, std::string_view outcome, std::string_view detail) {
+  const auto action = std::find_if(record_.actions.rbegin(), record_.actions.rend(),
+                                   [&](const ActionOut& a) { return a.customer == customer && a.rule == rule && a.kind != "call_task"; });
+  if (action == record_.actions.rend()) return false;
+  std::vector<std::pair<std::string_view, Value>> more;
+  if (!detail.empty()) more.emplace_back("reason", Value::of_text(detail));
+  echo(*action, "message_" + std::string(outcome), clock_, more);
+  return true;
+}
+
+void World::echo(const ActionOut& action, std::string_view type, TimeMs at, const std::vector<std::pair<std::string_view, Value>>& more) {
+  const Catalog& catalog = *plan_->catalog;
+  Input input;
+  input.type = catalog.find_event(type);
+  if (input.type == kNoEventType) return;
+  const EventTypeDef& definition = catalog.events[input.type];
+  input.customer = action.customer;
+  input.id = to_hex(action.id) + ":" + std::string(type);
+  input.time = at;
+  input.fields.resize(definition.fields.size());
+  const auto set = [&](std::string_view field, Value value) {
+    const FieldId id = definition.find(field);
+    if (id != kNoField && kind_of(definition.fields[id].type) == value.kind) input.fields[id] = std::move(value);
+  };
+  set("rule", Value::of_text(action.rule));
+  set("action", Value::of_text(to_hex(action.id)));
+  set("task", Value::of_text(to_hex(action.id)));
+  set("kind", Value::of_text(action.kind));
+  set("channel", Value::of_text(action.channel));
+  if (!action.owner.empty()) set("owner", Value::of_text(action.owner));
+  if (action.due != 0) set("due", Value::of_timestamp(action.due));
+  set("mandatory", Value::of_boolean(action.mandatory));
+  for (const auto& [field, value] : more) set(field, value);
+  submit_at(at, std::move(input));
+}
+
+}  // namespace nudge

@@ -1,0 +1,125 @@
+// A company in memory: runs a plan over customers in virtual time with the daemon's own engine and desk. Tests of rules, backtests and
+// replay stand on it.
+//
+// It keeps the daemon's promises about instants: what arrives for a customer at one millisecond is judged together, boundaries are judged
+// in due order over all customers, a timer never runs early. Deterministic: the same calls give the same record, bit for bit. Not
+// thread-safe; owns all it holds.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "engine/core/desk.h"
+#include "engine/core/engine.h"
+#include "engine/plan/registry.h"
+
+namespace nudge {
+
+// All that was decided so far, in the order of the log.
+struct WorldRecord {
+  struct CustomerEdge {
+    std::string customer;
+    std::string segment;
+    Edge edge;
+  };
+  struct InputReceipt {
+    std::string customer;
+    std::string id;
+    Receipt receipt;
+  };
+  std::vector<CustomerEdge> edges;
+  std::vector<Decision> decisions;
+  std::vector<ActionOut> actions;
+  std::vector<InputReceipt> receipts;
+};
+
+// A call task on somebody's list.
+struct WorldTask {
+  ActionOut action;
+  bool open = true;
+  bool overdue_told = false;
+};
+
+class World {
+ public:
+  // Nobody is known and nothing is switched on; the clock shows `start`.
+  explicit World(TimeMs start);
+  World(const World&) = delete;
+  World& operator=(const World&) = delete;
+
+  // Switches a plan on at the clock, after all that was due by then; a later one takes over as a reload does. Its catalog must continue the
+  // ids of the one before it (Catalog::continue_from).
+  void load(std::unique_ptr<Plan> plan);
+  const Plan& plan() const { return *plan_; }
+
+  TimeMs clock() const { return clock_; }
+  // Judges everything due before `now`, each at its own instant, and lets the clock show `now`. What is due at `now` waits for what else
+  // arrives then. An instant before the clock changes nothing.
+  void move_to(TimeMs now);
+  // Judges what arrived at the clock and what is due at it. To be called before looking at results.
+  void settle();
+  // Takes in what arrives at the clock. It is judged with all that arrives for this customer at this instant.
+  void submit(Input input);
+  // The same at a later instant.
+  void submit_at(TimeMs arrival, Input input);
+
+  // Null: never heard of.
+  const CustomerState* find(std::string_view customer) const;
+  const std::map<std::string, CustomerState, std::less<>>& customers() const { return states_; }
+  // Whether the customer is in the segment by what was judged.
+  bool is_member(std::string_view customer, const Segment& segment) const;
+  // Who is in it, in the order of ids.
+  std::vector<std::string> members(const Segment& segment) const;
+  // For whom the condition holds at any instant, by what is known now, in the order of ids.
+  std::vector<std::string> members_at(NodeId node, TimeMs at);
+  // The value of a trait or score for a customer at the clock; missing when the customer is not known.
+  Value value(std::string_view customer, ExprId expr);
+
+  const WorldRecord& record() const { return record_; }
+  const std::vector<WorldTask>& tasks() const { return tasks_; }
+  // Closes the newest open task of the rule for the customer and tells the rules so (task_completed). False when there is none.
+  bool complete_task(std::string_view customer, std::string_view rule, std::string_view disposition, std::string_view note);
+  // How the newest action of the rule for the customer went, told to the rules: "accepted", "failed", "held". False when there is none.
+  bool report_delivery(std::string_view customer, std::string_view rule, std::string_view outcome, std::string_view detail);
+
+  // 32 hexadecimal digits over all decisions and actions in order: equal digests mean equal decisions.
+  std::string digest() const { return to_hex(digest_); }
+
+ private:
+  struct Arrivals {
+    std::string customer;
+    std::vector<Input> inputs;
+  };
+  CustomerState& state_of(std::string_view customer);
+  void judge(CustomerState& state, std::span<const Input> inputs, TimeMs now);
+  void keep(const CustomerState& state, Effects& effects);
+  void schedule(const CustomerState& state);
+  // The earliest instant at which anything is to be judged: an input under way, a boundary, a task's deadline.
+  TimeMs next_instant() const;
+  void run_instant(TimeMs at);
+  void open_task(const ActionOut& action);
+  void tell_overdue(TimeMs at);
+  // An event that nudge itself makes about one of its actions. Fields that the catalog's event does not have are left out.
+  void echo(const ActionOut& action, std::string_view type, TimeMs at, const std::vector<std::pair<std::string_view, Value>>& more);
+
+  Engine engine_;
+  Desk desk_;
+  Registry registry_;
+  std::shared_ptr<const Plan> plan_;
+  TimeMs clock_;
+  std::map<std::string, CustomerState, std::less<>> states_;
+  std::set<std::pair<TimeMs, std::string>> due_;       // by instant, then customer
+  std::map<std::string, TimeMs, std::less<>> due_of_;  // customer -> its entry in due_
+  std::map<TimeMs, std::vector<Arrivals>> arriving_;   // by instant; customers in the order of arrival
+  std::multimap<TimeMs, std::size_t> deadlines_;       // open tasks by due time
+  std::vector<WorldTask> tasks_;
+  WorldRecord record_;
+  Hash128 digest_;
+};
+
+}  // namespace nudge
