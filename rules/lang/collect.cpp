@@ -1,0 +1,33 @@
+#include "rules/lang/collect.h"
+
+namespace nudge::lang {
+namespace {
+
+template <class T>
+void add_all(std::map<std::string_view, const T*>& table, const std::vector<T>& definitions, std::string_view what, doc::Diagnostics& diagnostics) {
+  for (const T& definition : definitions) {
+    const auto [place, added] = table.emplace(definition.name.text, &definition);
+    if (added) continue;
+    const Where& first = place->second->name.where;
+    diagnostics.error("R0309", *definition.name.where.document, definition.name.where.mark,
+                      "there are two " + std::string(what) + "s named " + doc::quoted(definition.name.text) + "; the first is at " + first.document->name() + ":" + std::to_string(first.mark.line),
+                      "names are unique over all files: rename one of them");
+  }
+}
+
+}  // namespace
+
+Names collect(const std::vector<FileAst>& files, doc::Diagnostics& diagnostics) {
+  Names names;
+  for (const FileAst& file : files) {
+    add_all(names.segments, file.segments, "segment", diagnostics);
+    add_all(names.traits, file.traits, "trait", diagnostics);
+    add_all(names.scores, file.scores, "score", diagnostics);
+    add_all(names.rules, file.rules, "rule", diagnostics);
+    add_all(names.templates, file.templates, "template", diagnostics);
+    add_all(names.teams, file.teams, "team", diagnostics);
+  }
+  return names;
+}
+
+}  // namespace nudge::lang

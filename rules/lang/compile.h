@@ -1,0 +1,131 @@
+// The third pass: names to ids, types checked, conditions to the plan's shared graph. Every mistake is reported; compilation goes on with a
+// stand-in, so that one load shows them all. A plan made under errors is thrown away by the caller.
+//
+// Thread-safety: none. Points to the ASTs, the catalog and the sink for its lifetime.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/plan/plan.h"
+#include "rules/lang/collect.h"
+#include "rules/lang/operators.h"
+#include "rules/lang/source.h"
+
+namespace nudge::lang {
+
+/// Where a condition or template stands, which decides what it may speak of.
+struct Scope {
+  EventTypeId row_event = kNoEventType;  // inside `where` of this event
+  bool in_rule = false;
+  EventTypeId trigger_event = kNoEventType;  // the rule fires on this event
+  bool any_event = false;                    // a template nobody uses: `event.x` of any event type will do
+  bool assigns = false;                      // an action with an assignee
+  std::string user;                          // "the rule `x`", for messages about what it uses
+};
+
+/// The left side of a comparison.
+struct Operated {
+  ExprId expr = kNone;
+  Type type = Type::text;
+  std::string what;                  // "the attribute `tier`"
+  const LeafDef* leaf = nullptr;     // for one_of
+  AttributeId attribute = kNoAttribute;
+  bool ok = false;
+};
+
+class Compiler {
+ public:
+  Compiler(const Names& names, std::shared_ptr<const Catalog> catalog, const CompileOptions& options, doc::Diagnostics& diagnostics);
+
+  /// Everything in `names` as a plan; null when finishing was not possible. Call once.
+  std::unique_ptr<Plan> run();
+
+ private:
+  enum class Progress : std::uint8_t { untouched, under_way, done };
+
+  // compile.cpp: definitions, and references to them
+  NodeId segment_reference(const Name& name);
+  Operated trait_reference(const Name& name);
+  Operated score_reference(const Name& name);
+  void compile_segment(std::size_t index);
+  void compile_trait(std::size_t index);
+  void compile_score(std::size_t index);
+  /// False, and reported, when following this reference would go in a circle or too deep.
+  bool enter(Progress progress, const std::string& label, const Where& where);
+
+  // compile_condition.cpp
+  NodeId condition(const Condition& condition, const Scope& scope);
+  NodeId event_condition(const EventQuery& query, const Scope& scope);
+  /// The aggregate as an expression; `type` of the result in Operated.
+  Operated aggregate(const EventQuery& query, const Scope& scope);
+  NodeId sequence_condition(const Condition& condition, const Scope& scope);
+  NodeId row_filter(const std::unique_ptr<Condition>& filter, EventTypeId event, const Scope& scope);
+  Window window(const WindowAst& ast);
+  EventTypeId event_type(const Name& name);
+  /// kNoField and reported when unknown. An object gives kNoField without a report and sets *object.
+  FieldId field(const Name& name, EventTypeId event, const ObjectDef** object);
+  Type field_type(EventTypeId event, FieldId field) const;
+  Operated attribute_operand(const Name& name, const ObjectDef** object);
+  NodeId object_condition(const ObjectDef& object, const Comparison& comparison, EventTypeId event, const std::string& what, const Where& where);
+
+  // compile_comparison.cpp
+  NodeId comparison(const Operated& left, const Comparison& comparison, const Scope& scope, const Where& where);
+  NodeId simple_comparison(const Operated& left, const Comparison& comparison, const OperatorInfo& info, const Scope& scope);
+  NodeId nested_comparison(const Operated& left, const Comparison& comparison, const Scope& scope);
+  NodeId changed_condition(const Operated& left, const Comparison& comparison);
+  NodeId has_been_condition(const Operated& left, const Comparison& comparison, const Scope& scope);
+  NodeId band_condition(std::size_t score, const Comparison& comparison);
+  /// True when `node` took a reference (`{trait: …}`) as its right side; *ok tells whether it was right.
+  bool right_reference(const Operated& left, const Raw& operand, const OperatorInfo& info, const Scope& scope, Node& node, bool* ok);
+  std::optional<Value> literal(const Operated& left, const doc::Node& node, const Where& where);
+  std::optional<DurationMs> window_length(const Raw& raw);
+
+  // compile_rule.cpp
+  void compile_rule(const RuleAst& ast);
+  Trigger trigger(const RuleAst& ast, Scope& scope);
+  std::vector<Value> change_values(const Raw& raw, const Operated& attribute);
+  void check_rule_options(const RuleAst& ast, const Trigger& trigger, bool trigger_ok);
+  Goal goal(const RuleAst& ast);
+
+  // compile_action.cpp
+  Action action(const ActionAst& ast, const RuleAst& rule, const Scope& scope);
+  void task_action(MapReader& map, Action& action, const Scope& scope);
+  void message_action(MapReader& map, Action& action, const Scope& scope);
+  void webhook_action(MapReader& map, Action& action, const Scope& scope);
+  void assignment(MapReader& map, Action& action);
+  MemberFilter member_filter(const MemberFilterAst& ast, const Team* team);
+  Operated member_property(const Name& name, const Team* team);
+  void use_template(const Name& name, Action& action, const Scope& scope);
+  /// Adds the parameter when the key is there: a template text.
+  bool text_param(MapReader& map, std::string_view key, Action& action, const Scope& scope);
+  void recipient_param(MapReader& map, std::string_view attribute, Action& action, const Scope& scope);
+  std::optional<Param> data_param(const Context& context, const doc::Node& node, std::string_view name, const Scope& scope);
+
+  // compile_template.cpp
+  TemplateId template_text(std::string_view text, const Where& where, const Scope& scope);
+  bool template_variable(std::string_view variable, TemplatePart& part, Type& type, const Where& where, const Scope& scope);
+  void check_unused_templates();
+
+  void error(std::string_view code, const Where& where, std::string message, std::string hint = {});
+  [[nodiscard]] Context context_of(const Where& where) { return {*where.document, diagnostics_}; }
+  NodeId broken() { return builder_.constant(false); }
+
+  const Names& names_;
+  std::shared_ptr<const Catalog> catalog_;
+  const CompileOptions& options_;
+  doc::Diagnostics& diagnostics_;
+  PlanBuilder builder_;
+  // By index into the plan's vectors, which are in the order of the names.
+  std::vector<const SegmentAst*> segments_;
+  std::vector<const TraitAst*> traits_;
+  std::vector<const ScoreAst*> scores_;
+  std::vector<Progress> segment_progress_, trait_progress_, score_progress_;
+  std::vector<NodeId> segment_nodes_;
+  std::vector<Operated> trait_values_;
+  std::vector<std::string> path_;  // definitions under way, for messages about circles
+  std::vector<std::string_view> used_templates_;
+};
+
+}  // namespace nudge::lang

@@ -1,0 +1,38 @@
+// The first pass: one file's tree to plain structs. Shapes, words and durations are checked here; names and types are not looked up.
+#pragma once
+
+#include "rules/lang/ast.h"
+
+namespace nudge::lang {
+
+/// Reads a whole rule file.
+FileAst read_file(const doc::Document& document, doc::Diagnostics& diagnostics);
+
+/// Reads a condition. `inside_row` says that it filters rows of an event type (`field:` and AND/OR/NOT only), so that messages can tell.
+Condition read_condition(const Context& context, const doc::Node& node, const doc::Mark& key_mark, bool inside_row = false);
+/// Reads the keys of an event query from a map whose `event` was seen. For traits no comparison may follow the aggregate.
+std::unique_ptr<EventQuery> read_event_query(MapReader& map, bool is_trait);
+/// Reads `where:` of a row filter when there is one.
+std::unique_ptr<Condition> read_row_filter(MapReader& map, std::string_view key = "where");
+
+RuleAst read_rule(const Context& context, const doc::Entry& entry);
+TriggerAst read_trigger(const Context& context, const doc::Node& node, const doc::Mark& key_mark);
+MemberFilterAst read_member_filter(const Context& context, const doc::Node& node, const doc::Mark& key_mark);
+TeamAst read_team(const Context& context, const doc::Entry& entry);
+
+/// Reads the one comparison among the keys of a map; its `op` is empty when there is none. Reports two operators. Inside an aggregate
+/// `days_since` names a field, and what asks about an attribute's past (`changed`, `has_been`) does not exist.
+Comparison read_comparison(MapReader& map, bool in_aggregate = false);
+
+/// `09:30` as milliseconds since midnight; 24:00 is allowed when `end` is set.
+std::optional<DurationMs> parse_clock(std::string_view text, bool end);
+/// A duration with an optional sign: -60d.
+std::optional<DurationMs> parse_signed_duration(std::string_view text);
+
+/// What is wrong with a cron line of five fields (minute hour day month weekday), or "" when it is fine.
+std::string check_cron(std::string_view text);
+
+/// All comparison words of the language, for messages and the reader.
+const std::vector<std::string_view>& comparison_words();
+
+}  // namespace nudge::lang

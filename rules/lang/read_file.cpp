@@ -1,0 +1,295 @@
+#include <algorithm>
+#include <array>
+
+#include "engine/base/limits.h"
+#include "rules/lang/read.h"
+
+namespace nudge::lang {
+namespace {
+
+using doc::quoted;
+
+/// Calls `read` for each entry of a section whose key is a proper name.
+template <class Read>
+void each_entry(const Context& context, MapReader& file, std::string_view section, std::string_view what, const Read& read) {
+  const doc::Entry* entry = file.take(section);
+  if (entry == nullptr) return;
+  const MapReader map(context, *entry->value, entry->key_mark, quoted(section));
+  for (const doc::Entry& definition : entry->value->entries) {
+    if (check_name(context, definition.key, definition.key_mark, what)) read(definition);
+  }
+}
+
+SegmentAst read_segment(const Context& context, const doc::Entry& entry) {
+  SegmentAst segment;
+  segment.name = {entry.key, context.at(entry.key_mark)};
+  MapReader map(context, *entry.value, entry.key_mark, "the segment " + quoted(entry.key));
+  segment.description = map.text("description");
+  if (const doc::Entry* where = map.require("where")) segment.where = read_condition(context, *where->value, where->key_mark);
+  map.finish();
+  return segment;
+}
+
+TraitAst read_trait(const Context& context, const doc::Entry& entry) {
+  TraitAst trait;
+  trait.name = {entry.key, context.at(entry.key_mark)};
+  MapReader map(context, *entry.value, entry.key_mark, "the trait " + quoted(entry.key));
+  trait.description = map.text("description");
+  if (map.has("event")) {
+    trait.query = read_event_query(map, true);
+    map.finish();
+    return trait;
+  }
+  const doc::Entry* chosen = nullptr;
+  for (const std::string_view form : {"attribute", "days_since", "size"}) {
+    const doc::Entry* taken = map.take(form);
+    if (taken == nullptr) continue;
+    if (chosen != nullptr) {
+      context.error("R0413", taken->key_mark, quoted(chosen->key) + " and " + quoted(form) + " exclude each other", "`days_since: NAME` names the attribute by itself");
+      continue;
+    }
+    chosen = taken;
+    trait.attribute = map.name(form);
+    if (form != "attribute") trait.attribute_of = form;
+    trait.attribute_of_at = context.at(taken->key_mark);
+  }
+  map.take("event");
+  if (chosen == nullptr && map.is_map()) {
+    context.error("R0412", entry.key_mark, "the trait " + quoted(entry.key) + " does not say what it computes",
+                  "`{event: TYPE, within: 30d, count: {}}`, `{attribute: NAME}`, `{days_since: NAME}` or `{size: NAME}`");
+  }
+  map.finish();
+  return trait;
+}
+
+Decimal read_points(MapReader& map, std::string_view key, Decimal fallback) {
+  const doc::Entry* entry = map.take(key);
+  if (entry == nullptr) return fallback;
+  const doc::Read<Decimal> value = doc::read_decimal(*entry->value);
+  if (!value) map.context().error("R0104", entry->value->mark, value.error().message, value.error().hint);
+  return value.value_or(fallback);
+}
+
+ScoreAst read_score(const Context& context, const doc::Entry& entry) {
+  ScoreAst score;
+  score.name = {entry.key, context.at(entry.key_mark)};
+  MapReader map(context, *entry.value, entry.key_mark, "the score " + quoted(entry.key));
+  score.description = map.text("description");
+  const doc::Entry* points = map.require("points");
+  const doc::Entry* bands = map.take("bands");
+  map.finish();
+  if (points != nullptr) {
+    const std::vector<const doc::Node*> items = items_of(context, *points->value, points->key_mark, "`points`");
+    if (points->value->is_list() && items.empty()) context.error("R0109", points->value->mark, "`points` has no entry", "`- {if: CONDITION, add: 10}`");
+    for (const doc::Node* item : items) {
+      MapReader line(context, *item, item->mark, "an entry of `points`");
+      if (!item->is_map()) continue;
+      ScoreAst::Points p;
+      p.where = context.at(item->mark);
+      if (const doc::Entry* condition = line.take("if")) p.condition = read_condition(context, *condition->value, condition->key_mark);
+      p.trait = line.name("trait");
+      const bool by_trait = line.has("trait");
+      if (p.condition.has_value() == by_trait) {
+        context.error("R0107", item->mark, "an entry of `points` needs either `if` or `trait`", "`{if: CONDITION, add: 10}` or `{trait: NAME, times: 2, at_most: 20}`");
+      } else if (by_trait) {
+        p.add = read_points(line, "times", Decimal{Decimal::kScale});
+        if (line.has("at_most")) p.at_most = read_points(line, "at_most", {});
+      } else {
+        line.require("add");
+        p.add = read_points(line, "add", {});
+      }
+      line.finish();
+      score.points.push_back(std::move(p));
+    }
+  }
+  if (bands != nullptr) {
+    MapReader map_of_bands(context, *bands->value, bands->key_mark, "`bands`");
+    for (const doc::Entry& band : bands->value->entries) {
+      check_name(context, band.key, band.key_mark, "a band");
+      const doc::Read<Decimal> from = doc::read_decimal(*band.value);
+      if (!from) context.error("R0104", band.value->mark, from.error().message, "a band is given by the score at which it starts");
+      for (const auto& [name, value] : score.bands) {
+        if (from && value == *from) context.error("R0105", band.value->mark, "the bands " + quoted(name.text) + " and " + quoted(band.key) + " start at the same score");
+      }
+      score.bands.emplace_back(Name{band.key, context.at(band.key_mark)}, from.value_or(Decimal{}));
+    }
+  }
+  return score;
+}
+
+TemplateAst read_template(const Context& context, const doc::Entry& entry) {
+  TemplateAst result;
+  result.name = {entry.key, context.at(entry.key_mark)};
+  result.where = context.at(entry.key_mark);
+  MapReader map(context, *entry.value, entry.key_mark, "the template " + quoted(entry.key));
+  map.text("description");
+  static constexpr std::array<std::string_view, 3> kChannels = {"email", "sms", "ticket"};
+  map.require("channel");
+  const std::optional<std::size_t> channel = map.word("channel", {"email", "sms", "ticket"});
+  if (channel) result.channel = kChannels[*channel];
+  static constexpr std::array<std::string_view, 4> kParts = {"subject", "text", "html", "body"};
+  for (const std::string_view part : kParts) {
+    const doc::Entry* taken = map.take(part);
+    if (taken == nullptr) continue;
+    const bool fits = !channel || part == "subject" || (*channel == 2) == (part == "body");
+    if (!fits || (channel == 1U && part != "text")) {
+      context.error("R0705", taken->key_mark, "a template for `" + std::string(result.channel) + "` has no " + quoted(part), *channel == 0 ? "e-mails have `subject`, `text` and `html`" : *channel == 1 ? "text messages have `text`" : "tickets have `subject` and `body`");
+      continue;
+    }
+    const doc::Read<std::string_view> text = doc::read_text(*taken->value);
+    if (!text) {
+      context.error("R0104", taken->value->mark, text.error().message, text.error().hint);
+    } else {
+      result.parts.push_back({part, *text, context.at(taken->value->mark)});
+    }
+  }
+  if (map.is_map() && result.parts.empty()) context.error("R0103", entry.key_mark, "the template " + quoted(entry.key) + " has no text", "add `text: …`");
+  map.finish();
+  return result;
+}
+
+/// A property of a team member keeps the type it is written in: a quoted value is text, a plain one a number, boolean, date or text.
+std::optional<Value> read_property(const Context& context, const doc::Node& node) {
+  if (node.is_list()) {
+    std::vector<std::string> texts;
+    for (const doc::Node* item : node.items) {
+      const doc::Read<std::string_view> text = doc::read_text(*item);
+      if (!text) {
+        context.error("R0104", item->mark, text.error().message, text.error().hint);
+        return std::nullopt;
+      }
+      texts.emplace_back(*text);
+    }
+    return Value::of_list(texts);
+  }
+  if (!node.is_scalar()) {
+    context.error("R0101", node.mark, "a property of a person is a single value or a list, not " + std::string(doc::kind_name(node)));
+    return std::nullopt;
+  }
+  if (const auto flag = doc::read_bool(node)) return Value::of_boolean(*flag);
+  if (const auto integer = doc::read_integer(node)) return Value::of_integer(*integer);
+  if (const auto decimal = doc::read_decimal(node)) return Value::of_decimal(*decimal);
+  if (!node.quoted) {
+    if (const auto date = doc::read_date(node)) return Value::of_date(*date);
+  }
+  const doc::Read<std::string_view> text = doc::read_text(node);
+  if (text) return Value::of_text(*text);
+  context.error("R0104", node.mark, text.error().message, text.error().hint);
+  return std::nullopt;
+}
+
+std::optional<Member> read_member(const Context& context, const doc::Node& node, const std::vector<Member>& before) {
+  MapReader map(context, node, node.mark, "a member of a team");
+  if (!node.is_map()) return std::nullopt;
+  Member member;
+  const doc::Entry* id = map.require("id");
+  member.id = map.text("id");
+  member.name = map.text("name");
+  member.email = map.text("email");
+  if (member.name.empty()) member.name = member.id;
+  if (id != nullptr) {
+    check_name(context, member.id, id->value->mark, "a person");
+    if (std::any_of(before.begin(), before.end(), [&](const Member& other) { return other.id == member.id; })) {
+      context.error("R0309", id->value->mark, "the team has two members with the id " + quoted(member.id), "give each person an id of their own");
+    }
+  }
+  for (const doc::Entry& entry : node.entries) {
+    if (entry.key == "id" || entry.key == "name" || entry.key == "email") continue;
+    if (entry.key == "hired") {
+      const doc::Read<DateDays> date = doc::read_date(*entry.value);
+      if (!date) context.error("R0104", entry.value->mark, date.error().message, date.error().hint);
+      member.properties.emplace_back("hired", Value::of_date(date.value_or(0)));
+    } else if (entry.key == "capacity") {
+      member.properties.emplace_back("capacity", Value::of_integer(map.integer("capacity", 0, 0, 1'000'000)));
+    } else if (entry.key == "tenure_days") {
+      context.error("R0108", entry.key_mark, "`tenure_days` is computed from `hired`", "write `hired: 2026-03-01`");
+    } else if (check_name(context, entry.key, entry.key_mark, "a property")) {
+      if (auto value = read_property(context, *entry.value)) member.properties.emplace_back(entry.key, std::move(*value));
+    }
+  }
+  std::sort(member.properties.begin(), member.properties.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  return member;
+}
+
+}  // namespace
+
+TeamAst read_team(const Context& context, const doc::Entry& entry) {
+  TeamAst result;
+  result.name = {entry.key, context.at(entry.key_mark)};
+  result.team.name = entry.key;
+  MapReader map(context, *entry.value, entry.key_mark, "the team " + quoted(entry.key));
+  map.text("description");
+  const doc::Entry* manager = map.take("manager");
+  const doc::Entry* members = map.require("members");
+  if (manager != nullptr) result.team.manager = map.text("manager");
+  map.finish();
+  if (members == nullptr) return result;
+  for (const doc::Node* item : items_of(context, *members->value, members->key_mark, "`members`")) {
+    if (auto member = read_member(context, *item, result.team.members)) result.team.members.push_back(std::move(*member));
+  }
+  return result;
+}
+
+MemberFilterAst read_member_filter(const Context& context, const doc::Node& node, const doc::Mark& key_mark) {
+  MemberFilterAst filter;
+  filter.where = context.at(key_mark);
+  MapReader map(context, node, key_mark, "a condition on team members");
+  if (!node.is_map()) return filter;
+  int forms = 0;
+  for (const std::string_view form : {"all", "any", "not", "attribute"}) {
+    const doc::Entry* entry = map.take(form);
+    if (entry == nullptr) continue;
+    if (++forms > 1) {
+      context.error("R0413", entry->key_mark, "one condition can't have two forms", "write each as an item of its own under `all:`");
+      continue;
+    }
+    if (form == "attribute") {
+      filter.kind = MemberFilter::Kind::compare;
+      filter.property = map.name("attribute");
+      filter.comparison = read_comparison(map);
+      if (filter.comparison.op.empty()) context.error("R0401", entry->key_mark, "this condition needs an operator, such as `equals: east`");
+    } else if (form == "not") {
+      filter.kind = MemberFilter::Kind::negate;
+      filter.children.push_back(read_member_filter(context, *entry->value, entry->key_mark));
+    } else {
+      filter.kind = form == "all" ? MemberFilter::Kind::all : MemberFilter::Kind::any;
+      for (const doc::Node* item : items_of(context, *entry->value, entry->key_mark, quoted(form))) {
+        filter.children.push_back(read_member_filter(context, *item, item->mark));
+      }
+    }
+  }
+  if (forms == 0) context.error("R0412", node.mark, "this condition does not say what it is about", "`attribute: PROPERTY` of the team's members, or `all`, `any`, `not`");
+  map.finish();
+  return filter;
+}
+
+FileAst read_file(const doc::Document& document, doc::Diagnostics& diagnostics) {
+  FileAst file;
+  file.document = &document;
+  const Context context{document, diagnostics};
+  if (document.root().is_null()) return file;  // an empty file defines nothing
+  MapReader map(context, document.root(), document.root().mark, "a rule file");
+  each_entry(context, map, "segments", "a segment", [&](const doc::Entry& e) { file.segments.push_back(read_segment(context, e)); });
+  each_entry(context, map, "traits", "a trait", [&](const doc::Entry& e) { file.traits.push_back(read_trait(context, e)); });
+  each_entry(context, map, "scores", "a score", [&](const doc::Entry& e) { file.scores.push_back(read_score(context, e)); });
+  each_entry(context, map, "rules", "a rule", [&](const doc::Entry& e) { file.rules.push_back(read_rule(context, e)); });
+  each_entry(context, map, "templates", "a template", [&](const doc::Entry& e) { file.templates.push_back(read_template(context, e)); });
+  each_entry(context, map, "teams", "a team", [&](const doc::Entry& e) { file.teams.push_back(read_team(context, e)); });
+  if (const doc::Entry* policies = map.take("policies")) {
+    context.error("R0901", policies->key_mark, "`policies` is not available in this version", "remove the section; `limits` of a rule bound how often it fires");
+  }
+  if (document.root().is_map() && (map.has("customer") || map.has("events"))) {
+    for (const std::string_view key : {"customer", "events"}) {
+      if (const doc::Entry* entry = map.take(key)) {
+        context.error("R0102", entry->key_mark, quoted(key) + " belongs to the catalog, not to a rule file", "move it to a file in `schemas/`");
+      }
+    }
+  }
+  if (document.root().is_map() && map.has("tests")) {
+    context.error("R0102", map.take("tests")->key_mark, "`tests` belongs to a test file", "name the file so that it ends in `.test.yaml`");
+  }
+  map.finish();
+  return file;
+}
+
+}  // namespace nudge::lang

@@ -1,0 +1,224 @@
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+#include "rules/lang/read.h"
+
+namespace nudge::lang {
+namespace {
+
+using doc::quoted;
+
+constexpr std::array<std::string_view, 6> kActions = {"call_task", "email", "sms", "ticket", "webhook", "maildrop"};
+// In the language, not yet in the engine: recognised, so that the message can say so.
+constexpr std::array<std::string_view, 17> kLaterActions = {"chat",        "task",       "approval",   "set_attribute", "add_attribute", "add_tag",
+                                                            "remove_tag",  "add_to_list", "remove_from_list", "assign_owner", "move_to_pool", "emit_event",
+                                                            "enrich",      "call",       "conversion", "wechat",        "notify"};
+constexpr std::array<std::string_view, 9> kLaterSteps = {"until", "if", "else", "stop", "wait", "branch", "stop_when", "exit_when", "timeout"};
+constexpr std::array<std::string_view, 6> kTriggers = {"event", "enters", "leaves", "attribute_changes", "schedule", "date"};
+
+void not_available(const Context& context, const doc::Mark& mark, std::string_view what, std::string hint = {}) {
+  context.error("R0901", mark, quoted(what) + " is not available in this version", std::move(hint));
+}
+
+StepAst read_step(const Context& context, const doc::Node& node) {
+  StepAst step;
+  step.where = context.at(node.mark);
+  MapReader map(context, node, node.mark, "a step of `then`");
+  if (!node.is_map()) return step;
+  step.after = map.duration("after").value_or(0);
+  if (const doc::Entry* only_if = map.take("only_if")) step.only_if = read_condition(context, *only_if->value, only_if->key_mark);
+  for (const std::string_view action : kActions) map.take(action);
+  bool later = false;
+  const doc::Entry* chosen = nullptr;
+  for (const doc::Entry& entry : node.entries) {
+    const bool known = std::find(kActions.begin(), kActions.end(), entry.key) != kActions.end();
+    if (known && chosen != nullptr) {
+      context.error("R0702", entry.key_mark, "a step does one thing; " + quoted(chosen->key) + " and " + quoted(entry.key) + " are two", "start a new step with `- ` in front");
+    } else if (known) {
+      chosen = &entry;
+    } else if (std::find(kLaterActions.begin(), kLaterActions.end(), entry.key) != kLaterActions.end() ||
+               std::find(kLaterSteps.begin(), kLaterSteps.end(), entry.key) != kLaterSteps.end()) {
+      map.take(entry.key);
+      not_available(context, entry.key_mark, entry.key, "the actions of this version are " + join_words({kActions.begin(), kActions.end()}));
+      later = true;
+    }
+  }
+  map.finish();
+  if (chosen == nullptr) {
+    if (!later) context.error("R0701", node.mark, "this step does nothing: it names no action", "one of " + join_words({kActions.begin(), kActions.end()}, "or"));
+    return step;
+  }
+  step.action.kind = {chosen->key, context.at(chosen->key_mark)};
+  step.action.body = chosen->value;
+  return step;
+}
+
+/// `500 per day`
+void read_at_most(const Context& context, const doc::Entry& entry, Limits& limits) {
+  const std::string_view text = entry.value->is_scalar() ? entry.value->text : std::string_view();
+  const std::size_t space = text.find(' ');
+  const std::string_view count = text.substr(0, space);
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(count.data(), count.data() + count.size(), value);
+  const std::string_view rest = space == std::string_view::npos ? std::string_view() : text.substr(space + 1);
+  static constexpr std::array<std::string_view, 4> kUnits = {"per hour", "per day", "per week", "per month"};
+  const auto unit = std::find(kUnits.begin(), kUnits.end(), rest);
+  if (error != std::errc() || end != count.data() + count.size() || value == 0 || unit == kUnits.end()) {
+    context.error("R0604", entry.value->mark, "a limit such as `500 per day` is expected here", "a number above 0, then `per hour`, `per day`, `per week` or `per month`");
+    return;
+  }
+  limits.at_most = value;
+  switch (unit - kUnits.begin()) {
+    case 0: limits.at_most_per_hour = true; break;
+    case 1: limits.at_most_per = Window::Unit::day; break;
+    case 2: limits.at_most_per = Window::Unit::week; break;
+    default: limits.at_most_per = Window::Unit::month; break;
+  }
+}
+
+void read_limits(const Context& context, const doc::Entry& entry, Limits& limits) {
+  MapReader map(context, *entry.value, entry.key_mark, "`limits`");
+  const doc::Entry* once = map.take("once_per");
+  const doc::Entry* at_most = map.take("at_most");
+  map.finish();
+  if (once != nullptr && once->value->is_scalar() && once->value->text == "ever") {
+    limits.once_ever = true;
+  } else if (once != nullptr) {
+    const doc::Read<DurationMs> value = doc::read_duration(*once->value);
+    if (!value) context.error("R0104", once->value->mark, value.error().message, "write a duration such as 90d, or `ever` for once in a customer's life");
+    limits.once_per = value.value_or(0);
+    if (value && *value == 0) context.error("R0105", once->value->mark, "`once_per` of no time limits nothing", "remove it or give a duration");
+  }
+  if (at_most != nullptr) read_at_most(context, *at_most, limits);
+}
+
+void read_rollout(const Context& context, const doc::Entry& entry, RuleAst& rule) {
+  MapReader map(context, *entry.value, entry.key_mark, "`rollout`");
+  rule.percent = static_cast<std::uint32_t>(map.integer("percent", 100, 0, 100));
+  rule.holdout = static_cast<std::uint32_t>(map.integer("holdout", 0, 0, 99));
+  map.finish();
+}
+
+void read_goal(const Context& context, const doc::Entry& entry, RuleAst& rule) {
+  MapReader map(context, *entry.value, entry.key_mark, "`goal`");
+  map.require("event");
+  rule.goal_event = map.name("event");
+  rule.goal_filter = read_row_filter(map);
+  map.require("within");
+  rule.goal_within = map.duration("within").value_or(0);
+  rule.goal_value = map.name("value");
+  map.finish();
+}
+
+void read_trigger_of_kind(MapReader& map, TriggerAst& trigger, const doc::Entry& form) {
+  const Context& context = map.context();
+  const auto kind = static_cast<std::size_t>(std::find(kTriggers.begin(), kTriggers.end(), form.key) - kTriggers.begin());
+  static constexpr std::array<Trigger::Kind, 6> kKinds = {Trigger::Kind::event, Trigger::Kind::enters, Trigger::Kind::leaves, Trigger::Kind::attribute_changes, Trigger::Kind::schedule, Trigger::Kind::date};
+  trigger.kind = kKinds[kind];
+  if (form.key == "schedule") {
+    trigger.cron = map.text(form.key);
+    trigger.zone = map.name("zone");
+    if (const std::string wrong = trigger.cron.empty() ? "" : check_cron(trigger.cron); !wrong.empty()) {
+      context.error("R0602", form.value->mark, wrong, "`0 9 * * mon-fri` is nine o'clock on working days");
+    }
+    return;
+  }
+  trigger.subject = map.name(form.key);
+  if (!trigger.subject) {
+    if (form.value->is_null()) context.error("R0109", form.key_mark, quoted(form.key) + " needs a name after it");
+    trigger.kind.reset();
+  }
+  if (form.key == "event") {
+    trigger.filter = read_row_filter(map);
+    trigger.same = map.name("same");
+  } else if (form.key == "enters") {
+    trigger.hold_for = map.duration("for").value_or(0);
+  } else if (form.key == "attribute_changes") {
+    trigger.to = map.raw("to");
+    trigger.from = map.raw("from");
+  } else if (form.key == "date") {
+    if (const doc::Entry* offset = map.take("offset")) {
+      const auto value = offset->value->is_scalar() && !offset->value->quoted ? parse_signed_duration(offset->value->text) : std::nullopt;
+      if (!value) context.error("R0104", offset->value->mark, "a duration with an optional sign is expected here", "`-60d` is sixty days before, `3d` three days after");
+      trigger.offset = value.value_or(0);
+    }
+    if (const doc::Entry* at = map.take("at")) {
+      const auto value = at->value->is_scalar() ? parse_clock(at->value->text, false) : std::nullopt;
+      if (!value) context.error("R0104", at->value->mark, "a time of day is expected here", "written as 09:00");
+      trigger.time_of_day = value.value_or(0);
+    }
+  }
+}
+
+}  // namespace
+
+TriggerAst read_trigger(const Context& context, const doc::Node& node, const doc::Mark& key_mark) {
+  TriggerAst trigger;
+  trigger.where = context.at(key_mark);
+  MapReader map(context, node, key_mark, "`when`");
+  if (!node.is_map()) return trigger;
+  const doc::Entry* form = nullptr;
+  for (const std::string_view kind : kTriggers) {
+    const doc::Entry* entry = map.take(kind);
+    if (entry == nullptr) continue;
+    if (form != nullptr) {
+      context.error("R0601", entry->key_mark, "a rule has one trigger; " + quoted(form->key) + " and " + quoted(entry->key) + " are two", "write two rules");
+      continue;
+    }
+    form = entry;
+  }
+  for (const std::string_view later : {"task", "message"}) {
+    const doc::Entry* entry = map.take(later);
+    if (entry == nullptr) continue;
+    not_available(context, entry->key_mark, "when: {" + std::string(later) + ": …}", later == "task" ? "use the event of the same meaning: `event: task_completed` or `event: task_overdue`" : "use the event of the same meaning, such as `event: message_failed`");
+    return trigger;
+  }
+  if (form == nullptr) {
+    std::string hint;
+    for (const doc::Entry& entry : node.entries) {
+      const std::string_view near = doc::nearest_name(entry.key, {kTriggers.begin(), kTriggers.end()});
+      if (!near.empty()) hint = "did you mean " + quoted(near) + "?";
+    }
+    if (hint.empty()) hint = "one of " + join_words({kTriggers.begin(), kTriggers.end()}, "or");
+    context.error("R0601", node.entries.empty() ? key_mark : node.mark, "`when` does not say what makes the rule fire", hint);
+    return trigger;
+  }
+  read_trigger_of_kind(map, trigger, *form);
+  map.finish();
+  return trigger;
+}
+
+RuleAst read_rule(const Context& context, const doc::Entry& entry) {
+  RuleAst rule;
+  rule.name = {entry.key, context.at(entry.key_mark)};
+  MapReader map(context, *entry.value, entry.key_mark, "the rule " + quoted(entry.key));
+  rule.description = map.text("description");
+  static constexpr std::initializer_list<std::string_view> kCategories = {"sales", "management", "collaboration"};
+  rule.category = static_cast<Category>(map.word("category", kCategories).value_or(0));
+  rule.priority = static_cast<std::int32_t>(map.integer("priority", 50, 0, 100));
+  static constexpr std::array<RuleState, 4> kStates = {RuleState::draft, RuleState::shadow, RuleState::active, RuleState::paused};
+  rule.state = kStates[map.word("state", {"draft", "shadow", "active", "paused"}).value_or(2)];
+  if (const doc::Entry* when = map.require("when")) rule.trigger = read_trigger(context, *when->value, when->key_mark);
+  if (const doc::Entry* condition = map.take("if")) rule.condition = read_condition(context, *condition->value, condition->key_mark);
+  if (const doc::Entry* then = map.require("then")) {
+    const std::vector<const doc::Node*> steps = items_of(context, *then->value, then->key_mark, "`then`");
+    if (then->value->is_list() && steps.empty()) context.error("R0109", then->value->mark, "`then` has no step", "add an action, or set `state: draft` while you write it");
+    for (const doc::Node* step : steps) rule.steps.push_back(read_step(context, *step));
+  }
+  if (const doc::Entry* limits = map.take("limits")) read_limits(context, *limits, rule.limits);
+  if (const doc::Entry* rollout = map.take("rollout")) read_rollout(context, *rollout, rule);
+  if (const doc::Entry* goal = map.take("goal")) read_goal(context, *goal, rule);
+  if (const doc::Entry* existing = map.take("existing")) {
+    rule.existing_at = context.at(existing->key_mark);
+    rule.existing_fire = map.word("existing", {"seed", "fire"}) == 1;
+  }
+  if (const doc::Entry* age = map.take("max_age")) {
+    rule.max_age_at = context.at(age->key_mark);
+    rule.max_age = map.duration("max_age");
+  }
+  map.finish();
+  return rule;
+}
+
+}  // namespace nudge::lang
