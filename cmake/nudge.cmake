@@ -32,6 +32,9 @@ target_compile_options(nudge_options INTERFACE
   $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<CXX_COMPILER_ID:Clang>>:-Wno-missing-field-initializers -Wno-missing-designated-field-initializers>
   $<$<BOOL:${NUDGE_WERROR}>:-Werror>
   -fno-omit-frame-pointer)
+# Everywhere, because clang refuses a precompiled header that was made without it in a file that has it.
+target_compile_options(nudge_options INTERFACE -pthread)
+target_link_options(nudge_options INTERFACE -pthread)
 if(NUDGE_SANITIZE)
   list(JOIN NUDGE_SANITIZE "," sanitizers)
   target_compile_options(nudge_options INTERFACE -fsanitize=${sanitizers} -fno-sanitize-recover=all)
