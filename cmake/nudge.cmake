@@ -24,7 +24,12 @@ if(NUDGE_LLD AND CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
   add_link_options(--ld-path=${NUDGE_LLD})
 endif()
 
+# -pthread everywhere, or nowhere: clang takes no precompiled header that was made without it.
+set(THREADS_PREFER_PTHREAD_FLAG ON)
+find_package(Threads REQUIRED)
+
 add_library(nudge_options INTERFACE)
+target_link_libraries(nudge_options INTERFACE Threads::Threads)
 target_include_directories(nudge_options INTERFACE ${PROJECT_SOURCE_DIR})
 target_compile_options(nudge_options INTERFACE
   $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wnon-virtual-dtor -Wold-style-cast>

@@ -14,6 +14,8 @@ struct LocalTime {
   DurationMs utc_offset; // local = UTC + utc_offset
 };
 
+struct ZoneTable;  // zone.cpp
+
 class Zone {
  public:
   // UTC.
@@ -34,7 +36,7 @@ class Zone {
   friend bool operator==(const Zone&, const Zone&) = default;
 
  private:
-  const void* impl_ = nullptr;  // a date::time_zone of the process-wide data base; null is UTC
+  const ZoneTable* impl_ = nullptr;  // in the process-wide table; null is UTC
 };
 
 }  // namespace nudge

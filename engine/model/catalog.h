@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -76,8 +77,13 @@ class Catalog {
   static Result<Catalog> decode(std::string_view bytes);
 
  private:
-  std::unordered_map<std::string, AttributeId> attribute_ids_;
-  std::unordered_map<std::string, EventTypeId> event_ids_;
+  // Lets a name be looked up without making a string of it.
+  struct NameHash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view name) const { return std::hash<std::string_view>{}(name); }
+  };
+  std::unordered_map<std::string, AttributeId, NameHash, std::equal_to<>> attribute_ids_;
+  std::unordered_map<std::string, EventTypeId, NameHash, std::equal_to<>> event_ids_;
 };
 
 }  // namespace nudge

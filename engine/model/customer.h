@@ -48,9 +48,17 @@ class AttributeHistory {
   std::size_t memory_bytes() const;
   void encode(Writer& out) const;
   bool decode(Reader& in);
+  friend bool operator==(const AttributeHistory&, const AttributeHistory&) = default;
 
  private:
+  // Where the updates of one attribute at or before `now` end, and where they start.
+  std::size_t end_at(AttributeId attribute, TimeMs now) const;
+  std::size_t group_start(std::size_t end) const;
+  // The start of the run of equal values that ends at `end` (exclusive).
+  std::size_t run_start(std::size_t end) const;
+
   std::vector<Update> updates_;
+  TimeMs latest_ = kAlways;  // the greatest time of all
 };
 
 struct TagUpdate {
@@ -129,7 +137,12 @@ struct CustomerState {
   bool store(const Input& input, const Catalog& catalog);
   // The stored input with this id, put together again from the facts; nothing when the id is new. For telling a duplicate from a conflict.
   std::optional<Input> find(std::string_view input_id, const Catalog& catalog) const;
+  // The same as reading every fact again: to be called after facts were put in or taken out by other ways than `store`.
+  void rebuild_ids();
   std::size_t memory_bytes() const;
+
+ private:
+  bool has_id(const Input& input) const;
 };
 
 inline constexpr std::uint8_t kCustomerVersion = 1;

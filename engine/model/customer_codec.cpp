@@ -1,1 +1,249 @@
+// The bytes of a customer's state.
+//
+//   version (1 byte) · id · clock · plan · applied · attributes · tags · events · members · wakes · last firings · runs
+//
+// Integers are varints, signed ones zig-zag; a time in a list is the difference to the one before it. Lists start with their number of items. A
+// list's order is part of the format where the engine relies on it: the decoder refuses bytes that break it.
+#include <algorithm>
+#include <tuple>
+
 #include "engine/model/customer.h"
+
+namespace nudge {
+namespace {
+
+std::uint64_t to_bits(TimeMs t) { return static_cast<std::uint64_t>(t); }
+
+// Times as differences: most lists are in order of time, or nearly. Wraps, so that kNever and kAlways round-trip.
+class Times {
+ public:
+  void write(Writer& out, TimeMs t) {
+    out.svarint(static_cast<std::int64_t>(to_bits(t) - last_));
+    last_ = to_bits(t);
+  }
+  TimeMs read(Reader& in) {
+    last_ += static_cast<std::uint64_t>(in.svarint());
+    return static_cast<TimeMs>(last_);
+  }
+
+ private:
+  std::uint64_t last_ = 0;
+};
+
+// Reads the number of items and then the items, each by `read`, until one is bad. Nothing is reserved that the bytes could not hold.
+template <class T, class F>
+bool read_list(Reader& in, std::vector<T>& items, std::size_t bytes_min, F read) {
+  constexpr std::uint64_t kReserve = 1024;
+  const std::uint64_t n = in.varint();
+  if (in.bad() || n > in.left() / bytes_min) return false;
+  items.reserve(std::min(n, kReserve));
+  for (std::uint64_t i = 0; i < n; ++i) {
+    if (!read(items.emplace_back()) || in.bad()) return false;
+  }
+  return true;
+}
+
+bool read_u32(Reader& in, std::uint32_t& v) {
+  const std::uint64_t wide = in.varint();
+  v = static_cast<std::uint32_t>(wide);
+  return wide <= 0xffffffffU;
+}
+
+template <class T, class Key>
+bool strictly_ascending(const std::vector<T>& items, Key key) {
+  return std::ranges::adjacent_find(items, [&](const T& a, const T& b) { return !(key(a) < key(b)); }) == items.end();
+}
+
+void write_tags(Writer& out, const std::vector<TagUpdate>& tags) {
+  Times times;
+  out.varint(tags.size());
+  for (const TagUpdate& t : tags) {
+    out.string(t.tag);
+    times.write(out, t.time);
+    out.string(t.id);
+    out.u8(static_cast<std::uint8_t>((t.removed ? 1 : 0) | (t.expires != kNever ? 2 : 0)));
+    if (t.expires != kNever) out.svarint(static_cast<std::int64_t>(to_bits(t.expires) - to_bits(t.time)));
+  }
+}
+
+bool read_tags(Reader& in, std::vector<TagUpdate>& tags) {
+  Times times;
+  return read_list(in, tags, 4, [&](TagUpdate& t) {
+           t.tag = in.string();
+           t.time = times.read(in);
+           t.id = in.string();
+           const std::uint8_t flags = in.u8();
+           t.removed = (flags & 1) != 0;
+           t.expires = (flags & 2) != 0 ? static_cast<TimeMs>(to_bits(t.time) + to_bits(in.svarint())) : kNever;
+           return flags <= 3;
+         }) &&
+         strictly_ascending(tags, [](const TagUpdate& t) { return std::tie(t.tag, t.time, t.id); });
+}
+
+void write_events(Writer& out, const CustomerState& state, const Catalog& catalog) {
+  out.varint(state.events.size());
+  for (const auto& [type, rows] : state.events) {
+    out.varint(type);
+    rows.encode(out, catalog.events[type]);
+  }
+}
+
+bool read_events(Reader& in, CustomerState& state, const Catalog& catalog) {
+  return read_list(in, state.events, 2, [&](std::pair<EventTypeId, Rows>& entry) {
+           const std::uint64_t type = in.varint();
+           if (in.bad() || type >= catalog.events.size()) return false;
+           entry.first = static_cast<EventTypeId>(type);
+           return entry.second.decode(in, catalog.events[type]);
+         }) &&
+         strictly_ascending(state.events, [](const auto& entry) { return entry.first; });
+}
+
+void write_members(Writer& out, const std::vector<Membership>& members) {
+  Times times;
+  out.varint(members.size());
+  for (const Membership& m : members) {
+    out.varint(m.root);
+    times.write(out, m.since);
+  }
+}
+
+bool read_members(Reader& in, std::vector<Membership>& members) {
+  Times times;
+  return read_list(in, members, 2, [&](Membership& m) {
+           const bool good = read_u32(in, m.root);
+           m.since = times.read(in);
+           return good;
+         }) &&
+         strictly_ascending(members, [](const Membership& m) { return m.root; });
+}
+
+void write_wakes(Writer& out, const std::vector<Wake>& wakes) {
+  Times times;
+  out.varint(wakes.size());
+  for (const Wake& w : wakes) {
+    out.varint(w.root);
+    times.write(out, w.until);
+  }
+}
+
+bool read_wakes(Reader& in, std::vector<Wake>& wakes) {
+  Times times;
+  return read_list(in, wakes, 2, [&](Wake& w) {
+           const bool good = read_u32(in, w.root);
+           w.until = times.read(in);
+           return good;
+         }) &&
+         strictly_ascending(wakes, [](const Wake& w) { return w.root; });
+}
+
+void write_fired(Writer& out, const std::vector<LastFired>& fired) {
+  Times times;
+  out.varint(fired.size());
+  for (const LastFired& f : fired) {
+    out.varint(f.rule);
+    out.string(f.key);
+    times.write(out, f.at);
+  }
+}
+
+bool read_fired(Reader& in, std::vector<LastFired>& fired) {
+  Times times;
+  return read_list(in, fired, 3, [&](LastFired& f) {
+           const bool good = read_u32(in, f.rule);
+           f.key = in.string();
+           f.at = times.read(in);
+           return good;
+         }) &&
+         strictly_ascending(fired, [](const LastFired& f) { return std::tie(f.rule, f.key); });
+}
+
+void write_runs(Writer& out, const std::vector<Run>& runs) {
+  Times times;
+  out.varint(runs.size());
+  for (const Run& r : runs) {
+    out.varint(r.rule);
+    out.varint(r.step);
+    times.write(out, r.due);
+    times.write(out, r.started);
+    out.u8(static_cast<std::uint8_t>(r.cause.kind));
+    times.write(out, r.cause.at);
+    out.varint(r.cause.type);
+    times.write(out, r.cause.row_time);
+    out.string(r.cause.row_id);
+    out.string(r.cause.key);
+  }
+}
+
+bool read_runs(Reader& in, std::vector<Run>& runs) {
+  Times times;
+  return read_list(in, runs, 10, [&](Run& r) {
+    const bool good = read_u32(in, r.rule) && read_u32(in, r.step);
+    r.due = times.read(in);
+    r.started = times.read(in);
+    const std::uint8_t kind = in.u8();
+    r.cause.kind = static_cast<Cause::Kind>(kind);
+    r.cause.at = times.read(in);
+    const std::uint64_t type = in.varint();
+    r.cause.type = static_cast<EventTypeId>(type);
+    r.cause.row_time = times.read(in);
+    r.cause.row_id = in.string();
+    r.cause.key = in.string();
+    return good && kind >= static_cast<std::uint8_t>(Cause::Kind::event) && kind <= static_cast<std::uint8_t>(Cause::Kind::schedule) &&
+           type <= kNoEventType;
+  });
+}
+
+std::unexpected<Error> damaged(std::string_view what) {
+  return fail(Code::corrupt, "the stored state of a customer is damaged (" + std::string(what) + "); restore the data directory from a backup");
+}
+
+}  // namespace
+
+void encode_customer(std::string& out, const CustomerState& state, const Catalog& catalog) {
+  Writer writer(out);
+  writer.u8(kCustomerVersion);
+  writer.string(state.id);
+  writer.svarint(state.clock);
+  writer.varint(state.plan);
+  writer.varint(state.applied);
+  state.attributes.encode(writer);
+  write_tags(writer, state.tags);
+  write_events(writer, state, catalog);
+  write_members(writer, state.members);
+  write_wakes(writer, state.wakes);
+  write_fired(writer, state.fired);
+  write_runs(writer, state.runs);
+}
+
+Result<CustomerState> decode_customer(std::string_view bytes, const Catalog& catalog) {
+  Reader in(bytes);
+  const std::uint8_t version = in.u8();
+  if (in.bad()) return damaged("it is empty");
+  if (version != kCustomerVersion) {
+    return fail(Code::corrupt, "the stored state of a customer has version " + std::to_string(version) + ", and this program reads version " +
+                                   std::to_string(kCustomerVersion) + "; use a program as new as the one that wrote it");
+  }
+  CustomerState state;
+  state.id = in.string();
+  state.clock = in.svarint();
+  state.plan = in.varint();
+  state.applied = in.varint();
+  if (in.bad()) return damaged("head");
+  if (!state.attributes.decode(in)) return damaged("attributes");
+  const auto unknown = [&](const AttributeHistory::Update& u) {
+    return u.attribute >= catalog.attributes.size() ||
+           (!u.value.missing() && u.value.kind != kind_of(catalog.attributes[u.attribute].type));
+  };
+  if (std::ranges::any_of(state.attributes.all(), unknown)) return damaged("an attribute that the catalog does not have");
+  if (!read_tags(in, state.tags)) return damaged("tags");
+  if (!read_events(in, state, catalog)) return damaged("events");
+  if (!read_members(in, state.members)) return damaged("members");
+  if (!read_wakes(in, state.wakes)) return damaged("wakes");
+  if (!read_fired(in, state.fired)) return damaged("last firings");
+  if (!read_runs(in, state.runs)) return damaged("runs");
+  if (!in.at_end()) return damaged("bytes after its end");
+  state.rebuild_ids();
+  return state;
+}
+
+}  // namespace nudge

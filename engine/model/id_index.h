@@ -12,11 +12,15 @@ class IdIndex {
  public:
   void add(std::string_view id);
   bool may_have(std::string_view id) const;
+  // Makes room, so that adding this many ids in all does not rebuild the table.
+  void reserve(std::size_t ids);
+  // Different fingerprints, which is the number of ids but for rare collisions.
   std::size_t size() const { return count_; }
   std::size_t memory_bytes() const { return slots_.capacity() * sizeof(std::uint32_t); }
 
  private:
   void grow();
+  void resize(std::size_t slots);
   std::vector<std::uint32_t> slots_;  // open addressing, zero is empty; a power of two long
   std::uint32_t count_ = 0;
 };

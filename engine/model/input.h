@@ -11,6 +11,7 @@ namespace nudge {
 struct AttributeUpdate {
   AttributeId attribute = kNoAttribute;
   Value value;  // missing removes the attribute
+  friend bool operator==(const AttributeUpdate&, const AttributeUpdate&) = default;
 };
 
 enum class InputKind : std::uint8_t {
@@ -32,13 +33,15 @@ struct Input {
   std::string tag;                           // tag
   bool tag_removed = false;
   TimeMs tag_expires = kNever;
+  friend bool operator==(const Input&, const Input&) = default;
 };
 
 // The bytes of an input as the log stores them, and back. Ids of the catalog are stored, so a decoder needs the catalog's history only to name them.
 void encode_input(Writer& out, const Input& input);
 bool decode_input(Reader& in, Input& input);
 
-// True when both say the same of the same moment: the content that a repeated id must have.
+// True when both say the same of the same moment: the content that a repeated id must have. The order of the attributes does not matter, nor do
+// missing fields at the end, nor whether it came as an import or with an id of our own.
 bool same_content(const Input& a, const Input& b);
 
 }  // namespace nudge

@@ -36,6 +36,9 @@ class Rows {
   // The first row that is not before (t, id) in row order.
   std::size_t position(TimeMs t, std::string_view id) const;
 
+  // Any row with this id, whatever its time; size() when there is none. Looks at every row.
+  std::size_t find(std::string_view id) const;
+
   // Puts a row in its place and returns its index. The (time, id) must not be there yet.
   std::size_t insert(TimeMs time, std::string_view id, std::span<const Value> fields);
   // Forgets the first n rows.
@@ -48,14 +51,25 @@ class Rows {
   bool decode(Reader& in, const EventTypeDef& type);
 
  private:
-  std::string_view text_at(std::uint64_t ref) const { return std::string_view(arena_).substr(ref >> 24, ref & 0xffffff); }
+  static constexpr std::uint64_t kLong = 0xffffff;  // a length of this or more stands in eight bytes before the text
+  std::string_view text_at(std::uint64_t ref) const {
+    const std::uint64_t length = ref & kLong;
+    if (length == kLong) [[unlikely]] return long_text_at(ref >> 24);
+    return {arena_.data() + (ref >> 24), length};
+  }
+  std::string_view long_text_at(std::uint64_t offset) const;
   std::uint64_t store_text(std::string_view text);
+  // The same, or the reference that the neighbouring row has to the same text.
+  std::uint64_t store_like(std::size_t neighbour, std::size_t word, std::string_view text);
   void widen(std::uint16_t fields);
+  void rebuild_arena();
+  std::size_t make_row(std::size_t row, TimeMs time, std::string_view id);
 
   std::vector<std::uint64_t> words_;  // per row: time, id reference, presence, field words
   std::string arena_;                 // ids and texts; a reference is offset << 24 | length
   std::uint16_t fields_ = 0;
   std::uint16_t stride_ = 0;          // 3 + fields_, or 0 before the first insert
+  std::uint64_t in_arena_ = 0;        // bit f: field f is text or a list
 };
 
 }  // namespace nudge

@@ -79,7 +79,8 @@ bool is_numeric(Kind kind);
 // -1, 0, 1 for two numeric values (integer, number, decimal) compared exactly: 1 and 1.0 are the same value; a double is compared as the
 // exact binary fraction it is. NaN never gets in.
 int compare_numeric(const ValueView& a, const ValueView& b);
-// The language's equality: numeric values by value, others only within one kind.
+// The language's equality: numeric values by value, others only within one kind. Missing equals missing here (what tells a change); that an
+// operator is false on a missing value is the caller's to see to.
 bool same_value(const ValueView& a, const ValueView& b);
 
 // JSON text of a value: dates and timestamps as strings, decimals as numbers with all digits, missing as null.
@@ -91,5 +92,8 @@ std::string to_text(const ValueView& v);
 void encode_value(Writer& out, const ValueView& v);
 // False when the bytes are no value. The view points into the reader's input.
 bool decode_value(Reader& in, ValueView& v);
+// The same without the kind, which the reader must know.
+void encode_payload(Writer& out, const ValueView& v);
+bool decode_payload(Reader& in, Kind kind, ValueView& v);
 
 }  // namespace nudge
