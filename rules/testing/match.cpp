@@ -1,0 +1,193 @@
+#include "rules/testing/match.h"
+
+#include <simdjson.h>
+
+#include <algorithm>
+
+#include "engine/base/hash.h"
+#include "engine/base/text.h"
+#include "rules/doc/scalar.h"
+
+namespace nudge::testing {
+namespace {
+
+using simdjson::dom::element;
+using simdjson::dom::element_type;
+
+std::string shown(const doc::Node& node) {
+  if (node.is_scalar()) {
+    std::string out;
+    if (node.quoted || !doc::looks_typed(node)) append_json_string(out, node.text);
+    return out.empty() ? std::string(node.text) : out;
+  }
+  return node.is_null() ? "nothing" : std::string(doc::kind_name(node));
+}
+
+std::string shown(const element& value) { return simdjson::minify(value); }
+
+bool same_instant(std::string_view a, std::string_view b) {
+  const auto x = parse_timestamp(a), y = parse_timestamp(b);
+  return x && y && *x == *y;
+}
+
+bool scalar_equals(const doc::Node& expected, const element& actual) {
+  switch (actual.type()) {
+    case element_type::STRING: {
+      std::string_view text;
+      if (actual.get(text) != simdjson::SUCCESS) return false;
+      return !doc::looks_typed(expected) && (expected.text == text || same_instant(expected.text, text));
+    }
+    case element_type::BOOL: return !expected.quoted && expected.text == (bool(actual) ? "true" : "false");
+    case element_type::INT64:
+    case element_type::UINT64:
+    case element_type::DOUBLE: {
+      if (expected.quoted || !doc::is_json_number(expected.text)) return false;
+      const auto want = Decimal::parse(expected.text), got = Decimal::parse(shown(actual));
+      if (want && got) return *want == *got;
+      const auto number = doc::read_number(expected);
+      return number && *number == double(actual);
+    }
+    default: return false;
+  }
+}
+
+/// One operator instead of a value: `{contains: "…"}`, `{starts_with: "…"}`, `{exists: false}`.
+bool is_operator(const doc::Node& node) {
+  return node.is_map() && node.entries.size() == 1 &&
+         (node.entries[0].key == "contains" || node.entries[0].key == "starts_with" || node.entries[0].key == "exists");
+}
+
+void compare(const std::string& name, const doc::Node& expected, const element* actual, std::vector<std::string>& out) {
+  if (is_operator(expected)) {
+    const doc::Entry& op = expected.entries[0];
+    std::string_view text;
+    const bool is_text = actual != nullptr && actual->is_string() && actual->get(text) == simdjson::SUCCESS;
+    bool ok = false;
+    if (op.key == "exists") {
+      ok = (op.value->text == "true") == (actual != nullptr && !actual->is_null());
+    } else if (op.key == "contains") {
+      ok = is_text && text.find(op.value->text) != std::string_view::npos;
+    } else {
+      ok = is_text && text.starts_with(op.value->text);
+    }
+    if (!ok)
+      out.push_back(name + ": expected " + std::string(op.key) + " " + shown(*op.value) + ", got " +
+                    (actual == nullptr ? "nothing" : shown(*actual)));
+    return;
+  }
+  if (expected.is_null()) {
+    if (actual != nullptr && !actual->is_null()) out.push_back(name + ": expected nothing, got " + shown(*actual));
+    return;
+  }
+  if (actual == nullptr) {
+    out.push_back(name + ": expected " + shown(expected) + ", got nothing");
+    return;
+  }
+  if (expected.is_map()) {
+    if (!actual->is_object()) {
+      out.push_back(name + ": expected a map, got " + shown(*actual));
+      return;
+    }
+    for (const doc::Entry& entry : expected.entries) {
+      element member;
+      const bool found = actual->at_key(entry.key).get(member) == simdjson::SUCCESS;
+      compare(name.empty() ? std::string(entry.key) : name + "." + std::string(entry.key), *entry.value, found ? &member : nullptr, out);
+    }
+    return;
+  }
+  if (expected.is_list()) {
+    simdjson::dom::array array;
+    if (actual->get(array) != simdjson::SUCCESS || array.size() != expected.items.size()) {
+      out.push_back(name + ": expected a list of " + std::to_string(expected.items.size()) + ", got " + shown(*actual));
+      return;
+    }
+    std::size_t i = 0;
+    for (const element item : array) {
+      compare(name + "[" + std::to_string(i) + "]", *expected.items[i], &item, out);
+      ++i;
+    }
+    return;
+  }
+  if (!scalar_equals(expected, *actual)) out.push_back(name + ": expected " + shown(expected) + ", got " + shown(*actual));
+}
+
+/// What stands beside the rendered parameters, as one JSON object.
+std::string extras(const ActionOut& action, std::string_view template_name) {
+  std::string out = "{";
+  const auto add = [&](std::string_view key, const std::string& json) {
+    if (out.size() > 1) out += ',';
+    append_json_string(out, key);
+    out += ':';
+    out += json;
+  };
+  const auto text = [](std::string_view value) {
+    std::string json;
+    append_json_string(json, value);
+    return json;
+  };
+  add("rule", text(action.rule));
+  add("customer", text(action.customer));
+  add("at", text(format_timestamp(action.at)));
+  add("category", text(category_name(action.category)));
+  add("channel", text(action.channel));
+  add("priority", std::to_string(action.priority));
+  add("mandatory", action.mandatory ? "true" : "false");
+  if (!action.connector.empty()) add("connector", text(action.connector));
+  if (action.due != 0) add("due", text(format_timestamp(action.due)));
+  if (!action.owner.empty()) add("owner", text(action.owner));
+  if (!action.reason.empty()) add("reason", text(action.reason));
+  if (action.assigns) add("team", text(action.assignment.team));
+  if (!template_name.empty()) add("template", text(template_name));
+  return out + "}";
+}
+
+}  // namespace
+
+std::vector<std::string> differences(const doc::Node& expected, const ActionOut& action, std::string_view template_name) {
+  std::vector<std::string> out;
+  if (expected.is_scalar()) {  // `- sms`: only the kind
+    if (expected.text != action.kind) out.push_back("expected " + std::string(expected.text) + ", got " + action.kind);
+    return out;
+  }
+  if (!expected.is_map() || expected.entries.size() != 1) {
+    out.emplace_back("an expected action is written `KIND: {PARAMETER: VALUE}`");
+    return out;
+  }
+  const doc::Entry& entry = expected.entries[0];
+  if (entry.key != action.kind) {
+    out.push_back("expected " + std::string(entry.key) + ", got " + action.kind);
+    return out;
+  }
+  simdjson::dom::parser parser, extra_parser;
+  element payload, extra;
+  const std::string extra_json = extras(action, template_name);
+  if (parser.parse(action.payload).get(payload) != simdjson::SUCCESS || extra_parser.parse(extra_json).get(extra) != simdjson::SUCCESS) {
+    out.emplace_back("the action's parameters are not JSON: " + action.payload);
+    return out;
+  }
+  for (const doc::Entry& one : entry.value->entries) {
+    element found;
+    const bool there = extra.at_key(one.key).get(found) == simdjson::SUCCESS || payload.at_key(one.key).get(found) == simdjson::SUCCESS;
+    compare(std::string(one.key), *one.value, there ? &found : nullptr, out);
+  }
+  return out;
+}
+
+std::string describe_action(const ActionOut& action) {
+  std::string out = action.kind + " for " + action.customer + " by " + action.rule + " at " + format_timestamp(action.at);
+  if (action.due != 0) out += ", due " + format_timestamp(action.due);
+  if (action.mandatory) out += ", mandatory";
+  if (!action.owner.empty()) out += ", owner " + action.owner;
+  return out + " " + action.payload;
+}
+
+bool equals_json(const doc::Node& expected, std::string_view json) {
+  simdjson::dom::parser parser;
+  element value;
+  if (parser.parse(simdjson::padded_string(json)).get(value) != simdjson::SUCCESS) return false;
+  std::vector<std::string> out;
+  compare("value", expected, &value, out);
+  return out.empty();
+}
+
+}  // namespace nudge::testing

@@ -1,0 +1,240 @@
+#include "rules/testing/read_tests.h"
+
+#include <algorithm>
+
+#include "rules/testing/read_expect.h"
+#include "rules/testing/read_values.h"
+
+namespace nudge::testing {
+namespace {
+
+using doc::quoted;
+using lang::Context;
+using lang::MapReader;
+
+/// An event dated further ahead than this would be set aside at intake.
+constexpr DurationMs kSkew = 5 * kMinute;
+constexpr TimeMs kDefaultStart = 1767225600000;  // 2026-01-01T00:00:00Z
+constexpr std::int64_t kRepeatMax = 10'000;
+
+class Reader {
+ public:
+  Reader(const Context& context, const Plan& plan) : context_(context), plan_(plan), names_(context, plan) {}
+
+  TestCase read(const doc::Node& node) {
+    TestCase test;
+    test.where = context_.at(node.mark);
+    MapReader map(context_, node, node.mark, "a test");
+    if (!node.is_map()) return test;
+    map.require("name");
+    test.name = std::string(map.text("name"));
+    if (const doc::Entry* start = map.take("start")) {
+      start_ = clock_ = timestamp(*start->value).value_or(kDefaultStart);
+    }
+    const doc::Entry* customers = map.take("customers");
+    const doc::Entry* timeline = map.require("timeline");
+    map.finish();
+    if (timeline != nullptr) {
+      for (const doc::Node* step : lang::items_of(context_, *timeline->value, timeline->key_mark, "`timeline`")) read_step(*step, test);
+    }
+    test.start = start_.value_or(kDefaultStart);
+    if (customers != nullptr) read_customers(*customers, test);
+    return test;
+  }
+
+ private:
+  std::optional<TimeMs> timestamp(const doc::Node& node) {
+    const doc::Read<TimeMs> read = doc::read_timestamp(node);
+    if (read) return *read;
+    context_.error("R0104", node.mark, read.error().message, read.error().hint);
+    return std::nullopt;
+  }
+
+  std::optional<TimeMs> timestamp(MapReader& map, std::string_view key) {
+    const doc::Entry* entry = map.take(key);
+    return entry == nullptr ? std::nullopt : timestamp(*entry->value);
+  }
+
+  void read_customers(const doc::Entry& entry, TestCase& test) {
+    const MapReader map(context_, *entry.value, entry.key_mark, "`customers`");
+    for (const doc::Entry& customer : entry.value->entries) {
+      Input input;
+      input.kind = InputKind::attributes;
+      input.import = true;
+      input.customer = std::string(customer.key);
+      input.id = "start";
+      input.time = test.start - 1;
+      if (!customer.value->is_null()) read_attributes(context_, *customer.value, customer.key_mark, *plan_.catalog, input.attributes);
+      test.customers.push_back(std::move(input));
+    }
+  }
+
+  /// What the clock shows when a step with this time arrives.
+  void arrive(TimelineStep& step, TimeMs at) {
+    if (!clock_) start_ = at;
+    clock_ = std::max(clock_.value_or(at), at);
+    step.at = *clock_;
+  }
+
+  void read_step(const doc::Node& node, TestCase& test) {
+    TimelineStep step;
+    step.where = context_.at(node.mark);
+    MapReader map(context_, node, node.mark, "a step of the timeline");
+    if (!node.is_map()) return;
+    step.at = clock_.value_or(kDefaultStart);
+    if (map.has("expect")) {
+      step.kind = TimelineStep::Kind::expect;
+      const doc::Entry& expect = *map.take("expect");
+      for (const doc::Node* item : lang::items_of(context_, *expect.value, expect.key_mark, "`expect`", true)) {
+        step.expectations.push_back(read_expectation(names_, *item, expect.key_mark));
+      }
+      map.finish();
+      test.timeline.push_back(std::move(step));
+      return;
+    }
+    const std::optional<TimeMs> at = timestamp(map, "at");
+    if (map.has("event") || map.has("attributes") || map.has("tag")) return read_input(map, at, step, test);
+    if (at) {
+      if (clock_ && *at < *clock_) before_clock(map.mark());
+      arrive(step, *at);
+    }
+    if (map.has("advance")) {
+      const DurationMs by = map.duration("advance").value_or(0);
+      arrive(step, clock_.value_or(kDefaultStart) + by);
+    } else if (map.has("activate")) {
+      step.kind = TimelineStep::Kind::activate;
+      step.rule = names_.rule(map, "activate");
+      test.inactive.emplace_back(step.rule.text);
+    } else if (map.has("reload")) {
+      step.kind = TimelineStep::Kind::reload;
+      if (!map.boolean("reload", true)) context_.error("R0753", map.mark(), "`reload: false` does nothing", "write `reload: true`");
+    } else if (map.has("task") || map.has("delivery")) {
+      read_outcome(map, step);
+    } else if (!at) {
+      context_.error(
+          "R0754", node.mark, "this step of the timeline does nothing",
+          "a step has one of `event`, `attributes`, `tag`, `advance`, `activate`, `reload`, `task`, `delivery`, `expect`, or `at` alone");
+    }
+    map.finish();
+    test.timeline.push_back(std::move(step));
+  }
+
+  void read_outcome(MapReader& map, TimelineStep& step) {
+    const bool task = map.has("task");
+    step.kind = task ? TimelineStep::Kind::task : TimelineStep::Kind::delivery;
+    if (task) {
+      if (map.word("task", {"completed"})) step.outcome = "completed";
+      step.disposition = map.text("disposition");
+      step.note = map.text("note");
+    } else {
+      constexpr std::string_view kOutcomes[] = {"accepted", "failed", "held"};
+      if (const auto word = map.word("delivery", {"accepted", "failed", "held"})) step.outcome = kOutcomes[*word];
+      step.note = map.text("reason");
+    }
+    map.require("customer");
+    step.customer = map.name("customer");
+    map.require("rule");
+    step.rule = names_.rule(map, "rule");
+  }
+
+  void before_clock(const doc::Mark& mark) {
+    context_.error("R0755", mark, "this lies before the step above it (" + format_timestamp(*clock_) + ")",
+                   "put the steps in order; an event that comes late says when it came: `received: …`; history says `import: true`");
+  }
+
+  void read_input(MapReader& map, std::optional<TimeMs> at, TimelineStep& step, TestCase& test) {
+    step.kind = TimelineStep::Kind::input;
+    Input& input = step.input;
+    map.require("customer");
+    input.customer = std::string(map.name("customer").text);
+    input.import = map.boolean("import", false);
+    input.id = std::string(map.text("id"));
+    const std::optional<TimeMs> received = timestamp(map, "received");
+    const std::int64_t repeat = map.integer("repeat", 1, 1, kRepeatMax);
+    const DurationMs every = map.duration("every").value_or(0);
+    if (repeat > 1 && !input.id.empty())
+      context_.error("R0756", map.mark(), "`id` and `repeat` exclude each other", "the same id would be the same event");
+    input.time = at.value_or(clock_.value_or(kDefaultStart));
+    read_content(map, input);
+    map.finish();
+    for (std::int64_t n = 0; n < repeat; ++n) {
+      TimelineStep one = step;
+      one.input.time += n * every;
+      const TimeMs arrival = received ? *received : one.input.time;
+      if (!received && !input.import && clock_ && arrival < *clock_) return before_clock(map.mark());
+      if (received && clock_ && *received < *clock_) return before_clock(map.mark());
+      if (one.input.time > arrival + kSkew) {
+        context_.error("R0757", map.mark(), "an event dated more than 5 minutes ahead of its arrival is set aside at intake",
+                       "let `received` be later, or leave it out");
+        return;
+      }
+      arrive(one, arrival);
+      if (one.input.id.empty()) one.input.id = generated_id();
+      test.timeline.push_back(std::move(one));
+    }
+  }
+
+  void read_content(MapReader& map, Input& input) {
+    const bool event = map.has("event"), attributes = map.has("attributes");
+    if (int{event} + int{attributes} + int{map.has("tag")} > 1) {
+      context_.error("R0758", map.mark(), "`event`, `attributes` and `tag` exclude each other", "make two steps of it");
+    }
+    if (event) {
+      input.kind = InputKind::event;
+      const Name type = names_.event(map, "event");
+      input.type = plan_.catalog->find_event(type.text);
+      const doc::Entry* data = map.take("data");
+      if (input.type == kNoEventType) return;
+      const EventTypeDef& definition = plan_.catalog->events[input.type];
+      input.fields.resize(definition.fields.size());
+      if (data != nullptr) read_fields(context_, *data->value, data->key_mark, definition, input.fields);
+    } else if (attributes) {
+      input.kind = InputKind::attributes;
+      const doc::Entry& entry = *map.take("attributes");
+      read_attributes(context_, *entry.value, entry.key_mark, *plan_.catalog, input.attributes);
+    } else {
+      input.kind = InputKind::tag;
+      input.tag = std::string(map.text("tag"));
+      input.tag_removed = map.boolean("removed", false);
+      if (const std::optional<TimeMs> expires = timestamp(map, "expires")) input.tag_expires = *expires;
+    }
+  }
+
+  /// Ids rise with the timeline, so that of two rows at one instant the later written is the later one.
+  std::string generated_id() {
+    const std::string digits = std::to_string(++generated_);
+    return "step-" + std::string(digits.size() < 6 ? 6 - digits.size() : 0, '0') + digits;
+  }
+
+  const Context& context_;
+  const Plan& plan_;
+  NameReader names_;
+  std::optional<TimeMs> clock_;  // nothing until the first step that has a time
+  std::optional<TimeMs> start_;  // the first such time, when the test does not say `start`
+  std::uint64_t generated_ = 0;
+};
+
+}  // namespace
+
+std::vector<TestCase> read_tests(const doc::Document& document, const Plan& plan, doc::Diagnostics& diagnostics) {
+  std::vector<TestCase> tests;
+  const Context context{document, diagnostics};
+  MapReader map(context, document.root(), document.root().mark, "a file of tests");
+  if (!document.root().is_map()) return tests;
+  const doc::Entry* list = map.require("tests");
+  map.finish();
+  if (list == nullptr) return tests;
+  for (const doc::Node* node : lang::items_of(context, *list->value, list->key_mark, "`tests`")) {
+    const std::size_t before = diagnostics.errors();
+    TestCase test = Reader(context, plan).read(*node);
+    if (diagnostics.errors() != before) continue;
+    if (std::ranges::find(tests, test.name, &TestCase::name) != tests.end()) {
+      context.error("R0759", node->mark, "another test of this file is named " + quoted(test.name), "give each test a name of its own");
+      continue;
+    }
+    tests.push_back(std::move(test));
+  }
+  return tests;
+}
+
+}  // namespace nudge::testing

@@ -1,0 +1,303 @@
+#include "rules/testing/run_tests.h"
+
+#include <algorithm>
+
+#include "engine/simulate/world.h"
+#include "rules/testing/match.h"
+#include "rules/testing/read_expect.h"
+
+namespace nudge::testing {
+namespace {
+
+constexpr std::size_t kShownMax = 8;  // lines of context below a failure
+
+/// How far the record had grown at some moment.
+struct Mark {
+  std::size_t edges = 0, decisions = 0, actions = 0, receipts = 0;
+};
+
+class Run {
+ public:
+  Run(const TestCase& test, const PlanSource& plans) : test_(test), plans_(plans), world_(test.start - 2), drafts_(test.inactive) {
+    result_.name = test.name;
+    if (test.where.document != nullptr) result_.file = test.where.document->name();
+    result_.line = test.where.mark.line;
+  }
+
+  TestResult go() {
+    load();
+    world_.move_to(test_.start - 1);
+    for (const Input& customer : test_.customers) world_.submit(customer);
+    world_.move_to(test_.start);
+    since_ = mark();
+    bool expecting = false;
+    for (const TimelineStep& step : test_.timeline) {
+      const bool expects = step.kind == TimelineStep::Kind::expect;
+      if (expecting && !expects) since_ = mark();
+      expecting = expects;
+      if (expects) {
+        world_.settle();
+        for (const Expectation& e : step.expectations) check(e);
+      } else {
+        take(step);
+      }
+    }
+    return std::move(result_);
+  }
+
+ private:
+  void load() { world_.load(plans_(drafts_)); }
+
+  Mark mark() const {
+    const WorldRecord& r = world_.record();
+    return {r.edges.size(), r.decisions.size(), r.actions.size(), r.receipts.size()};
+  }
+
+  void take(const TimelineStep& step) {
+    world_.move_to(step.at);
+    switch (step.kind) {
+      case TimelineStep::Kind::input: world_.submit(step.input); break;
+      case TimelineStep::Kind::activate:
+        world_.settle();
+        std::erase(drafts_, step.rule.text);
+        load();
+        break;
+      case TimelineStep::Kind::reload:
+        world_.settle();
+        load();
+        break;
+      case TimelineStep::Kind::task:
+        world_.settle();
+        if (!world_.complete_task(step.customer.text, step.rule.text, step.disposition, step.note)) {
+          fail(step.where,
+               "there is no open task of the rule `" + std::string(step.rule.text) + "` for " + std::string(step.customer.text));
+        }
+        break;
+      case TimelineStep::Kind::delivery:
+        world_.settle();
+        if (!world_.report_delivery(step.customer.text, step.rule.text, step.outcome, step.note)) {
+          fail(step.where, "there is no message of the rule `" + std::string(step.rule.text) + "` for " + std::string(step.customer.text));
+        }
+        break;
+      case TimelineStep::Kind::move:
+      case TimelineStep::Kind::expect: break;
+    }
+  }
+
+  void fail(const Where& where, std::string message) {
+    result_.failures.push_back({where.document == nullptr ? std::string() : where.document->name(), where.mark.line, std::move(message)});
+  }
+
+  void differ(const Expectation& e, std::string_view what, const std::string& expected, const std::string& got,
+              const std::string& context = {}) {
+    std::string message = subject(e) + std::string(what) + ": expected " + expected + ", got " + got;
+    if (!context.empty()) message += "\n" + context;
+    fail(e.where, std::move(message));
+  }
+
+  void count(const Expectation& e, std::string_view what, const std::optional<std::int64_t>& expected, std::size_t got,
+             const std::string& context = {}) {
+    if (expected && *expected != static_cast<std::int64_t>(got)) differ(e, what, std::to_string(*expected), std::to_string(got), context);
+  }
+
+  static std::string subject(const Expectation& e) {
+    std::string out;
+    if (e.rule) out += "rule " + std::string(e.rule.text) + ", ";
+    if (e.customer) out += "customer " + std::string(e.customer.text) + ", ";
+    if (e.segment) out += "segment " + std::string(e.segment.text) + ", ";
+    return out;
+  }
+
+  static bool concerns(const Expectation& e, std::string_view rule, std::string_view customer) {
+    return (!e.rule || e.rule.text == rule) && (!e.customer || e.customer.text == customer);
+  }
+
+  std::string decisions_shown(const Expectation& e) const {
+    std::string out;
+    std::size_t shown = 0;
+    for (std::size_t i = since_.decisions; i < world_.record().decisions.size(); ++i) {
+      const Decision& d = world_.record().decisions[i];
+      if (!concerns(e, d.rule, d.customer)) continue;
+      if (shown++ == kShownMax) return out + "  …\n";
+      out += "  " + format_timestamp(d.at) + " " + d.rule + " " + d.customer +
+             (d.fired ? " fired" : " held: " + std::string(held_word(d.held)));
+      if (d.step != kNone) out += ", step " + std::to_string(d.step + 1);
+      if (!d.detail.empty()) out += " (" + d.detail + ")";
+      out += "\n";
+    }
+    if (out.empty()) return "  no decision was made";
+    out.pop_back();
+    return out;
+  }
+
+  void check(const Expectation& e) {
+    ++result_.expectations;
+    check_decisions(e);
+    check_actions(e);
+    check_segment(e);
+    check_customer(e);
+    if (e.open_tasks) {
+      count(e, "open tasks", e.open_tasks, static_cast<std::size_t>(std::ranges::count_if(world_.tasks(), [&](const WorldTask& t) {
+              return t.open && concerns(e, t.action.rule, t.action.customer);
+            })));
+    }
+    const auto receipts = [&](Receipt kind) {
+      const auto& all = world_.record().receipts;
+      return static_cast<std::size_t>(std::count_if(
+          all.begin() + static_cast<std::ptrdiff_t>(since_.receipts), all.end(),
+          [&](const WorldRecord::InputReceipt& r) { return r.receipt == kind && (!e.customer || e.customer.text == r.customer); }));
+    };
+    if (e.duplicates) count(e, "duplicates", e.duplicates, receipts(Receipt::duplicate));
+    if (e.conflicts) count(e, "conflicts", e.conflicts, receipts(Receipt::conflict));
+  }
+
+  void check_decisions(const Expectation& e) {
+    std::size_t fired = 0, held = 0, acted = 0;
+    std::vector<std::size_t> by_reason(16);
+    for (std::size_t i = since_.decisions; i < world_.record().decisions.size(); ++i) {
+      const Decision& d = world_.record().decisions[i];
+      if (!concerns(e, d.rule, d.customer)) continue;
+      if (d.fired && d.step == kNone) ++fired;
+      if (!d.fired) {
+        ++held;
+        ++by_reason[static_cast<std::size_t>(d.held) % by_reason.size()];
+      }
+    }
+    for (std::size_t i = since_.actions; i < world_.record().actions.size(); ++i) {
+      if (concerns(e, world_.record().actions[i].rule, world_.record().actions[i].customer)) ++acted;
+    }
+    const std::string context = decisions_shown(e);
+    count(e, "fired", e.fired, fired, context);
+    count(e, "held back", e.held, held, context);
+    for (const auto& [reason, expected] : e.held_by) {
+      count(e, "held back by " + std::string(held_word(reason)), expected, by_reason[static_cast<std::size_t>(reason) % by_reason.size()],
+            context);
+    }
+    if (e.nothing && fired + held + acted != 0)
+      differ(e, "what happened", "nothing", std::to_string(fired) + " fired, " + std::to_string(held) + " held back", context);
+  }
+
+  std::string_view template_of(const ActionOut& action) const {
+    const Rule* rule = world_.plan().find_rule(action.rule);
+    if (rule == nullptr || action.step >= rule->steps.size()) return {};
+    return rule->steps[action.step].action.template_name;
+  }
+
+  void check_actions(const Expectation& e) {
+    if (!e.actions) return;
+    std::vector<const ActionOut*> actual;
+    for (std::size_t i = since_.actions; i < world_.record().actions.size(); ++i) {
+      const ActionOut& action = world_.record().actions[i];
+      if (concerns(e, action.rule, action.customer)) actual.push_back(&action);
+    }
+    const auto expected = e.actions.node->items;
+    std::string all;
+    for (std::size_t i = 0; i < actual.size() && i < kShownMax; ++i) all += "  " + describe_action(*actual[i]) + "\n";
+    if (all.empty()) {
+      all = decisions_shown(e);
+    } else {
+      all.pop_back();
+    }
+    if (expected.size() != actual.size()) {
+      differ(e, "actions", std::to_string(expected.size()), std::to_string(actual.size()), all);
+      return;
+    }
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+      const std::vector<std::string> wrong = differences(*expected[i], *actual[i], template_of(*actual[i]));
+      if (wrong.empty()) continue;
+      std::string message = subject(e) + "action " + std::to_string(i + 1) + " differs";
+      for (const std::string& line : wrong) message += "\n  " + line;
+      message += "\n  the action: " + describe_action(*actual[i]);
+      fail({e.where.document, expected[i]->mark}, std::move(message));
+    }
+  }
+
+  static std::string joined(const std::vector<std::string>& ids) {
+    std::string out = "[";
+    for (const std::string& id : ids) out += (out.size() > 1 ? ", " : "") + id;
+    return out + "]";
+  }
+
+  void check_segment(const Expectation& e) {
+    if (!e.segment) return;
+    const Segment* segment = world_.plan().find_segment(e.segment.text);
+    if (segment == nullptr) return;
+    const std::vector<std::string> members = world_.members(*segment);
+    if (e.members && *e.members != members) differ(e, "members", joined(*e.members), joined(members));
+    count(e, "count", e.count, members.size(), "  " + joined(members));
+    std::size_t entries = 0, exits = 0;
+    for (std::size_t i = since_.edges; i < world_.record().edges.size(); ++i) {
+      const WorldRecord::CustomerEdge& edge = world_.record().edges[i];
+      if (edge.segment != segment->name || (e.customer && e.customer.text != edge.customer)) continue;
+      ++(edge.edge.entered ? entries : exits);
+    }
+    count(e, "entries", e.entries, entries);
+    count(e, "exits", e.exits, exits);
+  }
+
+  void check_customer(const Expectation& e) {
+    const Plan& plan = world_.plan();
+    const auto membership = [&](const std::vector<Name>& names, bool wanted) {
+      for (const Name& name : names) {
+        const Segment* segment = plan.find_segment(name.text);
+        if (segment == nullptr || world_.is_member(e.customer.text, *segment) == wanted) continue;
+        differ(e, "segment " + std::string(name.text), wanted ? "to be in it" : "not to be in it", wanted ? "not in it" : "in it");
+      }
+    };
+    membership(e.in, true);
+    membership(e.not_in, false);
+    for (const auto& [name, expected] : e.traits) {
+      const auto trait = std::ranges::find(plan.traits, name.text, &Trait::name);
+      if (trait != plan.traits.end()) check_value(e, "trait " + trait->name, *expected.node, world_.value(e.customer.text, trait->expr));
+    }
+    for (const auto& [name, expected] : e.scores) {
+      if (const auto value = score(e, name)) check_value(e, "score " + std::string(name.text), *expected.node, *value);
+    }
+    for (const auto& [name, expected] : e.bands) {
+      const auto value = score(e, name);
+      if (!value) continue;
+      const std::string band = band_of(name, *value);
+      if (band != expected.text)
+        differ(e, "band of " + std::string(name.text), expected ? std::string(expected.text) : "none",
+               (band.empty() ? "none" : band) + " (" + to_text(value->view()) + ")");
+    }
+  }
+
+  void check_value(const Expectation& e, const std::string& what, const doc::Node& expected, const Value& got) {
+    const bool equal = expected.is_null() ? got.missing() : !got.missing() && equals_json(expected, to_json(got.view()));
+    if (!equal) differ(e, what, expected.is_null() ? "(missing)" : std::string(expected.text), to_text(got.view()));
+  }
+
+  std::optional<Value> score(const Expectation& e, const Name& name) {
+    const Plan& plan = world_.plan();
+    const auto index = std::ranges::find(plan.scores, name.text, &Score::name) - plan.scores.begin();
+    for (ExprId id = 0; id < plan.exprs.size(); ++id) {
+      if (plan.exprs[id].kind == Expr::Kind::score && plan.exprs[id].ref == static_cast<std::uint32_t>(index))
+        return world_.value(e.customer.text, id);
+    }
+    fail(e.where, "no condition uses the score `" + std::string(name.text) + "`, so it is not computed; use it in a segment to test it");
+    return std::nullopt;
+  }
+
+  std::string band_of(const Name& name, const Value& value) const {
+    const auto score = std::ranges::find(world_.plan().scores, name.text, &Score::name);
+    std::string band;
+    for (const Score::Band& b : score->bands) {
+      if (!value.missing() && compare_numeric(ValueView::of_decimal(b.from), value.view()) <= 0) band = b.name;
+    }
+    return band;
+  }
+
+  const TestCase& test_;
+  const PlanSource& plans_;
+  World world_;
+  std::vector<std::string> drafts_;
+  Mark since_;
+  TestResult result_;
+};
+
+}  // namespace
+
+TestResult run_test(const TestCase& test, const PlanSource& plans) { return Run(test, plans).go(); }
+
+}  // namespace nudge::testing

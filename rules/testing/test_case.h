@@ -1,0 +1,58 @@
+// What a *.test.yaml file says, read and checked: customers, a timeline in virtual time, and what is expected along it.
+//
+// Plain data. Views and nodes point into the documents of the load, which must outlive it.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/core/effects.h"
+#include "engine/model/input.h"
+#include "rules/lang/shape.h"
+
+namespace nudge::testing {
+
+using lang::Name;
+using lang::Raw;
+using lang::Where;
+
+// One `expect:`. What is counted (firings, actions, entries …) is counted since the steps before the expectations that stand right above;
+// what is asked (membership, values) is asked of the present.
+struct Expectation {
+  Where where;
+  Name rule, customer, segment;
+  std::optional<std::int64_t> fired, held;
+  std::vector<std::pair<Held, std::int64_t>> held_by;
+  Raw actions;                                        // a list; each item: {KIND: {PARAM: VALUE …}}
+  std::vector<Name> in, not_in;                       // segments of `customer`
+  std::optional<std::vector<std::string>> members;    // of `segment`: exactly these
+  std::optional<std::int64_t> count, entries, exits;  // of `segment`
+  std::vector<std::pair<Name, Raw>> traits, scores;   // of `customer`; a null value: missing
+  std::vector<std::pair<Name, Name>> bands;           // of `customer`: score, band
+  std::optional<std::int64_t> open_tasks, duplicates, conflicts;
+  bool nothing = false;  // no firing, nothing held, no action
+};
+
+struct TimelineStep {
+  enum class Kind : std::uint8_t { input, move, activate, reload, task, delivery, expect };
+  Kind kind = Kind::move;
+  Where where;
+  TimeMs at = 0;                                // when it arrives: what the clock shows then
+  Input input;                                  // input
+  Name rule, customer;                          // activate, task, delivery
+  std::string_view outcome, disposition, note;  // task, delivery
+  std::vector<Expectation> expectations;        // expect
+};
+
+struct TestCase {
+  std::string name;
+  Where where;
+  TimeMs start = 0;
+  std::vector<Input> customers;       // their attributes at the start
+  std::vector<std::string> inactive;  // rules that a later `activate` switches on
+  std::vector<TimelineStep> timeline;
+};
+
+}  // namespace nudge::testing
