@@ -1,1 +1,345 @@
-#include "engine/core/engine.h"
+// Windows and aggregates over a customer's rows.
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "engine/core/evaluate.h"
+
+namespace nudge {
+
+namespace {
+
+// The smallest count that makes `count op literal` true for at_least and greater_than, and false for less_than and at_most.
+std::int64_t count_bound(const Node& node, const ValueView& literal) {
+  Int128 units = literal.kind == Kind::integer ? Int128{literal.i} * Decimal::kScale : Int128{literal.i};
+  const Int128 scale = Decimal::kScale;
+  Int128 floor = units / scale;
+  if (units % scale != 0 && units < 0) --floor;
+  const bool whole = floor * scale == units;
+  const bool strict = node.op == Op::greater_than || node.op == Op::at_most;
+  const Int128 bound = (strict || !whole) ? floor + 1 : floor;
+  return static_cast<std::int64_t>(std::clamp<Int128>(bound, -1, Int128{1} << 62));
+}
+
+bool is_threshold(Op op) { return op == Op::at_least || op == Op::greater_than || op == Op::less_than || op == Op::at_most; }
+
+}  // namespace
+
+std::pair<TimeMs, TimeMs> unit_around(Window::Unit unit, TimeMs now, const Zone& zone) {
+  const DateDays today = zone.local(now).date;
+  Ymd ymd = ymd_of(today);
+  DateDays first = today;
+  DateDays next = today + 1;
+  const auto month_start = [](std::int32_t year, int month) {
+    return days_of({year + (month - 1) / 12, static_cast<std::uint8_t>((month - 1) % 12 + 1), 1});
+  };
+  switch (unit) {
+    case Window::Unit::day: break;
+    case Window::Unit::week:
+      first = today - (iso_weekday(today) - 1);
+      next = first + 7;
+      break;
+    case Window::Unit::month:
+      first = month_start(ymd.year, ymd.month);
+      next = month_start(ymd.year, ymd.month + 1);
+      break;
+    case Window::Unit::quarter: {
+      const int month = (ymd.month - 1) / 3 * 3 + 1;
+      first = month_start(ymd.year, month);
+      next = month_start(ymd.year, month + 3);
+      break;
+    }
+    case Window::Unit::year:
+      first = month_start(ymd.year, 1);
+      next = month_start(ymd.year + 1, 1);
+      break;
+  }
+  return {zone.start_of(first), zone.start_of(next)};
+}
+
+Evaluator::Range Evaluator::range_of(const Window& w, const Rows& rows) {
+  Range range;
+  const std::size_t past = rows.upper_bound(now_);
+  range.hi = past;
+  switch (w.kind) {
+    case Window::Kind::ever: break;
+    case Window::Kind::within: range.lo = rows.upper_bound(now_ - w.a); break;
+    case Window::Kind::from_to:
+      range.lo = rows.upper_bound(now_ - w.a);
+      range.hi = rows.upper_bound(now_ - w.b);
+      if (range.hi < past) range.until = rows.time(range.hi) + w.b;  // the next row comes in
+      break;
+    case Window::Kind::since: {
+      const auto [start, next] = unit_around(w.unit, now_, w.tenant_zone ? plan_->zone : zone());
+      range.lo = rows.lower_bound(start);
+      range.until = next;
+      break;
+    }
+    case Window::Kind::fixed: {
+      const Zone& z = w.tenant_zone ? plan_->zone : zone();
+      if (w.lo.set) range.lo = rows.lower_bound(w.lo.is_date ? z.start_of(static_cast<DateDays>(w.lo.at)) : w.lo.at);
+      if (w.hi.set) {
+        const TimeMs end = w.hi.is_date ? z.start_of(static_cast<DateDays>(w.hi.at) + 1) : w.hi.at;
+        range.hi = std::min(past, rows.lower_bound(end));
+      }
+      break;
+    }
+  }
+  range.lo = std::min(range.lo, range.hi);
+  return range;
+}
+
+Evaluator::Range Evaluator::range_of(const Aggregate& a, const Rows& rows) {
+  Range range = range_of(a.window, rows);
+  if (a.before_trigger && trigger_.rows != nullptr) {
+    range.hi = std::min(range.hi, rows.position(trigger_.rows->time(trigger_.row), trigger_.rows->id(trigger_.row)));
+    range.lo = std::min(range.lo, range.hi);
+  }
+  return range;
+}
+
+TimeMs Evaluator::exit_of(const Window& w, TimeMs row_time) const {
+  return w.kind == Window::Kind::within || w.kind == Window::Kind::from_to ? row_time + w.a : kNever;
+}
+
+bool Evaluator::counts(const Aggregate& a, const Rows& rows, std::size_t row, TimeMs& until) {
+  if (a.same != kNoField && has_key_) {
+    if (!rows.has_field(row, a.same)) return false;
+    const Type type = plan_->catalog->events[a.event].fields[a.same].type;
+    if (!same_value(rows.field(row, a.same, kind_of(type)), key_)) return false;
+  }
+  if (a.filter == kNone) return true;
+  const RowRef ref{&rows, row, a.event};
+  const Verdict v = truth(a.filter, &ref);
+  until = std::min(until, v.until);
+  return v.truth;
+}
+
+Evaluator::Matched Evaluator::collect(const Aggregate& a, const Rows& rows) {
+  if (buffers_used_ == buffers_.size()) buffers_.emplace_back();
+  auto& buffer = buffers_[buffers_used_++];
+  buffer.clear();
+  const Range range = range_of(a, rows);
+  TimeMs until = range.until;
+  for (std::size_t row = range.lo; row < range.hi; ++row) {
+    if (a.field != kNoField && !rows.has_field(row, a.field)) continue;
+    if (counts(a, rows, row, until)) buffer.push_back(static_cast<std::uint32_t>(row));
+  }
+  return {&buffer, until};
+}
+
+std::vector<std::size_t> Evaluator::counted_rows(const Aggregate& a) {
+  std::vector<std::size_t> result;
+  if (const Rows* rows = rows_of(a)) {
+    const Matched matched = collect(a, *rows);
+    result.assign(matched.rows->begin(), matched.rows->end());
+    release();
+  }
+  return result;
+}
+
+Quantity Evaluator::sum_of(const Aggregate& a, const Rows& rows, std::span<const std::uint32_t> matched, bool average) {
+  Quantity q;
+  const Type type = a.field == kTimeField ? Type::timestamp : plan_->catalog->events[a.event].fields[a.field].type;
+  const Kind kind = kind_of(type);
+  const auto n = static_cast<std::int64_t>(matched.size());
+  if (kind == Kind::number) {
+    if (sums_used_ == sums_.size()) sums_.emplace_back();
+    ExactSum& sum = sums_[sums_used_++];
+    sum = ExactSum();
+    for (const std::uint32_t row : matched) sum.add(rows.field(row, a.field, kind).d);
+    q.exact = &sum;
+    q.denominator = average ? n : 1;
+    q.view = ValueView::of_number(average ? sum.value() / static_cast<double>(n) : sum.value());
+    return q;
+  }
+  Int128 sum = 0;
+  for (const std::uint32_t row : matched) sum += rows.field(row, a.field, kind).i;
+  q.is_ratio = true;
+  q.numerator = kind == Kind::integer ? sum * Decimal::kScale : sum;
+  q.denominator = average ? n : 1;
+  const bool fits = sum >= -Decimal::kMaxUnits && sum <= Decimal::kMaxUnits;
+  if (kind == Kind::integer && !average && fits) q.view = ValueView::of_integer(static_cast<std::int64_t>(sum));
+  else q.view = ValueView::of_number(static_cast<double>(q.numerator) / static_cast<double>(Decimal::kScale) / static_cast<double>(q.denominator));
+  return q;
+}
+
+Quantity Evaluator::aggregate_value(const Aggregate& a) {
+  using Fn = Aggregate::Fn;
+  Quantity q;
+  const Rows* rows = rows_of(a);
+  if (rows == nullptr) {
+    if (a.fn == Fn::count || a.fn == Fn::distinct) q.view = ValueView::of_integer(0);
+    if (a.fn == Fn::sum) q = sum_of(a, Rows(), {}, false);
+    return q;
+  }
+  const Kind kind = a.fn == Fn::count ? Kind::integer
+                    : a.field == kTimeField ? Kind::timestamp
+                                            : kind_of(plan_->catalog->events[a.event].fields[a.field].type);
+  if (a.fn == Fn::last && a.filter == kNone && a.same == kNoField) {  // no need to look at the other rows
+    const Range range = range_of(a, *rows);
+    q.until = range.until;
+    for (std::size_t row = range.hi; row-- > range.lo;) {
+      if (!rows->has_field(row, a.field)) continue;
+      q.view = rows->field(row, a.field, kind);
+      q.until = std::min(q.until, exit_of(a.window, rows->time(row)));
+      break;
+    }
+    return q;
+  }
+  const Matched found = collect(a, *rows);
+  const std::span<const std::uint32_t> matched(*found.rows);
+  q.until = found.until;
+  const auto exit = [&](std::uint32_t row) { return exit_of(a.window, rows->time(row)); };
+  TimeMs change = matched.empty() ? kNever : exit(matched.front());
+  switch (a.fn) {
+    case Fn::count: q.view = ValueView::of_integer(static_cast<std::int64_t>(matched.size())); break;
+    case Fn::sum: q = sum_of(a, *rows, matched, false); q.until = found.until; break;
+    case Fn::average:
+      if (!matched.empty()) { q = sum_of(a, *rows, matched, true); q.until = found.until; }
+      break;
+    case Fn::min:
+    case Fn::max: {
+      const int wanted = a.fn == Fn::max ? 1 : -1;
+      for (const std::uint32_t row : matched) {
+        const ValueView v = rows->field(row, a.field, kind);
+        const int order = q.view.missing() ? wanted
+                          : is_numeric(kind) ? compare_numeric(v, q.view)
+                                             : (v.i > q.view.i) - (v.i < q.view.i);
+        // Of equal ones the newest counts: the answer stays until that one leaves.
+        if (order == wanted || order == 0) { q.view = v; change = exit(row); }
+      }
+      break;
+    }
+    case Fn::distinct: {
+      std::map<std::string, std::uint32_t> newest;  // canonical bytes of the value -> its newest row
+      for (const std::uint32_t row : matched) {
+        std::string bytes;
+        Writer writer(bytes);
+        encode_value(writer, rows->field(row, a.field, kind));
+        newest[std::move(bytes)] = row;
+      }
+      change = kNever;
+      for (const auto& [bytes, row] : newest) change = std::min(change, exit(row));
+      q.view = ValueView::of_integer(static_cast<std::int64_t>(newest.size()));
+      break;
+    }
+    case Fn::first:
+    case Fn::last:
+      if (!matched.empty()) {
+        const std::uint32_t row = a.fn == Fn::first ? matched.front() : matched.back();
+        q.view = rows->field(row, a.field, kind);
+        change = exit(row);
+      }
+      break;
+  }
+  release();
+  q.until = std::min(q.until, change);
+  return q;
+}
+
+Verdict Evaluator::at_least_rows(const Aggregate& a, std::int64_t k) {
+  if (k <= 0) return {true, kNever};
+  const Rows* rows = rows_of(a);
+  if (rows == nullptr) return {false, kNever};
+  const Range range = range_of(a, *rows);
+  // A calendar unit that ends takes all its rows along; a row that comes in (from_to) can only add.
+  const TimeMs unit_end = a.window.kind == Window::Kind::since ? range.until : kNever;
+  if (a.filter == kNone && (a.same == kNoField || !has_key_)) {
+    const auto n = static_cast<std::int64_t>(range.hi - range.lo);
+    if (n < k) return {false, a.window.kind == Window::Kind::since ? kNever : range.until};
+    return {true, std::min(unit_end, exit_of(a.window, rows->time(range.hi - static_cast<std::size_t>(k))))};
+  }
+  TimeMs held_until = unit_end;   // of the rows that count
+  TimeMs until = a.window.kind == Window::Kind::since ? kNever : range.until;  // of those that don't
+  std::int64_t n = 0;
+  for (std::size_t row = range.hi; row-- > range.lo;) {
+    TimeMs row_until = kNever;
+    if (counts(a, *rows, row, row_until)) {
+      held_until = std::min(held_until, row_until);
+      if (++n == k) return {true, std::min(held_until, exit_of(a.window, rows->time(row)))};
+    } else {
+      until = std::min(until, row_until);
+    }
+  }
+  return {false, until};
+}
+
+Verdict Evaluator::compare_sum(const Node& node, const Aggregate& a) {
+  // With values that are never negative the sum only falls as rows leave: a false `at_least` stays false, a true one holds until the row whose
+  // leaving takes the sum below.
+  const Rows* rows = rows_of(a);
+  Quantity q = aggregate_value(a);
+  Verdict verdict = compare_values(node, q, nullptr);
+  if (rows == nullptr || a.window.kind != Window::Kind::within || q.exact != nullptr) return verdict;
+  const Matched found = collect(a, *rows);
+  const Kind kind = kind_of(plan_->catalog->events[a.event].fields[a.field].type);
+  bool negative = false;
+  for (const std::uint32_t row : *found.rows) negative = negative || rows->field(row, a.field, kind).i < 0;
+  if (!negative) {
+    const bool rising = node.op == Op::at_least || node.op == Op::greater_than;
+    verdict.until = found.until;
+    if (verdict.truth == rising) {
+      for (const std::uint32_t row : *found.rows) {
+        q.numerator -= Int128{rows->field(row, a.field, kind).i} * (kind == Kind::integer ? Decimal::kScale : 1);
+        q.until = kNever;
+        if (compare_values(node, q, nullptr).truth != verdict.truth) {
+          verdict.until = std::min(verdict.until, exit_of(a.window, rows->time(row)));
+          break;
+        }
+      }
+    }
+  }
+  release();
+  return verdict;
+}
+
+Verdict Evaluator::per_value(const Node& node, const Aggregate& a) {
+  // Without a trigger's key: the comparison holds when it holds for the rows of at least one value that is present. One value at a time takes
+  // the place of the key.
+  const Rows* rows = rows_of(a);
+  if (rows == nullptr) return {false, kNever};
+  const Kind kind = kind_of(plan_->catalog->events[a.event].fields[a.same].type);
+  std::map<std::string, ValueView> values;
+  const std::size_t past = rows->upper_bound(now_);
+  for (std::size_t row = 0; row < past; ++row) {
+    if (!rows->has_field(row, a.same)) continue;
+    const ValueView v = rows->field(row, a.same, kind);
+    std::string bytes;
+    Writer writer(bytes);
+    encode_value(writer, v);
+    values.emplace(std::move(bytes), v);
+  }
+  Verdict result{false, kNever};
+  has_key_ = true;
+  for (const auto& [bytes, v] : values) {
+    key_ = v;
+    const Verdict one = compare_aggregate(node, a);
+    if (one.truth && !result.truth) result = one;
+    else if (one.truth) result.until = std::max(result.until, one.until);
+    else if (!result.truth) result.until = std::min(result.until, one.until);
+    if (result.truth && result.until == kNever) break;
+  }
+  has_key_ = false;
+  return result;
+}
+
+Verdict Evaluator::compare_aggregate(const Node& node, const Aggregate& a) {
+  if (a.same != kNoField && !has_key_) return per_value(node, a);
+  const bool literal = node.right == kNone && node.literals.size() == 1 && is_numeric(node.literals[0].kind);
+  if (literal && is_threshold(node.op) && node.literals[0].kind != Kind::number) {
+    if (a.fn == Aggregate::Fn::count) {
+      const Verdict v = at_least_rows(a, count_bound(node, node.literals[0].view()));
+      const bool rising = node.op == Op::at_least || node.op == Op::greater_than;
+      return {v.truth == rising, v.until};
+    }
+    if (a.fn == Aggregate::Fn::sum) return compare_sum(node, a);
+  }
+  if (literal && a.fn == Aggregate::Fn::count && node.op == Op::equals && node.literals[0].view().i == 0) {
+    const Verdict v = at_least_rows(a, 1);
+    return {!v.truth, v.until};
+  }
+  return compare_values(node, aggregate_value(a), nullptr);
+}
+
+}  // namespace nudge

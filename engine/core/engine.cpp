@@ -1,1 +1,194 @@
 #include "engine/core/engine.h"
+
+#include <algorithm>
+
+#include "engine/base/limits.h"
+#include "engine/core/judge.h"
+
+namespace nudge {
+
+struct Engine::Scratch {
+  Judge judge;
+  std::vector<std::pair<AttributeId, Value>> before;  // attribute values before an instant's updates
+};
+
+Engine::Engine() : scratch_(std::make_unique<Scratch>()) {}
+Engine::~Engine() = default;
+Engine::Engine(Engine&&) noexcept = default;
+Engine& Engine::operator=(Engine&&) noexcept = default;
+
+namespace {
+
+Value current(const CustomerState& state, AttributeId attribute, TimeMs now) {
+  TimeMs until = kNever;
+  return Value(state.attributes.at(attribute, now, until));
+}
+
+// Remembers the value of every attribute that an input is about to update, once each.
+void remember(std::vector<std::pair<AttributeId, Value>>& before, const CustomerState& state, const Input& input, TimeMs now) {
+  for (const AttributeUpdate& update : input.attributes) {
+    if (std::ranges::none_of(before, [&](const auto& b) { return b.first == update.attribute; })) {
+      before.emplace_back(update.attribute, current(state, update.attribute, now));
+    }
+  }
+}
+
+// Tells the judge what an input that is now stored touches. Rows dated ahead of now touch nothing yet.
+void note(Judge& judge, const Input& input, TimeMs now) {
+  if (input.time > now) return;
+  switch (input.kind) {
+    case InputKind::event:
+      judge.touch_event(input.type);
+      if (!input.import) judge.rows.push_back({input.type, input.time, input.id});
+      break;
+    case InputKind::attributes:
+      for (const AttributeUpdate& update : input.attributes) judge.touch_attribute(update.attribute);
+      break;
+    case InputKind::tag: judge.touch_tags(); break;
+  }
+}
+
+// The changes that this instant's updates made, one per attribute: from what was to what is.
+void note_changes(Judge& judge, const CustomerState& state, const std::vector<std::pair<AttributeId, Value>>& before, TimeMs now) {
+  for (const auto& [attribute, from] : before) {
+    Value to = current(state, attribute, now);
+    const bool same = from.kind == to.kind && (from.missing() || same_value(from.view(), to.view()));
+    if (same) continue;
+    judge.changes.push_back({attribute, state.attributes.since(attribute, now), from, std::move(to)});
+  }
+}
+
+// Rows, updates and tags dated in (state.clock, t]: their time has come.
+void note_arrived(Judge& judge, std::vector<std::pair<AttributeId, Value>>& before, const CustomerState& state, TimeMs t) {
+  for (const auto& [type, rows] : state.events) {
+    for (std::size_t row = rows.upper_bound(state.clock); row < rows.size() && rows.time(row) <= t; ++row) {
+      judge.touch_event(type);
+      judge.rows.push_back({type, rows.time(row), std::string(rows.id(row))});
+    }
+  }
+  if (state.attributes.next_after(state.clock) <= t) {
+    for (const auto& update : state.attributes.all()) {
+      if (update.time <= state.clock || update.time > t) continue;
+      judge.touch_attribute(update.attribute);
+      if (std::ranges::none_of(before, [&](const auto& b) { return b.first == update.attribute; })) {
+        before.emplace_back(update.attribute, current(state, update.attribute, state.clock));
+      }
+    }
+  }
+  for (const TagUpdate& tag : state.tags) {
+    if (tag.time > state.clock && tag.time <= t) judge.touch_tags();
+  }
+}
+
+}  // namespace
+
+TimeMs Engine::next_due(const CustomerState& state) {
+  TimeMs due = state.runs.empty() ? kNever : state.runs.front().due;
+  for (const Wake& wake : state.wakes) due = std::min(due, wake.until);
+  for (const auto& [type, rows] : state.events) {
+    if (rows.empty() || rows.time(rows.size() - 1) <= state.clock) continue;
+    due = std::min(due, rows.time(rows.upper_bound(state.clock)));
+  }
+  for (const TagUpdate& tag : state.tags) {
+    if (tag.time > state.clock) due = std::min(due, tag.time);
+  }
+  return std::min(due, state.attributes.next_after(state.clock));
+}
+
+void Engine::reconcile(const Plan& plan, CustomerState& state, Effects& effects) {
+  if (state.plan == plan.sequence) return;
+  const std::uint64_t known = state.plan;
+  state.plan = plan.sequence;
+  if (!state.known()) return;
+  std::erase_if(state.members, [&](const Membership& m) { return !plan.segment_of_root.contains(m.root); });
+  std::erase_if(state.wakes, [&](const Wake& w) { return !plan.segment_of_root.contains(w.root); });
+  std::vector<std::uint32_t> fresh;
+  for (std::uint32_t i = 0; i < plan.segments.size(); ++i) {
+    if (plan.segments[i].since_plan > known) fresh.push_back(i);
+  }
+  std::ranges::sort(fresh, {}, [&](std::uint32_t i) { return std::pair(plan.segments[i].activated, i); });
+  Judge& judge = scratch_->judge;
+  judge.begin(plan, state, effects);
+  for (const std::uint32_t i : fresh) {
+    // An id that was used by this name before: what it stood for then is over.
+    std::erase_if(state.members, [&](const Membership& m) { return m.root == plan.segments[i].root; });
+    judge.seed(i, std::max(plan.segments[i].activated, state.clock));
+  }
+}
+
+void Engine::advance(const Plan& plan, CustomerState& state, TimeMs now, Effects& effects) {
+  if (!state.known()) return;
+  reconcile(plan, state, effects);
+  Judge& judge = scratch_->judge;
+  for (std::size_t instants = 0; instants < limits::kInstantsPerAdvance; ++instants) {
+    const TimeMs due = next_due(state);
+    if (due >= now) return;
+    const TimeMs t = std::max(due, state.clock);
+    judge.begin(plan, state, effects);
+    auto& before = scratch_->before;
+    before.clear();
+    note_arrived(judge, before, state, t);
+    note_changes(judge, state, before, t);
+    judge.judge(t, false);
+  }
+}
+
+void Engine::step(const Plan& plan, CustomerState& state, std::span<const Input> inputs, TimeMs now, std::vector<Receipt>& receipts,
+                  Effects& effects) {
+  now = std::max(now, state.clock);
+  const bool first_heard = !state.known();
+  if (first_heard) state.plan = plan.sequence;
+  else advance(plan, state, now, effects);
+  Judge& judge = scratch_->judge;
+  auto& before = scratch_->before;
+  const std::size_t base = receipts.size();
+  receipts.resize(base + inputs.size(), Receipt::stored);
+  const bool any_import = std::ranges::any_of(inputs, &Input::import);
+  bool heard = !first_heard;
+  if (any_import && heard) advance(plan, state, now + 1, effects);  // what is due at this instant must not fall silent with the import
+  // History first, silently; then what is live, judged together with the boundaries due at this instant.
+  for (const bool import : {true, false}) {
+    if (import && !any_import) continue;
+    judge.begin(plan, state, effects);
+    before.clear();
+    if (!import && state.known()) {
+      note_arrived(judge, before, state, now);
+    }
+    bool stored = false;
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      const Input& input = inputs[i];
+      if (input.import != import) continue;
+      if (input.kind == InputKind::attributes) remember(before, state, input, now);
+      if (state.store(input, *plan.catalog)) {
+        stored = true;
+        note(judge, input, now);
+        continue;
+      }
+      const std::optional<Input> kept = state.find(input.id, *plan.catalog);
+      receipts[base + i] = kept && same_content(*kept, input) ? Receipt::duplicate : Receipt::conflict;
+    }
+    if (!stored) continue;  // duplicates change nothing, not even the clock
+    if (!heard) judge.touch_everything();
+    heard = true;
+    if (import) {
+      judge.judge(now, true);
+    } else {
+      note_changes(judge, state, before, now);
+      judge.judge(now, false);
+    }
+  }
+}
+
+bool Engine::holds(const Plan& plan, const CustomerState& state, NodeId node, TimeMs now) {
+  Evaluator& evaluator = scratch_->judge.evaluator;
+  evaluator.begin(plan, state, now);
+  return evaluator.truth(node).truth;
+}
+
+Value Engine::value(const Plan& plan, const CustomerState& state, ExprId expr, TimeMs now) {
+  Evaluator& evaluator = scratch_->judge.evaluator;
+  evaluator.begin(plan, state, now);
+  return evaluator.plain(evaluator.value(expr));
+}
+
+}  // namespace nudge

@@ -29,7 +29,7 @@ class Engine {
   // Inputs must fit plan.catalog and belong to `state.id`; a state never heard of before is a fresh CustomerState with its id set.
   void step(const Plan& plan, CustomerState& state, std::span<const Input> inputs, TimeMs now, std::vector<Receipt>& receipts, Effects& effects);
 
-  // Judges every boundary due strictly before `now`, each at its own instant, in order. The clock passed is remembered.
+  // Judges every boundary due strictly before `now`, each at its own instant, in order. The customer's clock is then the last of them.
   void advance(const Plan& plan, CustomerState& state, TimeMs now, Effects& effects);
 
   // Brings a state that was judged under an earlier plan to this one: segments that are new since are seeded with the answer at their activation

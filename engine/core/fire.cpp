@@ -1,0 +1,175 @@
+// A rule fires: limits, rollout, steps, actions.
+#include <algorithm>
+
+#include "engine/base/limits.h"
+#include "engine/core/judge.h"
+#include "engine/core/render.h"
+
+namespace nudge {
+
+namespace {
+
+std::uint32_t bucket(std::string_view rule, std::string_view customer, std::uint64_t seed) {
+  std::string bytes(rule);
+  bytes.push_back('\0');
+  bytes.append(customer);
+  return static_cast<std::uint32_t>(hash64(bytes, seed) % 10000);
+}
+
+bool same_cause(const Cause& a, const Cause& b) { return a == b; }
+
+}  // namespace
+
+std::uint32_t rollout_bucket(std::string_view rule, std::string_view customer) { return bucket(rule, customer, 1); }
+std::uint32_t holdout_bucket(std::string_view rule, std::string_view customer) { return bucket(rule, customer, 2); }
+
+Hash128 action_id(const Rule& rule, std::string_view customer, const Cause& cause, std::uint32_t step) {
+  std::string bytes;
+  Writer out(bytes);
+  out.string(rule.name);
+  out.fixed64(rule.definition.hi);
+  out.fixed64(rule.definition.lo);
+  out.string(customer);
+  out.u8(static_cast<std::uint8_t>(cause.kind));
+  // A row names its firing for good; an edge is named by its instant.
+  if (cause.kind == Cause::Kind::event) {
+    out.varint(cause.type);
+    out.svarint(cause.row_time);
+    out.string(cause.row_id);
+  } else {
+    out.svarint(cause.at);
+  }
+  out.string(cause.key);
+  out.varint(step);
+  return hash128(bytes);
+}
+
+void Judge::decide(const Rule& rule, const Cause& cause, TimeMs now, bool fired, Held held, std::uint32_t step, std::string detail) {
+  Decision d;
+  d.fired = fired;
+  d.held = held;
+  d.rule = rule.name;
+  d.rule_id = rule.id;
+  d.rule_version = rule.version;
+  d.customer = state_->id;
+  d.at = now;
+  d.cause = cause;
+  d.step = step;
+  d.detail = std::move(detail);
+  effects_->decisions.push_back(std::move(d));
+}
+
+Held Judge::gate(const Rule& rule, const Cause& cause, TimeMs now) {
+  const bool limited = rule.limits.once_per > 0 || rule.limits.once_ever;
+  if (rollout_bucket(rule.name, state_->id) >= rule.rollout_percent * 100) return Held::rollout;
+  if (limited) {
+    auto& fired = state_->fired;
+    const auto order = [](const LastFired& f, const std::pair<RuleId, std::string_view>& k) {
+      return f.rule != k.first ? f.rule < k.first : f.key < k.second;
+    };
+    const auto it = std::lower_bound(fired.begin(), fired.end(), std::pair<RuleId, std::string_view>{rule.id, cause.key}, order);
+    if (it != fired.end() && it->rule == rule.id && it->key == cause.key) {
+      if (rule.limits.once_ever || now - it->at < rule.limits.once_per) return Held::once_per;
+      it->at = now;
+    } else {
+      fired.insert(it, {rule.id, cause.key, now});
+    }
+  }
+  if (holdout_bucket(rule.name, state_->id) < rule.holdout_percent * 100) return Held::holdout;
+  return rule.state == RuleState::shadow ? Held::shadow : Held::none;
+}
+
+void Judge::fire(const Rule& rule, const Cause& cause, TimeMs now) {
+  const Held held = gate(rule, cause, now);
+  decide(rule, cause, now, held == Held::none, held, kNone, {});
+  if (held == Held::none) run_steps(rule, cause, now, 0, false, now);
+}
+
+void Judge::add_run(const Rule& rule, Run run) {
+  auto& runs = state_->runs;
+  if (runs.size() >= limits::kRunsPerCustomer) {
+    decide(rule, run.cause, state_->clock, false, Held::runs_full, run.step, {});
+    return;
+  }
+  const auto order = [](const Run& a, const Run& b) {
+    if (a.due != b.due) return a.due < b.due;
+    if (a.rule != b.rule) return a.rule < b.rule;
+    return a.step < b.step;
+  };
+  const auto it = std::upper_bound(runs.begin(), runs.end(), run, order);
+  // The same firing's same step waits once.
+  for (auto i = it; i != runs.begin() && std::prev(i)->due == run.due; --i) {
+    const Run& other = *std::prev(i);
+    if (other.rule == run.rule && other.step == run.step && same_cause(other.cause, run.cause)) return;
+  }
+  runs.insert(it, std::move(run));
+}
+
+void Judge::run_steps(const Rule& rule, const Cause& cause, TimeMs started, std::uint32_t step, bool delay_passed, TimeMs now) {
+  for (; step < rule.steps.size(); ++step) {
+    const Step& next = rule.steps[step];
+    if (next.after > 0 && !delay_passed) {
+      Run run;
+      run.rule = rule.id;
+      run.step = step;
+      run.due = now + next.after;
+      run.started = started;
+      run.cause = cause;
+      add_run(rule, std::move(run));
+      return;
+    }
+    delay_passed = false;
+    begin_for(cause, now);
+    if (next.only_if != kNone && !evaluator.truth(next.only_if).truth) {
+      decide(rule, cause, now, false, Held::only_if, step, {});
+      continue;
+    }
+    act(rule, cause, step, now);
+  }
+}
+
+void Judge::act(const Rule& rule, const Cause& cause, std::uint32_t step, TimeMs now) {
+  const Action& action = rule.steps[step].action;
+  const RenderContext context{*plan_, *state_, evaluator, rule, cause, now};
+  Result<std::string> payload = render_params(context, action);
+  if (!payload) {
+    decide(rule, cause, now, false, Held::render, step, payload.error().message);
+    return;
+  }
+  ActionOut out;
+  out.id = action_id(rule, state_->id, cause, step);
+  out.rule = rule.name;
+  out.rule_id = rule.id;
+  out.rule_version = rule.version;
+  out.customer = state_->id;
+  out.cause = cause;
+  out.step = step;
+  out.priority = rule.priority;
+  out.at = now;
+  out.category = action.category;
+  out.kind = action.kind;
+  out.channel = action.channel;
+  out.connector = action.connector;
+  out.mandatory = action.mandatory;
+  out.due = action.due_in > 0 ? now + action.due_in : 0;
+  out.reason = rule.description;
+  out.payload = std::move(*payload);
+  out.assigns = action.assigns;
+  if (action.assigns) {
+    out.assignment = action.assignment;
+    const auto take = [&](AttributeId attribute) {
+      if (attribute == kNoAttribute) return;
+      TimeMs until = kNever;
+      out.customer_values.emplace_back(attribute, Value(state_->attributes.at(attribute, now, until)));
+    };
+    const auto walk = [&](const auto& self, const MemberFilter& filter) -> void {
+      take(filter.customer_attribute);
+      for (const MemberFilter& child : filter.children) self(self, child);
+    };
+    take(action.assignment.owner_attribute);
+    walk(walk, action.assignment.where);
+  }
+  effects_->actions.push_back(std::move(out));
+}
+
+}  // namespace nudge

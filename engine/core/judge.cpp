@@ -1,0 +1,249 @@
+#include "engine/core/judge.h"
+
+#include <algorithm>
+
+namespace nudge {
+
+void Judge::begin(const Plan& plan, CustomerState& state, Effects& effects) {
+  plan_ = &plan;
+  state_ = &state;
+  effects_ = &effects;
+  if (marks_.size() < plan.segments.size()) marks_.resize(plan.segments.size());
+  ++round_;
+  touched_.clear();
+  rows.clear();
+  changes.clear();
+}
+
+void Judge::touch_segment(std::uint32_t segment) {
+  if (marks_[segment] == round_) return;
+  marks_[segment] = round_;
+  touched_.push_back(segment);
+}
+void Judge::touch_event(EventTypeId type) {
+  if (type < plan_->segments_by_event.size()) for (const auto s : plan_->segments_by_event[type]) touch_segment(s);
+}
+void Judge::touch_attribute(AttributeId attribute) {
+  if (attribute < plan_->segments_by_attribute.size()) for (const auto s : plan_->segments_by_attribute[attribute]) touch_segment(s);
+}
+void Judge::touch_tags() {
+  for (const auto s : plan_->segments_by_tag) touch_segment(s);
+}
+void Judge::touch_everything() {
+  for (std::uint32_t s = 0; s < plan_->segments.size(); ++s) touch_segment(s);
+}
+
+void Judge::set_wake(RootId root, TimeMs until) {
+  auto& wakes = state_->wakes;
+  const auto it = std::ranges::lower_bound(wakes, root, {}, &Wake::root);
+  const bool there = it != wakes.end() && it->root == root;
+  if (until == kNever) {
+    if (there) wakes.erase(it);
+  } else if (there) {
+    it->until = until;
+  } else {
+    wakes.insert(it, {root, until});
+  }
+}
+
+void Judge::flip(std::uint32_t index, bool truth, TimeMs now, bool silent) {
+  const Segment& segment = plan_->segments[index];
+  auto& members = state_->members;
+  const auto it = std::ranges::lower_bound(members, segment.root, {}, &Membership::root);
+  if (truth) members.insert(it, {segment.root, now});
+  else members.erase(it);
+  effects_->edges.push_back({segment.root, truth, silent, now});
+  if (!truth && index < plan_->rules_by_segment.size()) {
+    // A firing that was waiting for its `for:` is off.
+    for (const std::uint32_t r : plan_->rules_by_segment[index]) {
+      const RuleId id = plan_->rules[r].id;
+      std::erase_if(state_->runs, [&](const Run& run) { return run.rule == id && run.step == kHoldStep; });
+    }
+  }
+  if (!silent) flipped_.emplace_back(index, truth);
+}
+
+void Judge::judge_segments(TimeMs now, bool silent) {
+  for (const Wake& wake : state_->wakes) {
+    if (wake.until > now) continue;
+    const auto it = plan_->segment_of_root.find(wake.root);
+    if (it != plan_->segment_of_root.end()) touch_segment(it->second);
+  }
+  std::ranges::sort(touched_);
+  for (const std::uint32_t index : touched_) {
+    const Segment& segment = plan_->segments[index];
+    const Verdict verdict = evaluator.truth(segment.node);
+    // Defensive: an instant that does not move on would be judged for ever.
+    set_wake(segment.root, verdict.until <= now ? now + 1 : verdict.until);
+    if (verdict.truth != state_->is_member(segment.root)) flip(index, verdict.truth, now, silent);
+  }
+}
+
+void Judge::judge(TimeMs now, bool silent) {
+  flipped_.clear();
+  candidates_.clear();
+  begun_ = false;
+  state_->clock = std::max(state_->clock, now);
+  evaluator.begin(*plan_, *state_, now);
+  judge_segments(now, silent);
+  if (!silent) {
+    collect_candidates(now);
+    for (const Candidate& candidate : candidates_) consider(candidate, now);
+  }
+  run_due(now);
+  ++round_;
+  touched_.clear();
+  rows.clear();
+  changes.clear();
+}
+
+void Judge::seed(std::uint32_t index, TimeMs t) {
+  const Segment& segment = plan_->segments[index];
+  evaluator.begin(*plan_, *state_, t);
+  begun_ = false;
+  const Verdict verdict = evaluator.truth(segment.node);
+  set_wake(segment.root, verdict.until);
+  if (!verdict.truth || state_->is_member(segment.root)) return;
+  flip(index, true, t, true);
+  if (index >= plan_->rules_by_segment.size()) return;
+  for (const std::uint32_t r : plan_->rules_by_segment[index]) {
+    const Rule& rule = plan_->rules[r];
+    if (!rule.existing_fire || rule.trigger.kind != Trigger::Kind::enters) continue;
+    Cause cause;
+    cause.kind = Cause::Kind::enters;
+    cause.at = t;
+    consider({r, cause, t}, t);
+  }
+}
+
+void Judge::collect_candidates(TimeMs now) {
+  for (const NewRow& row : rows) {
+    if (row.type >= plan_->rules_by_event.size()) continue;
+    for (const std::uint32_t r : plan_->rules_by_event[row.type]) {
+      Cause cause;
+      cause.kind = Cause::Kind::event;
+      cause.at = now;
+      cause.type = row.type;
+      cause.row_time = row.time;
+      cause.row_id = row.id;
+      candidates_.push_back({r, std::move(cause), row.time});
+    }
+  }
+  for (const auto& [segment, entered] : flipped_) {
+    if (segment >= plan_->rules_by_segment.size()) continue;
+    for (const std::uint32_t r : plan_->rules_by_segment[segment]) {
+      const Trigger::Kind kind = plan_->rules[r].trigger.kind;
+      if (kind != (entered ? Trigger::Kind::enters : Trigger::Kind::leaves)) continue;
+      Cause cause;
+      cause.kind = entered ? Cause::Kind::enters : Cause::Kind::leaves;
+      cause.at = now;
+      candidates_.push_back({r, std::move(cause), now});
+    }
+  }
+  for (const Change& change : changes) {
+    if (change.attribute >= plan_->rules_by_attribute.size()) continue;
+    for (const std::uint32_t r : plan_->rules_by_attribute[change.attribute]) {
+      const Trigger& trigger = plan_->rules[r].trigger;
+      const auto fits = [](const std::vector<Value>& wanted, const Value& v) {
+        return wanted.empty() || std::ranges::any_of(wanted, [&](const Value& w) { return same_value(w.view(), v.view()); });
+      };
+      if (trigger.kind != Trigger::Kind::attribute_changes || !fits(trigger.to, change.to) || !fits(trigger.from, change.from)) continue;
+      Cause cause;
+      cause.kind = Cause::Kind::attribute;
+      cause.at = now;
+      candidates_.push_back({r, std::move(cause), change.time});
+    }
+  }
+  // Rules in their order of priority; for one rule the rows in row order.
+  std::ranges::sort(candidates_, [](const Candidate& a, const Candidate& b) {
+    if (a.rule != b.rule) return a.rule < b.rule;
+    if (a.cause.row_time != b.cause.row_time) return a.cause.row_time < b.cause.row_time;
+    return a.cause.row_id < b.cause.row_id;
+  });
+}
+
+RowRef Judge::row_of(const Cause& cause) const {
+  RowRef ref;
+  if (cause.type == kNoEventType) return ref;
+  const Rows* found = state_->rows(cause.type);
+  if (found == nullptr) return ref;
+  const std::size_t at = found->position(cause.row_time, cause.row_id);
+  if (at < found->size() && found->time(at) == cause.row_time && found->id(at) == cause.row_id) ref = {found, at, cause.type};
+  return ref;
+}
+
+void Judge::begin_for(const Cause& cause, TimeMs now) {
+  const RowRef row = row_of(cause);
+  if (begun_ && evaluator.now() == now && begun_rows_ == row.rows && begun_row_ == row.row && begun_key_ == cause.key) return;
+  begun_key_ = cause.key;
+  begun_rows_ = row.rows;
+  begun_row_ = row.row;
+  begun_ = true;
+  evaluator.begin(*plan_, *state_, now, row, begun_key_);
+}
+
+void Judge::consider(const Candidate& candidate, TimeMs now) {
+  const Rule& rule = plan_->rules[candidate.rule];
+  if (rule.state == RuleState::draft || rule.state == RuleState::paused) return;
+  const bool aged = rule.trigger.kind == Trigger::Kind::event || rule.trigger.kind == Trigger::Kind::attribute_changes;
+  if (aged && now - candidate.happened >= rule.max_age) return;
+  Cause cause = candidate.cause;
+  if (cause.kind == Cause::Kind::event) {
+    const RowRef row = row_of(cause);
+    if (row.rows == nullptr) return;
+    if (rule.trigger.same != kNoField) {
+      if (!row.rows->has_field(row.row, rule.trigger.same)) return;
+      const Type type = plan_->catalog->events[cause.type].fields[rule.trigger.same].type;
+      Writer writer(cause.key);
+      encode_value(writer, row.rows->field(row.row, rule.trigger.same, kind_of(type)));
+    }
+    begin_for(cause, now);
+    if (rule.trigger.where != kNone && !evaluator.truth(rule.trigger.where, &row).truth) return;
+  } else {
+    begin_for(cause, now);
+  }
+  if (rule.condition != kNone && !evaluator.truth(rule.condition).truth) return;
+  if (rule.trigger.kind == Trigger::Kind::enters && rule.trigger.hold_for > 0) {
+    Run run;
+    run.rule = rule.id;
+    run.step = kHoldStep;
+    run.due = now + rule.trigger.hold_for;
+    run.started = now;
+    run.cause = std::move(cause);
+    add_run(rule, std::move(run));
+    return;
+  }
+  fire(rule, cause, now);
+}
+
+void Judge::run_due(TimeMs now) {
+  while (!state_->runs.empty() && state_->runs.front().due <= now) {
+    const Run run = std::move(state_->runs.front());
+    state_->runs.erase(state_->runs.begin());
+    const auto it = plan_->rule_of_id.find(run.rule);
+    if (it == plan_->rule_of_id.end() || plan_->rules[it->second].state == RuleState::paused ||
+        plan_->rules[it->second].state == RuleState::draft) {
+      Decision d;
+      d.held = Held::rule_gone;
+      d.rule_id = run.rule;
+      if (it != plan_->rule_of_id.end()) d.rule = plan_->rules[it->second].name;
+      d.customer = state_->id;
+      d.at = now;
+      d.cause = run.cause;
+      d.step = run.step;
+      effects_->decisions.push_back(std::move(d));
+      continue;
+    }
+    const Rule& rule = plan_->rules[it->second];
+    begun_ = false;  // the state may have changed since the last evaluation at this instant
+    if (run.step == kHoldStep || run.step == kDateStep) {
+      begin_for(run.cause, now);
+      if (rule.condition != kNone && !evaluator.truth(rule.condition).truth) continue;
+      fire(rule, run.cause, now);
+    } else {
+      run_steps(rule, run.cause, run.started, run.step, true, now);
+    }
+  }
+}
+
+}  // namespace nudge

@@ -1,0 +1,81 @@
+// Judges one instant of one customer: which segments flip, which rules fire, which waiting steps are due. Used by Engine; scratch is kept in
+// between. Not thread-safe.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "engine/core/effects.h"
+#include "engine/core/evaluate.h"
+
+namespace nudge {
+
+// Run::step of a firing that waits for its `for:` to pass, and of a `date` trigger that waits for its day.
+inline constexpr std::uint32_t kHoldStep = 0xfffffffe;
+inline constexpr std::uint32_t kDateStep = 0xfffffffd;
+
+class Judge {
+ public:
+  // A row that is new at this instant, and an attribute whose value changed at it.
+  struct NewRow { EventTypeId type; TimeMs time; std::string id; };
+  struct Change { AttributeId attribute; TimeMs time; Value from; Value to; };
+
+  void begin(const Plan& plan, CustomerState& state, Effects& effects);
+  // What came in since begin or the last judge.
+  void touch_event(EventTypeId type);
+  void touch_attribute(AttributeId attribute);
+  void touch_tags();
+  void touch_everything();
+  void touch_segment(std::uint32_t segment);
+  std::vector<NewRow> rows;        // trigger event rules
+  std::vector<Change> changes;     // trigger attribute rules
+
+  // Judges `now` and sets the customer's clock to it. `silent`: nothing fires.
+  void judge(TimeMs now, bool silent);
+  // Sets the membership of one segment as it is at `t`, silently; with `fire` the rules that enter on it and ask for `existing: fire` fire.
+  void seed(std::uint32_t segment, TimeMs t);
+
+  Evaluator evaluator;
+
+ private:
+  struct Candidate {
+    std::uint32_t rule;
+    Cause cause;
+    TimeMs happened;   // for max_age
+  };
+  void judge_segments(TimeMs now, bool silent);
+  void flip(std::uint32_t segment, bool truth, TimeMs now, bool silent);
+  void set_wake(RootId root, TimeMs until);
+  void collect_candidates(TimeMs now);
+  void consider(const Candidate& candidate, TimeMs now);
+  void begin_for(const Cause& cause, TimeMs now);
+  RowRef row_of(const Cause& cause) const;
+  Held gate(const Rule& rule, const Cause& cause, TimeMs now);
+  void fire(const Rule& rule, const Cause& cause, TimeMs now);
+  void run_steps(const Rule& rule, const Cause& cause, TimeMs started, std::uint32_t step, bool delay_passed, TimeMs now);
+  void act(const Rule& rule, const Cause& cause, std::uint32_t step, TimeMs now);
+  void run_due(TimeMs now);
+  void add_run(const Rule& rule, Run run);
+  void decide(const Rule& rule, const Cause& cause, TimeMs now, bool fired, Held held, std::uint32_t step, std::string detail);
+
+  const Plan* plan_ = nullptr;
+  CustomerState* state_ = nullptr;
+  Effects* effects_ = nullptr;
+  std::vector<std::uint64_t> marks_;     // per segment: the round in which it was touched
+  std::uint64_t round_ = 0;
+  std::vector<std::uint32_t> touched_;
+  std::vector<std::pair<std::uint32_t, bool>> flipped_;  // segment, entered
+  std::vector<Candidate> candidates_;
+  const Rows* begun_rows_ = nullptr;     // the trigger that the evaluator was last begun with
+  std::size_t begun_row_ = 0;
+  std::string begun_key_;
+  bool begun_ = false;
+};
+
+// The customer's place in a rule's rollout and holdout, 0 … 9999: fixed by rule name and customer.
+std::uint32_t rollout_bucket(std::string_view rule, std::string_view customer);
+std::uint32_t holdout_bucket(std::string_view rule, std::string_view customer);
+// The id of an action: the same for the same rule, version, customer, cause and step, whenever and wherever it is computed.
+Hash128 action_id(const Rule& rule, std::string_view customer, const Cause& cause, std::uint32_t step);
+
+}  // namespace nudge
