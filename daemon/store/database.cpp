@@ -129,7 +129,7 @@ Result<void> Database::open_existing(const StoreOptions& options, const std::str
 Result<void> Database::add_missing(const StoreOptions& options) {
   if (const auto meta = handle(Family::meta); meta != nullptr) {
     std::string format;
-    const bool established = db_->Get(make_read_options(), meta, rocksdb::Slice(kFormatKey.data(), kFormatKey.size()), &format).ok();
+    const bool established = db_->Get(make_read_options(), meta, slice(kFormatKey), &format).ok();
     for (std::size_t i = 0; established && i < kFamilies; ++i)
       if (handles_[i] == nullptr)
         return fail(Code::corrupt, "the database has lost its family '" + std::string(kNames[i]) + "'; restore the last backup");

@@ -1,6 +1,8 @@
-// RocksDB opened: handles and everything that must outlive them, destroyed in the right order. Private to the store. Only forward
-// declarations of RocksDB here, so that a file that includes this is free to include more or nothing.
+// RocksDB opened: handles and everything that must outlive them, destroyed in the right order. Private to the store. Of RocksDB
+// only the lightest header and forward declarations here.
 #pragma once
+
+#include <rocksdb/slice.h>
 
 #include <array>
 #include <memory>
@@ -61,6 +63,9 @@ class Database {
   std::array<rocksdb::ColumnFamilyHandle*, kFamilies> handles_{};
   bool created_ = false;
 };
+
+// RocksDB is built with assertions here: it aborts on a null pointer, even of an empty text.
+inline rocksdb::Slice slice(std::string_view s) { return {s.data() == nullptr ? "" : s.data(), s.size()}; }
 
 // A status of RocksDB as an error: what was being done, what RocksDB says.
 Error to_error(std::string_view doing, const rocksdb::Status& status);

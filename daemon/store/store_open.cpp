@@ -22,8 +22,6 @@ std::string le64(std::uint64_t v) {
   return bytes;
 }
 
-rocksdb::Slice slice(std::string_view s) { return {s.data(), s.size()}; }
-
 std::int64_t now_ms() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
@@ -84,8 +82,8 @@ Result<void> Store::Impl::check_before_opening() const {
                                                            std::to_string(mark_at_open->log_sequence) + " was acknowledged here"
                                                      : "there is data of a database in it") +
                                    ". Nothing was changed. Restore the directory from the last backup, or name an empty one");
-  if (!path_exists(path) && !options.create_if_missing) return fail(Code::not_found, "there is no store in " + options.path);
-  return {};
+  // Readable by nobody else, like the directory around it.
+  return prepare_directory(path, options.create_if_missing);
 }
 
 Result<std::optional<std::string>> Store::Impl::get_meta(std::string_view key) const {

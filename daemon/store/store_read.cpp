@@ -12,8 +12,6 @@ namespace nudge::daemon {
 
 namespace {
 
-rocksdb::Slice slice(std::string_view s) { return {s.data(), s.size()}; }
-
 std::string reading(Family family) { return "cannot read from family " + std::string(family_name(family)); }
 
 Error read_error(Family family, const rocksdb::Status& status) {
