@@ -1,0 +1,3 @@
+#include "connectors/maildrop/maildrop.h"
+
+NUDGE_CONNECTOR(nudge::connectors::Maildrop)

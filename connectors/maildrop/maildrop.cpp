@@ -1,0 +1,130 @@
+#include "connectors/maildrop/maildrop.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <stdexcept>
+
+#include "connectors/sdk/config.h"
+
+namespace nudge::connectors {
+
+namespace {
+
+const sdk::Fields& fields() {
+  static const sdk::Fields kFields = {
+      {.name = "directory", .help = "absolute path of the directory that gets <action_id>.json; made when it is missing", .required = true},
+      {.name = "sync", .type = sdk::FieldType::boolean, .help = "wait until the disk has the file", .default_json = "true"},
+  };
+  return kFields;
+}
+
+sdk::Config read(std::string_view json) {
+  sdk::Config config(json, fields());
+  if (const std::string directory = config.text("directory"); !directory.empty() && !directory.starts_with('/'))
+    config.problem("directory: must be an absolute path, not \"" + directory + "\"");
+  return config;
+}
+
+bool hexadecimal(std::string_view id) {
+  return !id.empty() && id.size() <= 128 && id.find_first_not_of("0123456789abcdefABCDEF") == std::string_view::npos;
+}
+
+bool write_all(int fd, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t put = ::write(fd, text.data(), text.size());
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) return false;
+    text.remove_prefix(static_cast<std::size_t>(put));
+  }
+  return true;
+}
+
+void make_directories(const std::string& path) {
+  for (std::size_t at = 1; at != std::string::npos;) {
+    at = path.find('/', at);
+    const std::string part = path.substr(0, at);
+    if (::mkdir(part.c_str(), 0700) != 0 && errno != EEXIST)
+      throw std::runtime_error("directory: " + part + " can't be made: " + std::strerror(errno));
+    if (at != std::string::npos) ++at;
+  }
+  struct stat info{};
+  if (::stat(path.c_str(), &info) != 0 || !S_ISDIR(info.st_mode)) throw std::runtime_error("directory: " + path + " is no directory");
+  if (::access(path.c_str(), W_OK | X_OK) != 0)
+    throw std::runtime_error("directory: " + path + " can't be written to: " + std::strerror(errno));
+}
+
+// Makes the names in a directory durable.
+bool sync_directory(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return false;
+  const bool good = ::fsync(fd) == 0;
+  ::close(fd);
+  return good;
+}
+
+}  // namespace
+
+std::string_view Maildrop::description() {
+  static const std::string kText = sdk::describe_json("maildrop", "1.0", {"*"}, "key", "retry", fields());
+  return kText;
+}
+
+std::vector<std::string> Maildrop::validate(std::string_view config) { return read(config).problems(); }
+
+std::unique_ptr<Maildrop> Maildrop::create(const sdk::Host& host, std::string_view json) {
+  const sdk::Config config = read(json);
+  config.throw_if_bad();
+  make_directories(config.text("directory"));
+  return std::unique_ptr<Maildrop>(new Maildrop(host, config.text("directory"), config.flag("sync")));
+}
+
+std::string maildrop_record(const sdk::Request& request, std::int64_t now_ms) {
+  const auto quote = [](std::string_view text) { return boost::json::serialize(boost::json::string(text.data(), text.size())); };
+  std::string payload(request.payload);
+  for (char& c : payload)
+    if (c == '\n' || c == '\r') c = ' ';
+  return "{\"action_id\":" + quote(request.action_id) + ",\"kind\":" + quote(request.kind) + ",\"channel\":" + quote(request.channel) +
+         ",\"customer_id\":" + quote(request.customer_id) + ",\"attempt\":" + std::to_string(request.attempt) +
+         ",\"created_ms\":" + std::to_string(request.created_ms) + ",\"dropped_ms\":" + std::to_string(now_ms) + ",\"payload\":" + payload +
+         "}\n";
+}
+
+sdk::Outcome Maildrop::deliver(const sdk::Request& request) {
+  if (!hexadecimal(request.action_id)) return sdk::Outcome::refused("the action id is not hexadecimal, so it can't name a file");
+  const std::string name = std::string(request.action_id) + ".json";
+  const std::string path = directory_ + "/" + name;
+  if (::access(path.c_str(), F_OK) == 0) {
+    if (sync_ && !sync_directory(directory_))
+      return sdk::Outcome::retry(std::string("the directory can't be synced: ") + std::strerror(errno));
+    return sdk::Outcome::accepted(name, "it lay there already");
+  }
+  // Written aside and linked into place: readers see whole files only, and the first of two writers wins.
+  static std::atomic<unsigned> counter{0};
+  const std::string aside = directory_ + "/." + name + "." + std::to_string(::getpid()) + "." + std::to_string(counter++);
+  const int fd = ::open(aside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  if (fd < 0) return sdk::Outcome::retry("no file in " + directory_ + ": " + std::strerror(errno));
+  bool good = write_all(fd, maildrop_record(request, host_.now_ms())) && (!sync_ || ::fdatasync(fd) == 0);
+  good = (::close(fd) == 0) && good;
+  if (good) good = ::link(aside.c_str(), path.c_str()) == 0 || errno == EEXIST;
+  const std::string problem = good ? "" : std::strerror(errno);
+  ::unlink(aside.c_str());
+  if (!good) return sdk::Outcome::retry("the message can't be written to " + directory_ + ": " + problem);
+  if (sync_ && !sync_directory(directory_))
+    return sdk::Outcome::unknown(std::string("the directory can't be synced: ") + std::strerror(errno));
+  return sdk::Outcome::accepted(name);
+}
+
+sdk::Outcome Maildrop::query(const sdk::Request& request) {
+  if (!hexadecimal(request.action_id)) return sdk::Outcome::refused("the action id is not hexadecimal");
+  const std::string name = std::string(request.action_id) + ".json";
+  if (::access((directory_ + "/" + name).c_str(), F_OK) == 0) return sdk::Outcome::accepted(name);
+  if (errno == ENOENT) return sdk::Outcome::retry("it is not there");
+  return sdk::Outcome::unknown(std::string("the directory can't be read: ") + std::strerror(errno));
+}
+
+}  // namespace nudge::connectors

@@ -1,0 +1,33 @@
+// maildrop: keeps every message of every channel as one JSON file. The connector that works with no account anywhere.
+// Thread-safe. Idempotent: the file's name is the action id, and a file that is there is never written again.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "connectors/sdk/plugin.h"
+
+namespace nudge::connectors {
+
+class Maildrop final : public sdk::Connector {
+ public:
+  static std::string_view description();
+  static std::vector<std::string> validate(std::string_view config);
+  static std::unique_ptr<Maildrop> create(const sdk::Host& host, std::string_view config);
+
+  sdk::Outcome deliver(const sdk::Request& request) override;
+  sdk::Outcome query(const sdk::Request& request) override;
+
+ private:
+  Maildrop(sdk::Host host, std::string directory, bool sync) : host_(host), directory_(std::move(directory)), sync_(sync) {}
+  sdk::Host host_;
+  std::string directory_;
+  bool sync_;
+};
+
+// The file's content for one action: one JSON object on one line, the payload's bytes as they came.
+std::string maildrop_record(const sdk::Request& request, std::int64_t now_ms);
+
+}  // namespace nudge::connectors
