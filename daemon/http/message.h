@@ -43,7 +43,7 @@ inline constexpr std::size_t kBodyPadding = 64;
 
 struct Response {
   int status = 200;
-  std::string content_type = "application/json";
+  std::string_view content_type = "application/json";        // a literal, or what lives as long as the process
   std::vector<std::pair<std::string, std::string>> headers;  // replace the defaults of the same name; CR, LF, NUL are refused
   std::string body;
 };

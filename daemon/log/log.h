@@ -2,7 +2,7 @@
 //
 // Thread-safety: all functions from any thread, also before init() (then: text, info, standard error). Never throws: a log
 // that cannot be written is counted, see lost(). Control characters are escaped, so a field cannot forge a record.
-// Personal data does not belong here: log ids of rules, connectors and actions, and of customers only through customer().
+// Personal data does not belong here: log the ids of rules, connectors and actions, never names, phones, addresses or contents.
 #pragma once
 
 #include <concepts>
