@@ -52,10 +52,11 @@ class PlanBuilder {
   explicit PlanBuilder(std::shared_ptr<const Catalog> catalog);
 
   NodeId constant(bool truth);
-  // all/any with flattening of same-kind children, removal of repeated ones and of constants; one child stands for itself.
+  // all/any with flattening of same-kind children, removal of repeated ones and of constants; one child stands for itself. The order stays as
+  // written, because it is shown.
   NodeId all(std::vector<NodeId> children);
   NodeId any(std::vector<NodeId> children);
-  NodeId negate(NodeId child);
+  NodeId negate(NodeId child);     // of a negation: what that negates
   NodeId add(Node node);           // every other kind
   ExprId add(Expr expr);
   AggregateId add(Aggregate aggregate);
@@ -67,7 +68,7 @@ class PlanBuilder {
   ExprId attribute(AttributeId id);
   ExprId field(EventTypeId event, FieldId id);
   ExprId trigger_field(EventTypeId event, FieldId id);
-  ExprId aggregate(AggregateId id);
+  ExprId aggregate(AggregateId id);  // its type follows from function and field: counts are integers, an average of decimals is a decimal, others numbers
 
   const Node& node(NodeId id) const { return plan_->nodes[id]; }
   const Expr& expr(ExprId id) const { return plan_->exprs[id]; }
@@ -78,6 +79,9 @@ class PlanBuilder {
   std::unique_ptr<Plan> finish();
 
  private:
+  NodeId junction(Node::Kind kind, const std::vector<NodeId>& children);
+  ExprId row_field(Expr::Kind kind, EventTypeId event, FieldId id);
+
   std::unique_ptr<Plan> plan_;
   std::unordered_map<std::string, std::uint32_t> ids_;  // canonical bytes -> id, one table for all sorts
 };

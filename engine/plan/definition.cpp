@@ -1,0 +1,361 @@
+#include "engine/plan/definition.h"
+
+#include <algorithm>
+
+namespace nudge {
+namespace {
+
+template <class E>
+void put_enum(Writer& out, E e) {
+  out.u8(static_cast<std::uint8_t>(e));
+}
+
+void put_bool(Writer& out, bool b) { out.u8(b ? 1 : 0); }
+
+void put_bound(Writer& out, const Window::Bound& bound) {
+  put_bool(out, bound.set);
+  put_bool(out, bound.is_date);
+  out.svarint(bound.at);
+}
+
+void put_limits(Writer& out, const Limits& limits) {
+  out.svarint(limits.once_per);
+  put_bool(out, limits.once_ever);
+  out.varint(limits.at_most);
+  put_enum(out, limits.at_most_per);
+  put_bool(out, limits.at_most_per_hour);
+}
+
+}  // namespace
+
+void put_hash(Writer& out, Hash128 hash) {
+  out.fixed64(hash.hi);
+  out.fixed64(hash.lo);
+}
+
+void put_window(Writer& out, const Window& window) {
+  put_enum(out, window.kind);
+  out.svarint(window.a);
+  out.svarint(window.b);
+  put_enum(out, window.unit);
+  put_bool(out, window.tenant_zone);
+  put_bound(out, window.lo);
+  put_bound(out, window.hi);
+}
+
+void put_values(Writer& out, const std::vector<Value>& values) {
+  out.varint(values.size());
+  for (const Value& v : values) encode_value(out, v.view());
+}
+
+Definitions::Definitions(const Plan& plan)
+    : plan_(plan),
+      nodes_(plan.nodes.size()),
+      exprs_(plan.exprs.size()),
+      aggregates_(plan.aggregates.size()),
+      sequences_(plan.sequences.size()),
+      calendars_(plan.calendars.size()),
+      templates_(plan.templates.size()),
+      scores_(plan.scores.size()) {}
+
+// The hash of what `write` puts, remembered. kNone, and a thing that contains itself, have a hash of their own.
+template <class F>
+Hash128 Definitions::once(Memo& memo, std::uint32_t id, F write) {
+  if (id >= memo.size()) return {};
+  if (!memo[id]) {
+    memo[id] = Hash128{0, 1};
+    std::string bytes;
+    Writer out(bytes);
+    write(out);
+    memo[id] = hash128(bytes);
+  }
+  return *memo[id];
+}
+
+void Definitions::put_attribute(Writer& out, std::uint32_t id) const {
+  const auto& attributes = plan_.catalog->attributes;
+  out.string(id < attributes.size() ? std::string_view(attributes[id].name) : std::string_view());
+}
+
+void Definitions::put_event(Writer& out, EventTypeId event) const {
+  const auto& events = plan_.catalog->events;
+  out.string(event < events.size() ? std::string_view(events[event].name) : std::string_view());
+}
+
+void Definitions::put_field(Writer& out, EventTypeId event, std::uint32_t field) const {
+  const auto& events = plan_.catalog->events;
+  const bool known = event < events.size() && field < events[event].fields.size();
+  // The row's own time and "no field" are no names of the catalog, which hold no control characters.
+  out.string(known ? std::string_view(events[event].fields[field].name) : field == kTimeField ? "\x01time" : "\x01none");
+}
+
+Hash128 Definitions::node(NodeId id) {
+  return once(nodes_, id, [&](Writer& out) { put_node(out, plan_.nodes[id]); });
+}
+
+void Definitions::put_node(Writer& out, const Node& n) {
+  put_enum(out, n.kind);
+  switch (n.kind) {
+    case Node::Kind::constant: put_bool(out, n.truth); return;
+    case Node::Kind::tag: out.string(n.text); return;
+    case Node::Kind::sequence: put_hash(out, sequence(n.ref)); return;
+    case Node::Kind::calendar: put_hash(out, calendar(n.ref)); return;
+    case Node::Kind::band:
+      put_hash(out, score(n.ref));
+      out.varint(n.band);
+      return;
+    case Node::Kind::changed:
+    case Node::Kind::has_been: put_attribute(out, n.ref); break;
+    default: break;
+  }
+  put_enum(out, n.op);
+  put_bool(out, n.ignore_case);
+  out.varint(n.children.size());
+  for (const NodeId child : n.children) put_hash(out, node(child));
+  put_hash(out, expr(n.left));
+  put_hash(out, expr(n.right));
+  out.svarint(n.times.units);
+  put_values(out, n.literals);
+  put_values(out, n.from_literals);
+  out.svarint(n.duration);
+  put_window(out, n.window);
+  out.string(n.text);
+}
+
+Hash128 Definitions::expr(ExprId id) {
+  return once(exprs_, id, [&](Writer& out) { put_expr(out, plan_.exprs[id]); });
+}
+
+void Definitions::put_expr(Writer& out, const Expr& e) {
+  put_enum(out, e.kind);
+  put_enum(out, e.type);
+  switch (e.kind) {
+    case Expr::Kind::literal: encode_value(out, e.value.view()); break;
+    case Expr::Kind::attribute: put_attribute(out, e.ref); break;
+    case Expr::Kind::field:
+    case Expr::Kind::trigger_field:
+      put_event(out, e.event);
+      put_field(out, e.event, e.ref);
+      break;
+    case Expr::Kind::aggregate: put_hash(out, aggregate(e.ref)); break;
+    case Expr::Kind::days_since:
+    case Expr::Kind::size:
+    case Expr::Kind::trait: put_hash(out, expr(e.child)); break;
+    case Expr::Kind::score: put_hash(out, score(e.ref)); break;
+  }
+}
+
+Hash128 Definitions::aggregate(AggregateId id) {
+  return once(aggregates_, id, [&](Writer& out) {
+    const Aggregate& a = plan_.aggregates[id];
+    put_event(out, a.event);
+    put_hash(out, node(a.filter));
+    put_window(out, a.window);
+    put_bool(out, a.before_trigger);
+    put_enum(out, a.fn);
+    put_field(out, a.event, a.field);
+    put_field(out, a.event, a.same);
+  });
+}
+
+Hash128 Definitions::sequence(std::uint32_t id) {
+  return once(sequences_, id, [&](Writer& out) {
+    const Sequence& s = plan_.sequences[id];
+    out.varint(s.steps.size());
+    for (const SequenceStep& step : s.steps) {
+      put_event(out, step.event);
+      put_hash(out, node(step.filter));
+      put_bool(out, step.absent);
+      out.svarint(step.within);
+      out.svarint(step.lasting);
+      put_field(out, step.event, step.same);
+    }
+    put_window(out, s.window);
+  });
+}
+
+Hash128 Definitions::calendar(std::uint32_t id) {
+  return once(calendars_, id, [&](Writer& out) {
+    const Calendar& c = plan_.calendars[id];
+    out.u8(c.weekdays);
+    out.varint(c.hours.size());
+    for (const Calendar::Hours& h : c.hours) {
+      out.svarint(h.from);
+      out.svarint(h.to);
+    }
+    out.varint(c.dates.size());
+    for (const Calendar::Range& r : c.dates) {
+      out.svarint(r.from);
+      out.svarint(r.to);
+    }
+    put_bool(out, c.tenant_zone);
+  });
+}
+
+Hash128 Definitions::score(std::uint32_t id) {
+  return once(scores_, id, [&](Writer& out) {
+    const Score& s = plan_.scores[id];
+    out.varint(s.points.size());
+    for (const Score::Points& p : s.points) {
+      put_hash(out, node(p.condition));
+      put_hash(out, expr(p.trait));
+      out.svarint(p.add.units);
+      put_bool(out, p.has_at_most);
+      out.svarint(p.at_most.units);
+    }
+    out.varint(s.bands.size());
+    for (const Score::Band& b : s.bands) {
+      out.string(b.name);
+      out.svarint(b.from.units);
+    }
+  });
+}
+
+Hash128 Definitions::rendered(TemplateId id) {
+  return once(templates_, id, [&](Writer& out) {
+    const Template& t = plan_.templates[id];
+    out.varint(t.parts.size());
+    for (const TemplatePart& part : t.parts) {
+      put_enum(out, part.kind);
+      out.string(part.text);
+      put_hash(out, expr(part.expr));
+      out.varint(part.filters.size());
+      for (const Filter& filter : part.filters) {
+        put_enum(out, filter.fn);
+        out.varint(filter.args.size());
+        for (const std::string& arg : filter.args) out.string(arg);
+      }
+    }
+  });
+}
+
+Hash128 Definitions::segment(const Segment& s) {
+  std::string bytes;
+  Writer out(bytes);
+  out.string("segment");
+  out.string(s.name);
+  put_hash(out, node(s.node));
+  return hash128(bytes);
+}
+
+void Definitions::put_trigger(Writer& out, const Trigger& t) {
+  put_enum(out, t.kind);
+  put_event(out, t.event);
+  put_hash(out, node(t.where));
+  put_field(out, t.event, t.same);
+  put_hash(out, t.segment < plan_.segments.size() ? plan_.segments[t.segment].key : Hash128{});
+  put_attribute(out, t.attribute);
+  put_values(out, t.to);
+  put_values(out, t.from);
+  out.svarint(t.hold_for);
+  out.string(t.cron);
+  out.string(t.zone);
+  out.svarint(t.offset);
+  out.svarint(t.time_of_day);
+}
+
+void Definitions::put_param(Writer& out, const Param& p) {
+  out.string(p.name);
+  put_enum(out, p.kind);
+  put_hash(out, rendered(p.text));
+  encode_value(out, p.value.view());
+  out.svarint(p.duration);
+  out.varint(p.items.size());
+  for (const Param& item : p.items) put_param(out, item);
+}
+
+void Definitions::put_members(Writer& out, const MemberFilter& f) {
+  put_enum(out, f.kind);
+  out.varint(f.children.size());
+  for (const MemberFilter& child : f.children) put_members(out, child);
+  out.string(f.property);
+  put_enum(out, f.op);
+  put_values(out, f.literals);
+  put_attribute(out, f.customer_attribute);
+}
+
+void Definitions::put_step(Writer& out, const Step& step) {
+  out.svarint(step.after);
+  put_hash(out, node(step.only_if));
+  const Action& a = step.action;
+  out.string(a.kind);
+  put_enum(out, a.category);
+  out.string(a.channel);
+  out.string(a.connector);
+  out.varint(a.params.size());
+  for (const Param& p : a.params) put_param(out, p);
+  put_bool(out, a.assigns);
+  out.string(a.assignment.team);
+  put_enum(out, a.assignment.strategy);
+  put_attribute(out, a.assignment.owner_attribute);
+  put_members(out, a.assignment.where);
+  put_bool(out, a.mandatory);
+  out.svarint(a.due_in);
+  out.string(a.template_name);
+}
+
+Hash128 Definitions::rule(const Rule& r) {
+  std::string bytes;
+  Writer out(bytes);
+  out.string("rule");
+  out.string(r.name);
+  put_enum(out, r.category);
+  out.svarint(r.priority);
+  put_enum(out, r.state);
+  put_trigger(out, r.trigger);
+  put_hash(out, node(r.condition));
+  out.varint(r.steps.size());
+  for (const Step& step : r.steps) put_step(out, step);
+  put_limits(out, r.limits);
+  out.varint(r.rollout_percent);
+  out.varint(r.holdout_percent);
+  put_bool(out, r.existing_fire);
+  out.svarint(r.max_age);
+  put_event(out, r.goal.event);
+  put_hash(out, node(r.goal.where));
+  out.svarint(r.goal.within);
+  put_field(out, r.goal.event, r.goal.value);
+  return hash128(bytes);
+}
+
+Hash128 Definitions::team(const Team& t) const {
+  std::string bytes;
+  Writer out(bytes);
+  out.string(t.manager);
+  out.varint(t.members.size());
+  for (const Member& m : t.members) {
+    out.string(m.id);
+    out.string(m.name);
+    out.string(m.email);
+    out.varint(m.properties.size());
+    for (const auto& [name, value] : m.properties) {
+      out.string(name);
+      encode_value(out, value.view());
+    }
+  }
+  return hash128(bytes);
+}
+
+Hash128 Definitions::digest() {
+  std::vector<std::pair<std::string, Hash128>> all;
+  for (const Segment& s : plan_.segments) all.emplace_back("segment " + s.name, s.key);
+  for (const Rule& r : plan_.rules) all.emplace_back("rule " + r.name, r.definition);
+  for (const Trait& t : plan_.traits) all.emplace_back("trait " + t.name, expr(t.expr));
+  for (std::size_t i = 0; i < plan_.scores.size(); ++i) {
+    all.emplace_back("score " + plan_.scores[i].name, score(static_cast<std::uint32_t>(i)));
+  }
+  for (const Team& t : plan_.teams) all.emplace_back("team " + t.name, team(t));
+  for (const auto& [name, text] : plan_.named_templates) all.emplace_back("template " + name, hash128(text));
+  std::ranges::sort(all);
+  std::string bytes;
+  Writer out(bytes);
+  for (const auto& [name, hash] : all) {
+    out.string(name);
+    put_hash(out, hash);
+  }
+  out.string(plan_.zone.name());
+  put_attribute(out, plan_.zone_attribute);
+  return hash128(bytes);
+}
+
+}  // namespace nudge
