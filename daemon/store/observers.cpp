@@ -127,7 +127,7 @@ class WalCheck::Filter final : public rocksdb::WalFilter {
     if (reader.bad()) return WalProcessingOption::kContinueProcessing;
     if (next_ != 0 && first > next_ && !hole_) {
       hole_ = WalHole{next_, first, file};
-      if (!tolerate_) return WalProcessingOption::kCorruptedRecord;
+      return tolerate_ ? WalProcessingOption::kStopReplay : WalProcessingOption::kCorruptedRecord;
     }
     next_ = first + batch.Count();
     return WalProcessingOption::kContinueProcessing;
