@@ -12,7 +12,7 @@ PLANTED = [
     ("engine/core/a.cpp", "auto t = std::chrono::system_clock::now();", "no clock"),
     ("rules/lang/a.cpp", "#include <yaml-cpp/yaml.h>", "only be included in"),
     ("rules/lang/a.cpp", '#include "daemon/store/store.h"', "arrow of dependency"),
-    ("daemon/http/a.h", "#pragma once\n#include <boost/asio.hpp>", "too heavy"),
+    ("daemon/http/http_server.h", "#pragma once\n#include <boost/asio.hpp>", "too heavy"),
     ("daemon/runtime/a.cpp", "#include <rocksdb/db.h>", "only be included in"),
     ("daemon/http/a.cpp", "co_await f(Options{1, 2});", "braced temporary"),
     ("daemon/http/a.cpp", "co_await g(ok ? a : b);", "ternary"),
