@@ -41,7 +41,7 @@ struct EventQuery {
   Name same;
   std::string_view aggregate;  // `count`, `sum` …; empty: at least one row
   Where aggregate_at;
-  Name field;                  // empty: the row's time (first and last), or none (count)
+  Name field;  // empty: the row's time (first and last), or none (count)
   bool days_since = false;
   Comparison comparison;
 };
@@ -63,7 +63,18 @@ struct SequenceAst {
 struct Condition {
   enum class Kind : std::uint8_t {
     broken,  // reported already; compiles to a constant
-    all, any, negate, attribute, field, event, trait, score, segment, tag, sequence, calendar,
+    all,
+    any,
+    negate,
+    attribute,
+    field,
+    event,
+    trait,
+    score,
+    segment,
+    tag,
+    sequence,
+    calendar,
   };
   Kind kind = Kind::broken;
   Where where;  // of the key that gives the form

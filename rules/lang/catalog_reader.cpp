@@ -69,7 +69,8 @@ class CatalogBuilder {
     }
     for (const std::string_view section : {"segments", "traits", "scores", "rules", "templates", "teams", "policies"}) {
       if (const doc::Entry* entry = document.root().is_map() && map.has(section) ? map.take(section) : nullptr) {
-        context.error("R0102", entry->key_mark, quoted(section) + " belongs to a rule file, not to the catalog", "move it to a file in `rules/`");
+        context.error("R0102", entry->key_mark, quoted(section) + " belongs to a rule file, not to the catalog",
+                      "move it to a file in `rules/`");
       }
     }
     map.finish();
@@ -84,7 +85,8 @@ class CatalogBuilder {
  private:
   void read_event(const Context& context, const doc::Entry& entry) {
     if (!check_name(context, entry.key, entry.key_mark, "an event type")) return;
-    const auto known = std::find_if(catalog_->events.begin(), catalog_->events.end(), [&](const EventTypeDef& e) { return e.name == entry.key; });
+    const auto known =
+        std::find_if(catalog_->events.begin(), catalog_->events.end(), [&](const EventTypeDef& e) { return e.name == entry.key; });
     const auto index = static_cast<std::size_t>(known - catalog_->events.begin());
     if (known == catalog_->events.end()) {
       if (catalog_->events.size() >= limits::kEventTypes) {
@@ -109,7 +111,8 @@ class CatalogBuilder {
     const MapReader map(context, *entry.value, entry.key_mark, quoted(entry.key));
     for (const doc::Entry& leaf : entry.value->entries) {
       if (leaf.key.find('.') != std::string_view::npos) {
-        context.error("R0202", leaf.key_mark, "dots are not allowed in the name " + quoted(leaf.key), "declare a nested object: `{type: object, fields: {…}}`");
+        context.error("R0202", leaf.key_mark, "dots are not allowed in the name " + quoted(leaf.key),
+                      "declare a nested object: `{type: object, fields: {…}}`");
         continue;
       }
       if (!check_name(context, leaf.key, leaf.key_mark, what)) continue;
@@ -137,7 +140,9 @@ class CatalogBuilder {
     std::vector<std::string_view> names;
     for (const auto& [name, type] : kTypes) names.push_back(name);
     if (hint.empty()) hint = doc::did_you_mean(text, names, "types");
-    context.error("R0201", node.is_null() ? key_mark : node.mark, node.is_scalar() ? quoted(text) + " is no type" : "a type is expected here, not " + std::string(doc::kind_name(node)), hint);
+    context.error("R0201", node.is_null() ? key_mark : node.mark,
+                  node.is_scalar() ? quoted(text) + " is no type" : "a type is expected here, not " + std::string(doc::kind_name(node)),
+                  hint);
     return std::nullopt;
   }
 
@@ -161,7 +166,8 @@ class CatalogBuilder {
       group.declared.emplace(leaf.name, place(context, entry));  // known by name, so that rules don't report it again
       return;
     }
-    if (fields != nullptr && *type != Type::object) context.error("R0203", fields->key_mark, "only an object has `fields`", "write `type: object`");
+    if (fields != nullptr && *type != Type::object)
+      context.error("R0203", fields->key_mark, "only an object has `fields`", "write `type: object`");
     if (*type == Type::object) {
       read_object(context, entry, group, leaf.name, fields, what);
       return;
@@ -170,17 +176,21 @@ class CatalogBuilder {
     add_leaf(context, entry, group, std::move(leaf));
   }
 
-  void read_object(const Context& context, const doc::Entry& entry, Group& group, const std::string& name, const doc::Entry* fields, std::string_view what) {
+  void read_object(const Context& context, const doc::Entry& entry, Group& group, const std::string& name, const doc::Entry* fields,
+                   std::string_view what) {
     if (fields == nullptr) {
-      context.error("R0103", entry.key_mark, "the object " + quoted(entry.key) + " needs `fields`", "an object declares each of its members");
+      context.error("R0103", entry.key_mark, "the object " + quoted(entry.key) + " needs `fields`",
+                    "an object declares each of its members");
       return;
     }
     if (std::any_of(group.leaves.begin(), group.leaves.end(), [&](const LeafDef& l) { return l.name == name; })) {
-      context.error("R0202", entry.key_mark, quoted(name) + " is declared as a plain value elsewhere (" + group.declared[name] + ")", "use two different names");
+      context.error("R0202", entry.key_mark, quoted(name) + " is declared as a plain value elsewhere (" + group.declared[name] + ")",
+                    "use two different names");
       return;
     }
     group.declared.emplace(name, place(context, entry));
-    if (std::none_of(group.objects.begin(), group.objects.end(), [&](const ObjectDef& o) { return o.name == name; })) group.objects.push_back({name, {}});
+    if (std::none_of(group.objects.begin(), group.objects.end(), [&](const ObjectDef& o) { return o.name == name; }))
+      group.objects.push_back({name, {}});
     read_group(context, *fields, group, name + ".", what);
     // Leaves may have come from several files; the object's list follows from the names.
     const auto object = std::find_if(group.objects.begin(), group.objects.end(), [&](const ObjectDef& o) { return o.name == name; });
@@ -192,11 +202,13 @@ class CatalogBuilder {
 
   void read_one_of(const Context& context, const doc::Entry& entry, std::optional<Type> type, LeafDef& leaf) {
     if (type && *type != Type::text) {
-      context.error("R0203", entry.key_mark, "`one_of` lists texts; this value is of type " + quoted(type_name(*type)), "remove it, or make the type `text`");
+      context.error("R0203", entry.key_mark, "`one_of` lists texts; this value is of type " + quoted(type_name(*type)),
+                    "remove it, or make the type `text`");
       return;
     }
     const std::vector<const doc::Node*> items = items_of(context, *entry.value, entry.key_mark, "`one_of`");
-    if (entry.value->is_list() && items.empty()) context.error("R0109", entry.value->mark, "`one_of` allows nothing", "list the allowed texts");
+    if (entry.value->is_list() && items.empty())
+      context.error("R0109", entry.value->mark, "`one_of` allows nothing", "list the allowed texts");
     for (const doc::Node* item : items) {
       const doc::Read<std::string_view> text = doc::read_text(*item);
       if (!text) {
@@ -211,13 +223,15 @@ class CatalogBuilder {
 
   void add_leaf(const Context& context, const doc::Entry& entry, Group& group, LeafDef leaf) {
     if (leaf.name.size() > limits::kNameBytes) {
-      context.error("R0108", entry.key_mark, "the name " + quoted(leaf.name) + " is longer than " + std::to_string(limits::kNameBytes) + " bytes");
+      context.error("R0108", entry.key_mark,
+                    "the name " + quoted(leaf.name) + " is longer than " + std::to_string(limits::kNameBytes) + " bytes");
       return;
     }
     const auto known = group.declared.find(leaf.name);
     if (known == group.declared.end()) {
       if (group.leaves.size() >= group.leaves_max) {
-        context.error("R0204", entry.key_mark, "more than " + std::to_string(group.leaves_max) + " values are declared here", "split the event type, or drop fields that no rule needs");
+        context.error("R0204", entry.key_mark, "more than " + std::to_string(group.leaves_max) + " values are declared here",
+                      "split the event type, or drop fields that no rule needs");
         return;
       }
       group.declared.emplace(leaf.name, place(context, entry));
@@ -230,10 +244,13 @@ class CatalogBuilder {
       same->pii = same->pii || leaf.pii;
       return;
     }
-    context.error("R0202", entry.key_mark, quoted(leaf.name) + " is declared differently elsewhere (" + known->second + ")", "make both declarations equal, or use two names");
+    context.error("R0202", entry.key_mark, quoted(leaf.name) + " is declared differently elsewhere (" + known->second + ")",
+                  "make both declarations equal, or use two names");
   }
 
-  static std::string place(const Context& context, const doc::Entry& entry) { return context.document.name() + ":" + std::to_string(entry.key_mark.line); }
+  static std::string place(const Context& context, const doc::Entry& entry) {
+    return context.document.name() + ":" + std::to_string(entry.key_mark.line);
+  }
 
   doc::Diagnostics& diagnostics_;
   std::unique_ptr<Catalog> catalog_ = std::make_unique<Catalog>();

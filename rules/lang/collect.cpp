@@ -4,13 +4,15 @@ namespace nudge::lang {
 namespace {
 
 template <class T>
-void add_all(std::map<std::string_view, const T*>& table, const std::vector<T>& definitions, std::string_view what, doc::Diagnostics& diagnostics) {
+void add_all(std::map<std::string_view, const T*>& table, const std::vector<T>& definitions, std::string_view what,
+             doc::Diagnostics& diagnostics) {
   for (const T& definition : definitions) {
     const auto [place, added] = table.emplace(definition.name.text, &definition);
     if (added) continue;
     const Where& first = place->second->name.where;
     diagnostics.error("R0309", *definition.name.where.document, definition.name.where.mark,
-                      "there are two " + std::string(what) + "s named " + doc::quoted(definition.name.text) + "; the first is at " + first.document->name() + ":" + std::to_string(first.mark.line),
+                      "there are two " + std::string(what) + "s named " + doc::quoted(definition.name.text) + "; the first is at " +
+                          first.document->name() + ":" + std::to_string(first.mark.line),
                       "names are unique over all files: rename one of them");
   }
 }

@@ -1,4 +1,5 @@
-// The second pass: the names of all files in one place. A name defined twice is reported at both places' expense: the later one points to the first.
+// The second pass: the names of all files in one place. A name defined twice is reported at both places' expense: the later one points to
+// the first.
 #pragma once
 
 #include <map>

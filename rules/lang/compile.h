@@ -21,7 +21,6 @@ struct Scope {
   bool in_rule = false;
   EventTypeId trigger_event = kNoEventType;  // the rule fires on this event
   bool any_event = false;                    // a template nobody uses: `event.x` of any event type will do
-  bool assigns = false;                      // an action with an assignee
   std::string user;                          // "the rule `x`", for messages about what it uses
 };
 
@@ -29,8 +28,8 @@ struct Scope {
 struct Operated {
   ExprId expr = kNone;
   Type type = Type::text;
-  std::string what;                  // "the attribute `tier`"
-  const LeafDef* leaf = nullptr;     // for one_of
+  std::string what;               // "the attribute `tier`"
+  const LeafDef* leaf = nullptr;  // for one_of
   AttributeId attribute = kNoAttribute;
   bool ok = false;
 };
@@ -68,7 +67,8 @@ class Compiler {
   FieldId field(const Name& name, EventTypeId event, const ObjectDef** object);
   Type field_type(EventTypeId event, FieldId field) const;
   Operated attribute_operand(const Name& name, const ObjectDef** object);
-  NodeId object_condition(const ObjectDef& object, const Comparison& comparison, EventTypeId event, const std::string& what, const Where& where);
+  NodeId object_condition(const ObjectDef& object, const Comparison& comparison, EventTypeId event, const std::string& what,
+                          const Where& where);
 
   // compile_comparison.cpp
   NodeId comparison(const Operated& left, const Comparison& comparison, const Scope& scope, const Where& where);

@@ -30,7 +30,8 @@ CompileResult compile(const std::vector<Source>& sources, std::shared_ptr<const 
 CompileResult compile_condition(const Source& condition, std::string_view name, std::shared_ptr<const Catalog> catalog);
 
 /// The files of a directory tree: `schemas` takes *.yaml of the directory itself; `rules` takes **/*.yaml but *.test.yaml. Sorted by name;
-/// hidden files and directories are left out; symbolic links are not followed out of the tree. A missing directory or an unreadable file is an error.
+/// hidden files and directories are left out; symbolic links are not followed out of the tree. A missing directory or an unreadable file is
+/// an error.
 Result<std::vector<Source>> read_catalog_directory(const std::string& directory);
 Result<std::vector<Source>> read_rule_directory(const std::string& directory);
 /// The *.test.yaml files of a tree.

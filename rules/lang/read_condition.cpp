@@ -21,7 +21,8 @@ std::vector<Condition> read_children(const Context& context, const doc::Entry& e
   std::vector<Condition> children;
   const std::vector<const doc::Node*> items = items_of(context, *entry.value, entry.key_mark, quoted(entry.key));
   if (entry.value->is_list() && items.empty()) {
-    context.error("R0109", entry.value->mark, quoted(entry.key) + " needs at least one condition", "remove it, or list conditions below it");
+    context.error("R0109", entry.value->mark, quoted(entry.key) + " needs at least one condition",
+                  "remove it, or list conditions below it");
   }
   for (const doc::Node* item : items) children.push_back(read_condition(context, *item, item->mark, inside_row));
   return children;
@@ -49,7 +50,8 @@ void read_aggregate(EventQuery& query, MapReader& map, const doc::Entry& entry, 
   if (entry.value->is_null()) {
     context.error("R0101", entry.key_mark, quoted(entry.key) + " needs a map after it",
                   is_trait ? "write `" + std::string(entry.key) + (entry.key == "count" ? ": {}`" : ": {field: NAME}`")
-                           : "write an operator, such as `" + std::string(entry.key) + (entry.key == "count" ? ": {at_least: 3}`" : ": {field: NAME, at_least: 3}`"));
+                           : "write an operator, such as `" + std::string(entry.key) +
+                                 (entry.key == "count" ? ": {at_least: 3}`" : ": {field: NAME, at_least: 3}`"));
     return;
   }
   MapReader inner(context, *entry.value, entry.key_mark, quoted(entry.key));
@@ -57,18 +59,21 @@ void read_aggregate(EventQuery& query, MapReader& map, const doc::Entry& entry, 
     query.field = inner.name("field");
     const Name days = inner.name("days_since");
     if (days && query.field) {
-      context.error("R0107", days.where.mark, "`field` and `days_since` exclude each other", "`days_since: NAME` names the field by itself");
+      context.error("R0107", days.where.mark, "`field` and `days_since` exclude each other",
+                    "`days_since: NAME` names the field by itself");
     } else if (days) {
       query.field = days;
       query.days_since = true;
     }
   } else if (inner.has("field")) {
-    context.error("R0411", inner.take("field")->key_mark, "`count` counts rows and takes no field", "use `distinct: {field: …}` to count different values");
+    context.error("R0411", inner.take("field")->key_mark, "`count` counts rows and takes no field",
+                  "use `distinct: {field: …}` to count different values");
   }
   if (!is_trait) {
     query.comparison = read_comparison(inner, true);
     if (query.comparison.op.empty() && inner.is_map()) {
-      context.error("R0401", entry.key_mark, quoted(entry.key) + " needs an operator, such as `at_least: 3`", "a value alone is neither true nor false");
+      context.error("R0401", entry.key_mark, quoted(entry.key) + " needs an operator, such as `at_least: 3`",
+                    "a value alone is neither true nor false");
     }
   }
   inner.finish();
@@ -81,7 +86,8 @@ std::unique_ptr<SequenceAst> read_sequence(const doc::Entry& entry, MapReader& m
   sequence->within = map.duration("within");
   const std::vector<const doc::Node*> items = items_of(context, *entry.value, entry.key_mark, "`sequence`");
   if (entry.value->is_list() && items.size() < 2) {
-    context.error("R0505", entry.key_mark, "a sequence needs at least two steps", "`- event: A`, then `- {then: B, within: 3d}` or `- {no_event: B, for: 3d}`");
+    context.error("R0505", entry.key_mark, "a sequence needs at least two steps",
+                  "`- event: A`, then `- {then: B, within: 3d}` or `- {no_event: B, for: 3d}`");
   }
   for (std::size_t i = 0; i < items.size(); ++i) {
     MapReader step(context, *items[i], items[i]->mark, "a step of a sequence");
@@ -99,7 +105,8 @@ std::unique_ptr<SequenceAst> read_sequence(const doc::Entry& entry, MapReader& m
     item.event = first ? first : then ? then : none;
     const int given = int{static_cast<bool>(first)} + int{static_cast<bool>(then)} + int{static_cast<bool>(none)};
     if (given != 1 || (i == 0) != static_cast<bool>(first)) {
-      context.error("R0505", items[i]->mark, i == 0 ? "a sequence starts with `event: TYPE`" : "this step needs `then: TYPE` or `no_event: TYPE`",
+      context.error("R0505", items[i]->mark,
+                    i == 0 ? "a sequence starts with `event: TYPE`" : "this step needs `then: TYPE` or `no_event: TYPE`",
                     "`- event: A`, then `- {then: B, within: 3d}` or `- {no_event: B, for: 3d}`");
       continue;
     }
@@ -110,7 +117,8 @@ std::unique_ptr<SequenceAst> read_sequence(const doc::Entry& entry, MapReader& m
       context.error("R0505", none.where.mark, "only the last step of a sequence may be `no_event`", "move it to the end");
     }
     if (item.absent ? item.within.has_value() : item.lasting.has_value()) {
-      context.error("R0505", items[i]->mark, item.absent ? "`no_event` takes `for`, not `within`" : "`for` belongs to `no_event`", item.absent ? "write `for:`" : "write `within:`");
+      context.error("R0505", items[i]->mark, item.absent ? "`no_event` takes `for`, not `within`" : "`for` belongs to `no_event`",
+                    item.absent ? "write `for:`" : "write `within:`");
     }
     sequence->items.push_back(std::move(item));
   }
@@ -125,7 +133,8 @@ std::optional<Calendar::Hours> read_hours(const Context& context, const doc::Nod
     const std::optional<DurationMs> to = parse_clock(text.substr(dash + 1), true);
     if (from && to && *from != *to) return Calendar::Hours{*from, *to};
   }
-  context.error("R0506", node.mark, "hours are written as 09:00-18:00, not " + (node.is_scalar() ? quoted(text) : std::string(doc::kind_name(node))),
+  context.error("R0506", node.mark,
+                "hours are written as 09:00-18:00, not " + (node.is_scalar() ? quoted(text) : std::string(doc::kind_name(node))),
                 "the start is included, the end is not; 22:00-06:00 runs over midnight");
   return std::nullopt;
 }
@@ -174,7 +183,8 @@ Calendar read_calendar(const Context& context, const doc::Entry& entry) {
     }
   }
   if (map.is_map() && weekdays == nullptr && hours == nullptr && dates == nullptr) {
-    context.error("R0506", entry.key_mark, "`calendar` needs `weekdays`, `hours` or `dates`", "calendar: {weekdays: [monday, friday], hours: 09:00-18:00}");
+    context.error("R0506", entry.key_mark, "`calendar` needs `weekdays`, `hours` or `dates`",
+                  "calendar: {weekdays: [monday, friday], hours: 09:00-18:00}");
   }
   return calendar;
 }
@@ -211,7 +221,8 @@ std::unique_ptr<EventQuery> read_event_query(MapReader& map, bool is_trait) {
       query->before_trigger = true;
       query->before_at = context.at(before->key_mark);
     } else {
-      context.error("R0106", before->value->mark, "beside `event`, `before` can only be `trigger`", "for a fixed end of the window write `to: 2026-01-31`");
+      context.error("R0106", before->value->mark, "beside `event`, `before` can only be `trigger`",
+                    "for a fixed end of the window write `to: 2026-01-31`");
     }
   }
   const doc::Entry* chosen = nullptr;
@@ -219,7 +230,8 @@ std::unique_ptr<EventQuery> read_event_query(MapReader& map, bool is_trait) {
     const doc::Entry* entry = map.take(aggregate);
     if (entry == nullptr) continue;
     if (chosen != nullptr) {
-      context.error("R0107", entry->key_mark, quoted(entry->key) + " and " + quoted(chosen->key) + " exclude each other", "write two conditions under `all:`");
+      context.error("R0107", entry->key_mark, quoted(entry->key) + " and " + quoted(chosen->key) + " exclude each other",
+                    "write two conditions under `all:`");
       continue;
     }
     chosen = entry;
@@ -231,11 +243,14 @@ std::unique_ptr<EventQuery> read_event_query(MapReader& map, bool is_trait) {
       if (entry.key == "before" || entry.key == "within" || !contains(comparison_words(), entry.key)) continue;
       map.take(entry.key);
       context.error("R0401", entry.key_mark, quoted(entry.key) + " says nothing about how many or which rows",
-                    "put it into an aggregate: `count: {" + std::string(entry.key) + ": …}` or `sum: {field: NAME, " + std::string(entry.key) + ": …}`");
+                    "put it into an aggregate: `count: {" + std::string(entry.key) + ": …}` or `sum: {field: NAME, " +
+                        std::string(entry.key) + ": …}`");
     }
   }
   if (is_trait && chosen == nullptr && map.is_map()) {
-    context.error("R0411", query->event ? query->event.where.mark : map.mark(), "a trait of an event needs an aggregate: count, sum, average, min, max, distinct, first or last", "for instance `count: {}`");
+    context.error("R0411", query->event ? query->event.where.mark : map.mark(),
+                  "a trait of an event needs an aggregate: count, sum, average, min, max, distinct, first or last",
+                  "for instance `count: {}`");
   }
   return query;
 }
@@ -264,7 +279,9 @@ Condition read_condition(const Context& context, const doc::Node& node, const do
         if (!near.empty()) hint = "did you mean " + quoted(near) + " instead of " + quoted(entry.key) + "?";
       }
     }
-    if (hint.empty()) hint = inside_row ? "`field: NAME` and an operator, or `all`, `any`, `not`" : "one of `all`, `any`, `not`, `attribute`, `event`, `trait`, `segment`, `tag`, `score`, `sequence`, `calendar`";
+    if (hint.empty())
+      hint = inside_row ? "`field: NAME` and an operator, or `all`, `any`, `not`"
+                        : "one of `all`, `any`, `not`, `attribute`, `event`, `trait`, `segment`, `tag`, `score`, `sequence`, `calendar`";
     context.error("R0412", node.mark, "this condition does not say what it is about", hint);
     return condition;
   }
@@ -273,7 +290,8 @@ Condition read_condition(const Context& context, const doc::Node& node, const do
     context.error("R0415", form->key_mark,
                   inside_row ? quoted(form->key) + " can't stand inside `where` of an event: it filters that event's rows by their fields"
                              : "`field` can only stand inside `where` of an event",
-                  inside_row ? "write `field: NAME`, or move this condition beside the event under `all:`" : "write `attribute: NAME` for what is known of the customer");
+                  inside_row ? "write `field: NAME`, or move this condition beside the event under `all:`"
+                             : "write `attribute: NAME` for what is known of the customer");
     return condition;
   }
   if (form->key == "all" || form->key == "any") {

@@ -45,7 +45,8 @@ TraitAst read_trait(const Context& context, const doc::Entry& entry) {
     const doc::Entry* taken = map.take(form);
     if (taken == nullptr) continue;
     if (chosen != nullptr) {
-      context.error("R0413", taken->key_mark, quoted(chosen->key) + " and " + quoted(form) + " exclude each other", "`days_since: NAME` names the attribute by itself");
+      context.error("R0413", taken->key_mark, quoted(chosen->key) + " and " + quoted(form) + " exclude each other",
+                    "`days_since: NAME` names the attribute by itself");
       continue;
     }
     chosen = taken;
@@ -80,7 +81,8 @@ ScoreAst read_score(const Context& context, const doc::Entry& entry) {
   map.finish();
   if (points != nullptr) {
     const std::vector<const doc::Node*> items = items_of(context, *points->value, points->key_mark, "`points`");
-    if (points->value->is_list() && items.empty()) context.error("R0109", points->value->mark, "`points` has no entry", "`- {if: CONDITION, add: 10}`");
+    if (points->value->is_list() && items.empty())
+      context.error("R0109", points->value->mark, "`points` has no entry", "`- {if: CONDITION, add: 10}`");
     for (const doc::Node* item : items) {
       MapReader line(context, *item, item->mark, "an entry of `points`");
       if (!item->is_map()) continue;
@@ -90,7 +92,8 @@ ScoreAst read_score(const Context& context, const doc::Entry& entry) {
       p.trait = line.name("trait");
       const bool by_trait = line.has("trait");
       if (p.condition.has_value() == by_trait) {
-        context.error("R0107", item->mark, "an entry of `points` needs either `if` or `trait`", "`{if: CONDITION, add: 10}` or `{trait: NAME, times: 2, at_most: 20}`");
+        context.error("R0107", item->mark, "an entry of `points` needs either `if` or `trait`",
+                      "`{if: CONDITION, add: 10}` or `{trait: NAME, times: 2, at_most: 20}`");
       } else if (by_trait) {
         p.add = read_points(line, "times", Decimal{Decimal::kScale});
         if (line.has("at_most")) p.at_most = read_points(line, "at_most", {});
@@ -109,7 +112,9 @@ ScoreAst read_score(const Context& context, const doc::Entry& entry) {
       const doc::Read<Decimal> from = doc::read_decimal(*band.value);
       if (!from) context.error("R0104", band.value->mark, from.error().message, "a band is given by the score at which it starts");
       for (const auto& [name, value] : score.bands) {
-        if (from && value == *from) context.error("R0105", band.value->mark, "the bands " + quoted(name.text) + " and " + quoted(band.key) + " start at the same score");
+        if (from && value == *from)
+          context.error("R0105", band.value->mark,
+                        "the bands " + quoted(name.text) + " and " + quoted(band.key) + " start at the same score");
       }
       score.bands.emplace_back(Name{band.key, context.at(band.key_mark)}, from.value_or(Decimal{}));
     }
@@ -133,7 +138,10 @@ TemplateAst read_template(const Context& context, const doc::Entry& entry) {
     if (taken == nullptr) continue;
     const bool fits = !channel || part == "subject" || (*channel == 2) == (part == "body");
     if (!fits || (channel == 1U && part != "text")) {
-      context.error("R0705", taken->key_mark, "a template for `" + std::string(result.channel) + "` has no " + quoted(part), *channel == 0 ? "e-mails have `subject`, `text` and `html`" : *channel == 1 ? "text messages have `text`" : "tickets have `subject` and `body`");
+      context.error("R0705", taken->key_mark, "a template for `" + std::string(result.channel) + "` has no " + quoted(part),
+                    *channel == 0   ? "e-mails have `subject`, `text` and `html`"
+                    : *channel == 1 ? "text messages have `text`"
+                                    : "tickets have `subject` and `body`");
       continue;
     }
     const doc::Read<std::string_view> text = doc::read_text(*taken->value);
@@ -143,7 +151,8 @@ TemplateAst read_template(const Context& context, const doc::Entry& entry) {
       result.parts.push_back({part, *text, context.at(taken->value->mark)});
     }
   }
-  if (map.is_map() && result.parts.empty()) context.error("R0103", entry.key_mark, "the template " + quoted(entry.key) + " has no text", "add `text: …`");
+  if (map.is_map() && result.parts.empty())
+    context.error("R0103", entry.key_mark, "the template " + quoted(entry.key) + " has no text", "add `text: …`");
   map.finish();
   return result;
 }
@@ -190,7 +199,8 @@ std::optional<Member> read_member(const Context& context, const doc::Node& node,
   if (id != nullptr) {
     check_name(context, member.id, id->value->mark, "a person");
     if (std::any_of(before.begin(), before.end(), [&](const Member& other) { return other.id == member.id; })) {
-      context.error("R0309", id->value->mark, "the team has two members with the id " + quoted(member.id), "give each person an id of their own");
+      context.error("R0309", id->value->mark, "the team has two members with the id " + quoted(member.id),
+                    "give each person an id of their own");
     }
   }
   for (const doc::Entry& entry : node.entries) {
@@ -258,7 +268,9 @@ MemberFilterAst read_member_filter(const Context& context, const doc::Node& node
       }
     }
   }
-  if (forms == 0) context.error("R0412", node.mark, "this condition does not say what it is about", "`attribute: PROPERTY` of the team's members, or `all`, `any`, `not`");
+  if (forms == 0)
+    context.error("R0412", node.mark, "this condition does not say what it is about",
+                  "`attribute: PROPERTY` of the team's members, or `all`, `any`, `not`");
   map.finish();
   return filter;
 }
@@ -276,12 +288,14 @@ FileAst read_file(const doc::Document& document, doc::Diagnostics& diagnostics) 
   each_entry(context, map, "templates", "a template", [&](const doc::Entry& e) { file.templates.push_back(read_template(context, e)); });
   each_entry(context, map, "teams", "a team", [&](const doc::Entry& e) { file.teams.push_back(read_team(context, e)); });
   if (const doc::Entry* policies = map.take("policies")) {
-    context.error("R0901", policies->key_mark, "`policies` is not available in this version", "remove the section; `limits` of a rule bound how often it fires");
+    context.error("R0901", policies->key_mark, "`policies` is not available in this version",
+                  "remove the section; `limits` of a rule bound how often it fires");
   }
   if (document.root().is_map() && (map.has("customer") || map.has("events"))) {
     for (const std::string_view key : {"customer", "events"}) {
       if (const doc::Entry* entry = map.take(key)) {
-        context.error("R0102", entry->key_mark, quoted(key) + " belongs to the catalog, not to a rule file", "move it to a file in `schemas/`");
+        context.error("R0102", entry->key_mark, quoted(key) + " belongs to the catalog, not to a rule file",
+                      "move it to a file in `schemas/`");
       }
     }
   }

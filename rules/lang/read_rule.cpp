@@ -11,10 +11,12 @@ using doc::quoted;
 
 constexpr std::array<std::string_view, 6> kActions = {"call_task", "email", "sms", "ticket", "webhook", "maildrop"};
 // In the language, not yet in the engine: recognised, so that the message can say so.
-constexpr std::array<std::string_view, 17> kLaterActions = {"chat",        "task",       "approval",   "set_attribute", "add_attribute", "add_tag",
-                                                            "remove_tag",  "add_to_list", "remove_from_list", "assign_owner", "move_to_pool", "emit_event",
-                                                            "enrich",      "call",       "conversion", "wechat",        "notify"};
-constexpr std::array<std::string_view, 9> kLaterSteps = {"until", "if", "else", "stop", "wait", "branch", "stop_when", "exit_when", "timeout"};
+constexpr std::array<std::string_view, 17> kLaterActions = {
+    "chat",       "task",        "approval",         "set_attribute", "add_attribute", "add_tag",
+    "remove_tag", "add_to_list", "remove_from_list", "assign_owner",  "move_to_pool",  "emit_event",
+    "enrich",     "call",        "conversion",       "wechat",        "notify"};
+constexpr std::array<std::string_view, 9> kLaterSteps = {"until",  "if",        "else",      "stop",   "wait",
+                                                         "branch", "stop_when", "exit_when", "timeout"};
 constexpr std::array<std::string_view, 6> kTriggers = {"event", "enters", "leaves", "attribute_changes", "schedule", "date"};
 
 void not_available(const Context& context, const doc::Mark& mark, std::string_view what, std::string hint = {}) {
@@ -34,19 +36,23 @@ StepAst read_step(const Context& context, const doc::Node& node) {
   for (const doc::Entry& entry : node.entries) {
     const bool known = std::find(kActions.begin(), kActions.end(), entry.key) != kActions.end();
     if (known && chosen != nullptr) {
-      context.error("R0702", entry.key_mark, "a step does one thing; " + quoted(chosen->key) + " and " + quoted(entry.key) + " are two", "start a new step with `- ` in front");
+      context.error("R0702", entry.key_mark, "a step does one thing; " + quoted(chosen->key) + " and " + quoted(entry.key) + " are two",
+                    "start a new step with `- ` in front");
     } else if (known) {
       chosen = &entry;
     } else if (std::find(kLaterActions.begin(), kLaterActions.end(), entry.key) != kLaterActions.end() ||
                std::find(kLaterSteps.begin(), kLaterSteps.end(), entry.key) != kLaterSteps.end()) {
       map.take(entry.key);
-      not_available(context, entry.key_mark, entry.key, "the actions of this version are " + join_words({kActions.begin(), kActions.end()}));
+      not_available(context, entry.key_mark, entry.key,
+                    "the actions of this version are " + join_words({kActions.begin(), kActions.end()}));
       later = true;
     }
   }
   map.finish();
   if (chosen == nullptr) {
-    if (!later) context.error("R0701", node.mark, "this step does nothing: it names no action", "one of " + join_words({kActions.begin(), kActions.end()}, "or"));
+    if (!later)
+      context.error("R0701", node.mark, "this step does nothing: it names no action",
+                    "one of " + join_words({kActions.begin(), kActions.end()}, "or"));
     return step;
   }
   step.action.kind = {chosen->key, context.at(chosen->key_mark)};
@@ -65,7 +71,8 @@ void read_at_most(const Context& context, const doc::Entry& entry, Limits& limit
   static constexpr std::array<std::string_view, 4> kUnits = {"per hour", "per day", "per week", "per month"};
   const auto unit = std::find(kUnits.begin(), kUnits.end(), rest);
   if (error != std::errc() || end != count.data() + count.size() || value == 0 || unit == kUnits.end()) {
-    context.error("R0604", entry.value->mark, "a limit such as `500 per day` is expected here", "a number above 0, then `per hour`, `per day`, `per week` or `per month`");
+    context.error("R0604", entry.value->mark, "a limit such as `500 per day` is expected here",
+                  "a number above 0, then `per hour`, `per day`, `per week` or `per month`");
     return;
   }
   limits.at_most = value;
@@ -86,9 +93,12 @@ void read_limits(const Context& context, const doc::Entry& entry, Limits& limits
     limits.once_ever = true;
   } else if (once != nullptr) {
     const doc::Read<DurationMs> value = doc::read_duration(*once->value);
-    if (!value) context.error("R0104", once->value->mark, value.error().message, "write a duration such as 90d, or `ever` for once in a customer's life");
+    if (!value)
+      context.error("R0104", once->value->mark, value.error().message,
+                    "write a duration such as 90d, or `ever` for once in a customer's life");
     limits.once_per = value.value_or(0);
-    if (value && *value == 0) context.error("R0105", once->value->mark, "`once_per` of no time limits nothing", "remove it or give a duration");
+    if (value && *value == 0)
+      context.error("R0105", once->value->mark, "`once_per` of no time limits nothing", "remove it or give a duration");
   }
   if (at_most != nullptr) read_at_most(context, *at_most, limits);
 }
@@ -114,7 +124,9 @@ void read_goal(const Context& context, const doc::Entry& entry, RuleAst& rule) {
 void read_trigger_of_kind(MapReader& map, TriggerAst& trigger, const doc::Entry& form) {
   const Context& context = map.context();
   const auto kind = static_cast<std::size_t>(std::find(kTriggers.begin(), kTriggers.end(), form.key) - kTriggers.begin());
-  static constexpr std::array<Trigger::Kind, 6> kKinds = {Trigger::Kind::event, Trigger::Kind::enters, Trigger::Kind::leaves, Trigger::Kind::attribute_changes, Trigger::Kind::schedule, Trigger::Kind::date};
+  static constexpr std::array<Trigger::Kind, 6> kKinds = {Trigger::Kind::event,    Trigger::Kind::enters,
+                                                          Trigger::Kind::leaves,   Trigger::Kind::attribute_changes,
+                                                          Trigger::Kind::schedule, Trigger::Kind::date};
   trigger.kind = kKinds[kind];
   if (form.key == "schedule") {
     trigger.cron = map.text(form.key);
@@ -140,7 +152,9 @@ void read_trigger_of_kind(MapReader& map, TriggerAst& trigger, const doc::Entry&
   } else if (form.key == "date") {
     if (const doc::Entry* offset = map.take("offset")) {
       const auto value = offset->value->is_scalar() && !offset->value->quoted ? parse_signed_duration(offset->value->text) : std::nullopt;
-      if (!value) context.error("R0104", offset->value->mark, "a duration with an optional sign is expected here", "`-60d` is sixty days before, `3d` three days after");
+      if (!value)
+        context.error("R0104", offset->value->mark, "a duration with an optional sign is expected here",
+                      "`-60d` is sixty days before, `3d` three days after");
       trigger.offset = value.value_or(0);
     }
     if (const doc::Entry* at = map.take("at")) {
@@ -163,7 +177,8 @@ TriggerAst read_trigger(const Context& context, const doc::Node& node, const doc
     const doc::Entry* entry = map.take(kind);
     if (entry == nullptr) continue;
     if (form != nullptr) {
-      context.error("R0601", entry->key_mark, "a rule has one trigger; " + quoted(form->key) + " and " + quoted(entry->key) + " are two", "write two rules");
+      context.error("R0601", entry->key_mark, "a rule has one trigger; " + quoted(form->key) + " and " + quoted(entry->key) + " are two",
+                    "write two rules");
       continue;
     }
     form = entry;
@@ -171,7 +186,9 @@ TriggerAst read_trigger(const Context& context, const doc::Node& node, const doc
   for (const std::string_view later : {"task", "message"}) {
     const doc::Entry* entry = map.take(later);
     if (entry == nullptr) continue;
-    not_available(context, entry->key_mark, "when: {" + std::string(later) + ": …}", later == "task" ? "use the event of the same meaning: `event: task_completed` or `event: task_overdue`" : "use the event of the same meaning, such as `event: message_failed`");
+    not_available(context, entry->key_mark, "when: {" + std::string(later) + ": …}",
+                  later == "task" ? "use the event of the same meaning: `event: task_completed` or `event: task_overdue`"
+                                  : "use the event of the same meaning, such as `event: message_failed`");
     return trigger;
   }
   if (form == nullptr) {
@@ -203,7 +220,8 @@ RuleAst read_rule(const Context& context, const doc::Entry& entry) {
   if (const doc::Entry* condition = map.take("if")) rule.condition = read_condition(context, *condition->value, condition->key_mark);
   if (const doc::Entry* then = map.require("then")) {
     const std::vector<const doc::Node*> steps = items_of(context, *then->value, then->key_mark, "`then`");
-    if (then->value->is_list() && steps.empty()) context.error("R0109", then->value->mark, "`then` has no step", "add an action, or set `state: draft` while you write it");
+    if (then->value->is_list() && steps.empty())
+      context.error("R0109", then->value->mark, "`then` has no step", "add an action, or set `state: draft` while you write it");
     for (const doc::Node* step : steps) rule.steps.push_back(read_step(context, *step));
   }
   if (const doc::Entry* limits = map.take("limits")) read_limits(context, *limits, rule.limits);

@@ -84,13 +84,15 @@ std::string check_cron(std::string_view text) {
     if (end > i) fields.push_back(text.substr(i, end - i));
     i = end + 1;
   }
-  if (fields.size() != kCron.size()) return "a schedule has 5 fields (minute hour day month weekday), this one has " + std::to_string(fields.size());
+  if (fields.size() != kCron.size())
+    return "a schedule has 5 fields (minute hour day month weekday), this one has " + std::to_string(fields.size());
   for (std::size_t f = 0; f < fields.size(); ++f) {
     std::string_view rest = fields[f];
     while (true) {
       const std::size_t comma = rest.find(',');
       if (!cron_item(kCron[f], rest.substr(0, comma))) {
-        return doc::quoted(fields[f]) + " is no valid " + std::string(kCron[f].name) + " of a schedule (" + std::to_string(kCron[f].low) + " to " + std::to_string(kCron[f].high) + ")";
+        return doc::quoted(fields[f]) + " is no valid " + std::string(kCron[f].name) + " of a schedule (" + std::to_string(kCron[f].low) +
+               " to " + std::to_string(kCron[f].high) + ")";
       }
       if (comma == std::string_view::npos) break;
       rest = rest.substr(comma + 1);
@@ -100,10 +102,36 @@ std::string check_cron(std::string_view text) {
 }
 
 const std::vector<std::string_view>& comparison_words() {
-  static const std::vector<std::string_view> kWords = {
-      "equals",  "not_equals", "in",      "not_in", "contains", "not_contains", "starts_with", "ends_with", "matches",     "exists",
-      "greater_than", "at_least", "less_than", "at_most", "between", "before", "after", "within", "older_than", "in_next", "anniversary_in_next",
-      "anniversary_today", "has", "has_any", "has_all", "size", "days_since", "changed", "has_been", "band"};
+  static const std::vector<std::string_view> kWords = {"equals",
+                                                       "not_equals",
+                                                       "in",
+                                                       "not_in",
+                                                       "contains",
+                                                       "not_contains",
+                                                       "starts_with",
+                                                       "ends_with",
+                                                       "matches",
+                                                       "exists",
+                                                       "greater_than",
+                                                       "at_least",
+                                                       "less_than",
+                                                       "at_most",
+                                                       "between",
+                                                       "before",
+                                                       "after",
+                                                       "within",
+                                                       "older_than",
+                                                       "in_next",
+                                                       "anniversary_in_next",
+                                                       "anniversary_today",
+                                                       "has",
+                                                       "has_any",
+                                                       "has_all",
+                                                       "size",
+                                                       "days_since",
+                                                       "changed",
+                                                       "has_been",
+                                                       "band"};
   return kWords;
 }
 
@@ -117,7 +145,8 @@ Comparison read_comparison(MapReader& map, bool in_aggregate) {
     if (entry == nullptr) continue;
     if (chosen == nullptr || entry->key_mark.offset < chosen->key_mark.offset) std::swap(chosen, entry);
     if (entry == nullptr) continue;
-    context.error("R0403", entry->key_mark, "a condition has one operator; " + doc::quoted(chosen->key) + " and " + doc::quoted(entry->key) + " are two",
+    context.error("R0403", entry->key_mark,
+                  "a condition has one operator; " + doc::quoted(chosen->key) + " and " + doc::quoted(entry->key) + " are two",
                   "use `between: [low, high]`, or write two conditions under `all:`");
   }
   if (const doc::Entry* ignore = map.take("ignore_case")) {

@@ -10,7 +10,8 @@ MapReader::MapReader(const Context& context, const doc::Node& node, const doc::M
     : context_(context), node_(node), mark_(key_mark), what_(std::move(what)) {
   if (node.is_map()) return;
   const bool empty = node.is_null();
-  context_.error("R0101", empty ? mark_ : node.mark, what_ + " must be a map (`key: value` lines), not " + std::string(doc::kind_name(node)),
+  context_.error("R0101", empty ? mark_ : node.mark,
+                 what_ + " must be a map (`key: value` lines), not " + std::string(doc::kind_name(node)),
                  empty ? "indent what belongs to it by two more spaces" : "");
 }
 
@@ -21,7 +22,8 @@ const doc::Entry* MapReader::take(std::string_view key) {
 
 const doc::Entry* MapReader::require(std::string_view key) {
   const doc::Entry* entry = take(key);
-  if (entry == nullptr && node_.is_map()) context_.error("R0103", mark_, what_ + " needs " + quoted(key), "add a line `" + std::string(key) + ": …`");
+  if (entry == nullptr && node_.is_map())
+    context_.error("R0103", mark_, what_ + " needs " + quoted(key), "add a line `" + std::string(key) + ": …`");
   return entry;
 }
 

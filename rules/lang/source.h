@@ -22,9 +22,9 @@ struct CatalogResult {
 };
 
 struct CompileOptions {
-  Zone zone;                                        // the company's
-  std::vector<std::string> connectors;              // configured connectors, for `connector:` of an action …
-  bool check_connectors = false;                    // … which is looked up in them when this is set
+  Zone zone;                            // the company's
+  std::vector<std::string> connectors;  // configured connectors, for `connector:` of an action …
+  bool check_connectors = false;        // … which is looked up in them when this is set
 };
 
 struct CompileResult {

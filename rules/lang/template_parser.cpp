@@ -10,7 +10,7 @@ namespace {
 
 using doc::quoted;
 
-enum class Argument : std::uint8_t { text, digits, currency, format };
+enum class Argument : std::uint8_t { text, digits, places, currency, format };
 
 struct FilterRule {
   std::string_view name;
@@ -21,15 +21,15 @@ struct FilterRule {
 };
 
 constexpr std::array<FilterRule, 11> kFilters = {{{"default", Filter::Fn::default_, 1, 1, Argument::text, "default: 'customer'"},
-                                                  {"date", Filter::Fn::date, 0, 1, Argument::format, "date: '%d %B %Y'"},
+                                                  {"date", Filter::Fn::date, 0, 1, Argument::format, "date: '%d.%m.%Y'"},
                                                   {"time", Filter::Fn::time, 0, 1, Argument::format, "time: '%H:%M'"},
-                                                  {"number", Filter::Fn::number, 0, 1, Argument::digits, "number: 2"},
+                                                  {"number", Filter::Fn::number, 0, 1, Argument::places, "number: 2"},
                                                   {"money", Filter::Fn::money, 0, 1, Argument::currency, "money: 'CNY'"},
                                                   {"truncate", Filter::Fn::truncate, 1, 1, Argument::digits, "truncate: 40"},
                                                   {"upcase", Filter::Fn::upcase, 0, 0, Argument::text, "upcase"},
                                                   {"downcase", Filter::Fn::downcase, 0, 0, Argument::text, "downcase"},
                                                   {"capitalize", Filter::Fn::capitalize, 0, 0, Argument::text, "capitalize"},
-                                                  {"mask", Filter::Fn::mask, 0, 0, Argument::text, "mask"},
+                                                  {"mask", Filter::Fn::mask, 0, 1, Argument::digits, "mask: 4"},
                                                   {"join", Filter::Fn::join, 0, 1, Argument::text, "join: ' / '"}}};
 
 bool is_word(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-'; }
@@ -47,11 +47,14 @@ class PlaceholderParser {
     skip();
     piece.text = path();
     if (piece.text.empty()) {
-      return mistake("R0801", at_ >= in_.size() ? "this placeholder is empty" : "a variable is expected here, such as `customer.name`", "a variable is written as customer.name, event.amount or trait.NAME", at_);
+      return mistake("R0801", at_ >= in_.size() ? "this placeholder is empty" : "a variable is expected here, such as `customer.name`",
+                     "a variable is written as customer.name, event.amount or trait.NAME", at_);
     }
     skip();
     while (at_ < in_.size()) {
-      if (in_[at_] != '|') return mistake("R0801", "a `|` and a filter, or the end `}}`, is expected here", "text goes outside the braces; a filter is written `| upcase`", at_);
+      if (in_[at_] != '|')
+        return mistake("R0801", "a `|` and a filter, or the end `}}`, is expected here",
+                       "text goes outside the braces; a filter is written `| upcase`", at_);
       ++at_;
       skip();
       if (!filter(piece)) return;
@@ -77,7 +80,8 @@ class PlaceholderParser {
     const std::string_view name = in_.substr(start, at_ - start);
     const auto rule = std::find_if(kFilters.begin(), kFilters.end(), [&](const FilterRule& r) { return r.name == name; });
     if (rule == kFilters.end()) {
-      mistake("R0803", name.empty() ? "a filter is expected after `|`" : "there is no filter " + quoted(name), doc::did_you_mean(name, filter_names(), "filters"), start);
+      mistake("R0803", name.empty() ? "a filter is expected after `|`" : "there is no filter " + quoted(name),
+              doc::did_you_mean(name, filter_names(), "filters"), start);
       return false;
     }
     Filter filter{rule->fn, {}};
@@ -87,11 +91,17 @@ class PlaceholderParser {
       if (!arguments(filter)) return false;
     }
     if (filter.args.size() < rule->least || filter.args.size() > rule->most) {
-      mistake("R0804", "the filter " + quoted(name) + (rule->most == 0 ? " takes no argument" : rule->least == 1 ? " takes one argument" : " takes at most one argument"), "for instance `| " + std::string(rule->example) + "`", start);
+      mistake("R0804",
+              "the filter " + quoted(name) +
+                  (rule->most == 0    ? " takes no argument"
+                   : rule->least == 1 ? " takes one argument"
+                                      : " takes at most one argument"),
+              "for instance `| " + std::string(rule->example) + "`", start);
       return false;
     }
     if (!filter.args.empty() && !fits(rule->argument, filter.args[0])) {
-      mistake("R0804", quoted(filter.args[0]) + " is no argument for the filter " + quoted(name), "for instance `| " + std::string(rule->example) + "`", start);
+      mistake("R0804", quoted(filter.args[0]) + " is no argument for the filter " + quoted(name),
+              "for instance `| " + std::string(rule->example) + "`", start);
       return false;
     }
     piece.filters.push_back(std::move(filter));
@@ -128,9 +138,15 @@ class PlaceholderParser {
   static bool fits(Argument kind, std::string_view text) {
     switch (kind) {
       case Argument::text: return true;
-      case Argument::format: return !text.empty() && text.size() <= 100;
+      case Argument::format: {
+        for (std::size_t i = 0; i < text.size(); ++i) {
+          if (text[i] == '%' && (++i == text.size() || std::string_view("YmdHMS%").find(text[i]) == std::string_view::npos)) return false;
+        }
+        return !text.empty() && text.size() <= 100;
+      }
+      case Argument::places: return text.size() == 1 && text[0] >= '0' && text[0] <= '6';
       case Argument::digits: return !text.empty() && text.size() <= 4 && text.find_first_not_of("0123456789") == std::string_view::npos;
-      case Argument::currency: return text.size() == 3 && std::all_of(text.begin(), text.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
+      case Argument::currency: return !text.empty() && text.size() <= 8;
     }
     return false;
   }
@@ -185,7 +201,8 @@ ParsedTemplate parse_template(std::string_view text) {
     const std::size_t open = text.find("{{", at);
     const std::size_t tag = text.find("{%", at);
     if (tag < open) {
-      out.mistakes.push_back({"R0901", "template logic (`{% … %}`) is not available in this version", "write two templates and choose between them by rules", tag, 2});
+      out.mistakes.push_back({"R0901", "template logic (`{% … %}`) is not available in this version",
+                              "write two templates and choose between them by rules", tag, 2});
       at = tag + 2;
       continue;
     }

@@ -12,10 +12,10 @@ namespace nudge::lang {
 
 struct TemplatePiece {
   bool placeholder = false;
-  std::string text;             // literal text, or the dotted variable: `customer.name`
+  std::string text;  // literal text, or the dotted variable: `customer.name`
   std::vector<Filter> filters;
-  std::size_t offset = 0;       // of the placeholder in the template, at `{{`
-  std::size_t length = 0;       // up to and with `}}`
+  std::size_t offset = 0;  // of the placeholder in the template, at `{{`
+  std::size_t length = 0;  // up to and with `}}`
 };
 
 struct TemplateMistake {

@@ -1,0 +1,180 @@
+// Rules: triggers, limits, goals.
+#include <algorithm>
+
+#include "rules/lang/compile.h"
+#include "rules/lang/read.h"
+
+namespace nudge::lang {
+
+using doc::quoted;
+
+namespace {
+
+std::string_view trigger_word(Trigger::Kind kind) {
+  switch (kind) {
+    case Trigger::Kind::event: return "event";
+    case Trigger::Kind::enters: return "enters";
+    case Trigger::Kind::leaves: return "leaves";
+    case Trigger::Kind::attribute_changes: return "attribute_changes";
+    case Trigger::Kind::schedule: return "schedule";
+    case Trigger::Kind::date: return "date";
+  }
+  return "";
+}
+
+}  // namespace
+
+std::vector<Value> Compiler::change_values(const Raw& raw, const Operated& attribute) {
+  std::vector<Value> values;
+  if (!raw) return values;
+  const Context context = context_of(raw.where);
+  if (attribute.type == Type::list) {
+    error("R0402", raw.key,
+          quoted(raw.key.document->source().substr(raw.key.mark.offset, raw.key.mark.length)) +
+              " can't name a list; ask for any change, or use `has`",
+          "remove it");
+    return values;
+  }
+  for (const doc::Node* item : items_of(context, *raw.node, raw.key.mark, "this", true)) {
+    if (std::optional<Value> value = literal(attribute, *item, context.at(item->mark))) values.push_back(std::move(*value));
+  }
+  if (raw.node->is_list() && raw.node->items.empty())
+    error("R0406", raw.where, "an empty list is never met", "list at least one value, or remove the key");
+  return values;
+}
+
+Trigger Compiler::trigger(const RuleAst& ast, Scope& scope) {
+  const TriggerAst& t = ast.trigger;
+  Trigger trigger;
+  if (!t.kind) return trigger;
+  trigger.kind = *t.kind;
+  switch (*t.kind) {
+    case Trigger::Kind::event:
+      trigger.event = event_type(t.subject);
+      scope.trigger_event = trigger.event;
+      trigger.where = row_filter(t.filter, trigger.event, scope);
+      if (trigger.event != kNoEventType && t.same) {
+        trigger.same = field(t.same, trigger.event, nullptr);
+        if (trigger.same == kTimeField || (trigger.same != kNoField && field_type(trigger.event, trigger.same) == Type::list)) {
+          error("R0507", t.same.where, "`same` needs a field with one plain value, such as an order number");
+        }
+      }
+      break;
+    case Trigger::Kind::enters:
+    case Trigger::Kind::leaves: {
+      trigger.hold_for = t.hold_for;
+      const auto found = names_.segments.find(t.subject.text);
+      if (found == names_.segments.end()) {
+        error("R0304", t.subject.where, "there is no segment " + quoted(t.subject.text),
+              doc::did_you_mean(t.subject.text, keys_of(names_.segments), "segments"));
+      } else {
+        trigger.segment = static_cast<std::uint32_t>(std::distance(names_.segments.begin(), found));
+      }
+      break;
+    }
+    case Trigger::Kind::attribute_changes:
+    case Trigger::Kind::date: {
+      const ObjectDef* object = nullptr;
+      const Operated attribute = attribute_operand(t.subject, &object);
+      if (object != nullptr)
+        error("R0315", t.subject.where, quoted(t.subject.text) + " is an object; one value is needed here", "name one of its members");
+      if (!attribute.ok) break;
+      trigger.attribute = attribute.attribute;
+      if (*t.kind == Trigger::Kind::date) {
+        if (attribute.type != Type::date && attribute.type != Type::timestamp) {
+          error("R0603", t.subject.where,
+                "a `date` trigger needs a date or timestamp; " + attribute.what + " is of type " + quoted(type_name(attribute.type)));
+        }
+        trigger.offset = t.offset;
+        trigger.time_of_day = t.time_of_day;
+      } else {
+        trigger.to = change_values(t.to, attribute);
+        trigger.from = change_values(t.from, attribute);
+      }
+      break;
+    }
+    case Trigger::Kind::schedule:
+      trigger.cron = t.cron;
+      if (t.zone && t.zone.text != "customer") {
+        if (!Zone::find(t.zone.text))
+          error("R0314", t.zone.where, "there is no time zone " + quoted(t.zone.text),
+                "IANA names such as Asia/Shanghai or Europe/Berlin, or `customer`");
+      }
+      trigger.zone = t.zone.text;
+      break;
+  }
+  return trigger;
+}
+
+void Compiler::check_rule_options(const RuleAst& ast, const Trigger& trigger, bool trigger_ok) {
+  if (!trigger_ok) return;
+  if (ast.existing_at.document != nullptr && trigger.kind != Trigger::Kind::enters) {
+    error("R0603", ast.existing_at, "`existing` says what happens to those who are in the segment already; it needs `when: {enters: …}`",
+          "remove it");
+  }
+  const bool has_age = trigger.kind == Trigger::Kind::event || trigger.kind == Trigger::Kind::attribute_changes;
+  if (ast.max_age_at.document != nullptr && !has_age) {
+    error("R0603", ast.max_age_at,
+          "`max_age` bounds how late an event or attribute change may come; a trigger " + quoted(trigger_word(trigger.kind)) +
+              " is never late",
+          "remove it");
+  }
+  // Not in the engine yet: refused rather than never fired.
+  if (trigger.kind == Trigger::Kind::schedule || trigger.kind == Trigger::Kind::date) {
+    const bool date = trigger.kind == Trigger::Kind::date;
+    error("R0901", ast.trigger.where, "`when: {" + std::string(trigger_word(trigger.kind)) + ": …}` is not available in this version",
+          date ? "use a segment with `in_next` and `when: {enters: …}`: {attribute: contract_end, in_next: 60d}"
+               : "use `when: {event: …}` or `when: {enters: …}`");
+  }
+}
+
+Goal Compiler::goal(const RuleAst& ast) {
+  Goal goal;
+  if (!ast.goal_event) return goal;
+  goal.event = event_type(ast.goal_event);
+  goal.where = row_filter(ast.goal_filter, goal.event, {});
+  goal.within = ast.goal_within;
+  if (goal.event == kNoEventType || !ast.goal_value) return goal;
+  goal.value = field(ast.goal_value, goal.event, nullptr);
+  if (goal.value != kNoField && family_of(field_type(goal.event, goal.value)) != kNumeric) {
+    error("R0410", ast.goal_value.where,
+          "the value of a goal is a number; the field " + quoted(ast.goal_value.text) + " is of type " +
+              quoted(type_name(field_type(goal.event, goal.value))));
+  }
+  return goal;
+}
+
+void Compiler::compile_rule(const RuleAst& ast) {
+  Scope scope;
+  scope.in_rule = true;
+  scope.user = "the rule " + quoted(ast.name.text);
+  Rule rule;
+  rule.name = ast.name.text;
+  rule.description = ast.description;
+  rule.category = ast.category;
+  rule.priority = ast.priority;
+  rule.state = ast.state;
+  rule.trigger = trigger(ast, scope);
+  check_rule_options(ast, rule.trigger, ast.trigger.kind.has_value());
+  // What a broken trigger would have given is unknown: better no message than a wrong one.
+  if (!ast.trigger.kind || (rule.trigger.kind == Trigger::Kind::event && rule.trigger.event == kNoEventType)) scope.any_event = true;
+  if (ast.condition) rule.condition = condition(*ast.condition, scope);
+  for (const StepAst& step_ast : ast.steps) {
+    Step step;
+    step.after = step_ast.after;
+    if (step_ast.only_if) step.only_if = condition(*step_ast.only_if, scope);
+    if (step_ast.action.kind) step.action = action(step_ast.action, ast, scope);
+    rule.steps.push_back(std::move(step));
+  }
+  rule.limits = ast.limits;
+  rule.rollout_percent = ast.percent;
+  rule.holdout_percent = ast.holdout;
+  rule.existing_fire = ast.existing_fire;
+  if (ast.max_age) rule.max_age = *ast.max_age;
+  rule.goal = goal(ast);
+  rule.file = ast.name.where.document->name();
+  rule.line = ast.name.where.mark.line;
+  builder_.plan().rules.push_back(std::move(rule));
+}
+
+}  // namespace nudge::lang
