@@ -93,6 +93,7 @@ enum class Source : std::uint8_t { initial, file, environment, flag };
 struct Origin {
   Source source = Source::initial;
   std::string where;  // "nudge.yaml:3:9", "NUDGE_HTTP_PORT", "--http.port"; empty for a default
+  std::string text;   // the value as a file would have it; of a secret its reference
 };
 
 // One entry of `connectors:`. What is not for nudge itself is handed to the connector as JSON, references to secrets unresolved.

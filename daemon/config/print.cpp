@@ -1,0 +1,159 @@
+// What is derived from the table for people and editors: the effective configuration, the reference, the JSON Schema.
+#include <algorithm>
+
+#include "daemon/config/config.h"
+#include "daemon/config/value.h"
+#include "engine/base/text.h"
+#include "engine/base/time.h"
+
+namespace nudge::config {
+namespace {
+
+constexpr std::size_t kCommentColumn = 44;
+
+std::string origin_text(const Origin& origin) {
+  switch (origin.source) {
+    case Source::initial: return "default";
+    case Source::file: return origin.where;
+    case Source::environment: return "environment " + origin.where;
+    case Source::flag: return "flag " + origin.where;
+  }
+  return {};
+}
+
+std::string range_text(const Key& key) {
+  switch (key.type) {
+    case Type::integer: return std::to_string(key.min) + " to " + std::to_string(key.max);
+    case Type::duration: return format_duration(key.min) + " to " + format_duration(key.max);
+    case Type::size: return format_size(key.min) + " to " + format_size(key.max);
+    case Type::choice: return std::string(key.choices);
+    default: return {};
+  }
+}
+
+void append_type_schema(std::string& out, const Key& key) {
+  switch (key.type) {
+    case Type::integer:
+      out += R"("type":"integer","minimum":)" + std::to_string(key.min) + R"(,"maximum":)" + std::to_string(key.max);
+      return;
+    case Type::boolean: out += R"("type":"boolean")"; return;
+    case Type::duration: out += R"("type":"string","pattern":"^([0-9]+(ms|s|m|h|d|w))+$")"; return;
+    case Type::size: out += R"("type":["string","integer"],"pattern":"^[0-9]+(B|KiB|MiB|GiB|TiB)?$")"; return;
+    case Type::paths:
+    case Type::texts: out += R"("type":["array","string"],"items":{"type":"string"})"; return;
+    case Type::secret:
+      out += R"("type":"object","minProperties":1,"maxProperties":1,"additionalProperties":false,)"
+             R"("properties":{"file":{"type":"string"},"env":{"type":"string"}})";
+      return;
+    case Type::choice: {
+      out += R"("enum":[)";
+      bool first = true;
+      for (const std::string& choice : split_list(key.choices)) {
+        if (!std::exchange(first, false)) out += ',';
+        append_json_string(out, choice);
+      }
+      out += ']';
+      return;
+    }
+    case Type::text:
+    case Type::path:
+    case Type::timezone: out += R"("type":"string")"; return;
+  }
+}
+
+}  // namespace
+
+std::string print_config(const Loaded& loaded) {
+  std::string out;
+  std::string_view section;
+  for (std::size_t i = 0; i < keys().size(); ++i) {
+    const Key& key = keys()[i];
+    const std::size_t dot = key.name.find('.');
+    const std::string_view group = dot == std::string_view::npos ? std::string_view() : key.name.substr(0, dot);
+    if (group != section) out.append(group).append(":\n");
+    section = group;
+    std::string line = group.empty() ? "" : "  ";
+    line.append(group.empty() ? key.name : key.name.substr(dot + 1)).append(": ").append(loaded.origins[i].text);
+    line.append(line.size() < kCommentColumn ? kCommentColumn - line.size() : 2, ' ');
+    out.append(line).append("# ").append(origin_text(loaded.origins[i])).append("\n");
+  }
+  if (loaded.connectors.empty()) return out;
+  out += "connectors:\n";
+  for (const Connector& connector : loaded.connectors) {
+    out.append("  ").append(connector.name).append(": {\"kind\": ").append(yaml_text(connector.kind));
+    if (!connector.command.empty()) {
+      out += ", \"command\": [";
+      for (std::size_t i = 0; i < connector.command.size(); ++i) {
+        if (i > 0) out += ", ";
+        append_json_string(out, connector.command[i]);
+      }
+      out += "]";
+    }
+    out += ", \"process\": {\"timeout\": " + format_duration(connector.timeout.count()) +
+           ", \"in_flight_max\": " + std::to_string(connector.in_flight_max) + ", \"queue_max\": " + std::to_string(connector.queue_max) +
+           ", \"memory\": " + format_size(connector.memory_bytes_max) + "}";
+    if (connector.config_json.size() > 2) out.append(", ").append(connector.config_json, 1, connector.config_json.size() - 2);
+    out.append("}  # ").append(connector.where).append("\n");
+  }
+  return out;
+}
+
+std::vector<std::string> needs_restart(const Settings& running, const Settings& wanted) {
+  std::vector<std::string> out;
+  for (const Key& key : keys()) {
+    if (key.reloadable) continue;
+    const bool same = std::visit([&](auto member) { return running.*member == wanted.*member; }, key.place);
+    if (!same) out.emplace_back(key.name);
+  }
+  return out;
+}
+
+std::string reference_markdown() {
+  std::string out = "| key | type | default | range | reload | what it does |\n|---|---|---|---|---|---|\n";
+  for (const Key& key : keys()) {
+    out.append("| `").append(key.name).append("` | ").append(to_string(key.type)).append(" | ");
+    if (!key.initial.empty()) out.append("`").append(key.initial).append("`");
+    out.append(" | ")
+        .append(range_text(key))
+        .append(" | ")
+        .append(key.reloadable ? "yes" : "restart")
+        .append(" | ")
+        .append(key.help)
+        .append(" |\n");
+  }
+  return out;
+}
+
+std::string json_schema() {
+  std::string out =
+      R"({"$schema":"https://json-schema.org/draft/2020-12/schema","title":"nudge configuration","type":"object","additionalProperties":false,"properties":{)";
+  std::string_view section;
+  bool first = true;
+  for (const Key& key : keys()) {
+    const std::size_t dot = key.name.find('.');
+    const std::string_view group = dot == std::string_view::npos ? std::string_view() : key.name.substr(0, dot);
+    if (group != section) {
+      if (!section.empty()) out += "}}";
+      if (!std::exchange(first, false)) out += ',';
+      append_json_string(out, group);
+      out += R"(:{"type":["object","null"],"additionalProperties":false,"properties":{)";
+      first = true;
+      section = group;
+    }
+    if (!std::exchange(first, false)) out += ',';
+    append_json_string(out, dot == std::string_view::npos ? key.name : key.name.substr(dot + 1));
+    out += ":{";
+    append_type_schema(out, key);
+    out += R"(,"description":)";
+    append_json_string(out, key.help);
+    out += '}';
+  }
+  if (!section.empty()) out += "}}";
+  out +=
+      R"(,"connectors":{"type":["object","null"],"additionalProperties":{"type":"object","required":["kind"],"properties":{"kind":{"type":"string"},)"
+      R"("command":{"type":"array","items":{"type":"string"}},"process":{"type":"object","additionalProperties":false,"properties":{)"
+      R"("timeout":{"type":"string"},"in_flight_max":{"type":"integer"},"queue_max":{"type":"integer"},"memory":{"type":["string","integer"]}}}}}}}})";
+  return out;
+}
+
+}  // namespace nudge::config
