@@ -1,0 +1,145 @@
+#include "daemon/cli/client.h"
+
+#include <curl/curl.h>
+
+#include <cstdlib>
+#include <mutex>
+
+namespace nudge::cli {
+namespace {
+
+constexpr long kConnectSeconds = 5;
+constexpr long kAnswerSeconds = 120;
+constexpr std::size_t kBodyBytesMax = std::size_t{1} << 30U;
+
+std::size_t take_body(char* data, std::size_t size, std::size_t count, void* out) {
+  auto& body = *static_cast<std::string*>(out);
+  if (body.size() + size * count > kBodyBytesMax) return 0;
+  body.append(data, size * count);
+  return size * count;
+}
+
+std::size_t take_header(char* data, std::size_t size, std::size_t count, void* out) {
+  const std::string_view line(data, size * count);
+  constexpr std::string_view kName = "retry-after:";
+  if (line.size() > kName.size() && curl_strnequal(line.data(), kName.data(), kName.size()) != 0) {
+    const long seconds = std::strtol(std::string(line.substr(kName.size())).c_str(), nullptr, 10);
+    static_cast<Reply*>(out)->retry_after = std::chrono::seconds(seconds > 0 ? seconds : 0);
+  }
+  return size * count;
+}
+
+}  // namespace
+
+struct Client::Impl {
+  CURL* handle = nullptr;
+};
+
+Client::Client(std::string url, std::string token) : url_(std::move(url)), token_(std::move(token)), impl_(std::make_unique<Impl>()) {
+  static std::once_flag once;
+  std::call_once(once, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
+  while (url_.ends_with('/')) url_.pop_back();
+  impl_->handle = curl_easy_init();
+}
+
+Client::~Client() {
+  if (impl_->handle != nullptr) curl_easy_cleanup(impl_->handle);
+}
+
+Result<Reply> Client::send(std::string_view method, std::string_view path, std::string_view body, std::string_view content_type) {
+  CURL* curl = impl_->handle;
+  if (curl == nullptr) return fail(Code::internal, "libcurl could not be set up");
+  curl_easy_reset(curl);
+  Reply reply;
+  const std::string target = url_ + std::string(path), verb(method);
+  curl_easy_setopt(curl, CURLOPT_URL, target.c_str());
+  curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, verb.c_str());
+  curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+  curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, kConnectSeconds);
+  curl_easy_setopt(curl, CURLOPT_TIMEOUT, kAnswerSeconds);
+  curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_body);
+  curl_easy_setopt(curl, CURLOPT_WRITEDATA, &reply.body);
+  curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, take_header);
+  curl_easy_setopt(curl, CURLOPT_HEADERDATA, &reply);
+  curl_slist* headers = curl_slist_append(nullptr, "Expect:");
+  if (method != "GET") {
+    curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body.data());
+    curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body.size()));
+    headers = curl_slist_append(headers, ("Content-Type: " + std::string(content_type)).c_str());
+  }
+  if (!token_.empty()) headers = curl_slist_append(headers, ("Authorization: Bearer " + token_).c_str());
+  curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+  const CURLcode code = curl_easy_perform(curl);
+  curl_slist_free_all(headers);
+  if (code != CURLE_OK) {
+    std::string message = "nudged does not answer at " + url_ + ": " + curl_easy_strerror(code);
+    if (code == CURLE_COULDNT_CONNECT) message += ". Is it running? Start it with `nudged`, or say where it is with --url or NUDGE_URL";
+    return fail(Code::unavailable, std::move(message));
+  }
+  long status = 0;
+  curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+  reply.status = static_cast<int>(status);
+  return reply;
+}
+
+Result<Json> Client::get(std::string_view path) {
+  NUDGE_ASSIGN(const Reply reply, send("GET", path));
+  if (reply.status < 200 || reply.status > 299) return std::unexpected(error_of(reply));
+  return Json::parse(reply.body);
+}
+
+Result<Json> Client::post(std::string_view path, std::string_view body, std::string_view content_type) {
+  NUDGE_ASSIGN(const Reply reply, send("POST", path, body, content_type));
+  if (reply.status < 200 || reply.status > 299) return std::unexpected(error_of(reply));
+  if (reply.body.empty()) return Json{};
+  return Json::parse(reply.body);
+}
+
+Error error_of(const Reply& reply) {
+  Error error{Code::invalid, {}};
+  if (reply.status == 404) error.code = Code::not_found;
+  if (reply.status == 409) error.code = Code::conflict;
+  if (reply.status == 401 || reply.status == 403) error.code = Code::denied;
+  if (reply.status == 429 || reply.status == 502 || reply.status == 503 || reply.status == 504) error.code = Code::unavailable;
+  if (const auto json = Json::parse(reply.body)) {
+    const Json& inner = (*json)["error"];
+    const Json& source = inner.kind == Json::Kind::object ? inner : *json;
+    error.message = source.first_of({"message", "reason", "detail", "title"}).shown();
+    if (error.message.empty()) error.message = inner.shown();
+    if (const std::string hint = source["hint"].shown(); !hint.empty()) error.message += " (" + hint + ")";
+  }
+  if (error.message.empty())
+    error.message = "nudged answered " + std::to_string(reply.status) + (reply.body.empty() ? "" : ": " + reply.body.substr(0, 300));
+  return error;
+}
+
+std::string url_escape(std::string_view text) {
+  constexpr std::string_view kHex = "0123456789ABCDEF";
+  std::string out;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    const bool plain = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9') || byte == '-' ||
+                       byte == '_' || byte == '.' || byte == '~';
+    if (plain) {
+      out += c;
+    } else {
+      out += '%';
+      out += kHex[byte >> 4U];
+      out += kHex[byte & 15U];
+    }
+  }
+  return out;
+}
+
+std::string query(const std::vector<std::pair<std::string_view, std::string>>& pairs) {
+  std::string out;
+  for (const auto& [key, value] : pairs) {
+    if (value.empty()) continue;
+    out += out.empty() ? "?" : "&";
+    out += std::string(key) + "=" + url_escape(value);
+  }
+  return out;
+}
+
+}  // namespace nudge::cli

@@ -1,0 +1,52 @@
+// Talks to a running nudged over its HTTP API. Not thread-safe; keeps its connection between requests.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "daemon/cli/json.h"
+#include "engine/base/status.h"
+
+namespace nudge::cli {
+
+struct Reply {
+  int status = 0;
+  std::string body;
+  std::chrono::milliseconds retry_after{0};  // 0: not said
+};
+
+class Client {
+ public:
+  // `url`: "http://127.0.0.1:8480". `token` may be empty.
+  Client(std::string url, std::string token);
+  ~Client();
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+
+  const std::string& url() const { return url_; }
+  // `path` begins with '/'. unavailable: no connection, or no answer in time; the message says what to do.
+  Result<Reply> send(std::string_view method, std::string_view path, std::string_view body = {},
+                     std::string_view content_type = "application/json");
+  // The answer's JSON. An HTTP error becomes an Error with the daemon's own sentence.
+  Result<Json> get(std::string_view path);
+  Result<Json> post(std::string_view path, std::string_view body, std::string_view content_type = "application/json");
+
+ private:
+  struct Impl;
+  std::string url_;
+  std::string token_;
+  std::unique_ptr<Impl> impl_;
+};
+
+// The daemon's error as a sentence, from its JSON body.
+Error error_of(const Reply& reply);
+// "a b" -> "a%20b": for one segment of a path or one value of a query.
+std::string url_escape(std::string_view text);
+// "?a=1&b=2" of the pairs whose value is not empty.
+std::string query(const std::vector<std::pair<std::string_view, std::string>>& pairs);
+
+}  // namespace nudge::cli

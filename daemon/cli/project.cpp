@@ -1,0 +1,62 @@
+#include "daemon/cli/project.h"
+
+#include <algorithm>
+#include <filesystem>
+
+namespace nudge::cli {
+namespace {
+
+std::string part(const std::string& given, const std::string& directory, std::string_view name) {
+  if (!given.empty()) return given;
+  return directory.empty() || directory == "." ? std::string(name) : directory + (directory.ends_with('/') ? "" : "/") + std::string(name);
+}
+
+/// Messages name files as the person at the keyboard would.
+void name_from_here(std::vector<lang::Source>& sources, const std::string& directory) {
+  for (lang::Source& source : sources) source.name = directory + (directory.ends_with('/') ? "" : "/") + source.name;
+}
+
+}  // namespace
+
+Result<Project> Project::open(const ProjectPaths& paths) {
+  Project project;
+  const std::string schemas = part(paths.schemas, paths.directory, "schemas"), rules = part(paths.rules, paths.directory, "rules");
+  for (const std::string& directory : {schemas, rules}) {
+    std::error_code error;
+    if (!std::filesystem::is_directory(directory, error)) {
+      return fail(Code::not_found, "there is no directory " + directory +
+                                       ": name a directory that holds schemas/ (the catalog) and rules/, or give --schemas and --rules");
+    }
+  }
+  NUDGE_ASSIGN(project.schemas_, lang::read_catalog_directory(schemas));
+  NUDGE_ASSIGN(project.rules_, lang::read_rule_directory(rules));
+  NUDGE_ASSIGN(project.tests_, lang::read_test_directory(rules));
+  name_from_here(project.schemas_, schemas);
+  name_from_here(project.rules_, rules);
+  name_from_here(project.tests_, rules);
+  if (!paths.zone.empty()) {
+    NUDGE_ASSIGN(project.zone_, Zone::find(paths.zone));
+  }
+  return project;
+}
+
+std::unique_ptr<Plan> Project::compile(const std::vector<std::string>& drafts) {
+  lang::CatalogResult catalog = lang::load_catalog(schemas_);
+  diagnostics_ = std::move(catalog.diagnostics);
+  if (catalog.catalog == nullptr) return nullptr;
+  catalog_ = std::move(catalog.catalog);
+  lang::CompileOptions options;
+  options.zone = zone_;
+  lang::CompileResult compiled = lang::compile(rules_, catalog_, options);
+  for (const doc::Diagnostic& d : compiled.diagnostics.items()) diagnostics_.add(d);
+  if (compiled.plan != nullptr) {
+    for (Rule& rule : compiled.plan->rules) {
+      if (std::ranges::find(drafts, rule.name) == drafts.end()) continue;
+      rule.state = RuleState::draft;
+      rule.definition.hi ^= 1;  // another version than the active one
+    }
+  }
+  return std::move(compiled.plan);
+}
+
+}  // namespace nudge::cli
