@@ -224,7 +224,7 @@ ExprId PlanBuilder::aggregate(AggregateId id) {
   switch (a.fn) {
     case Aggregate::Fn::count:
     case Aggregate::Fn::distinct: e.type = Type::integer; break;
-    case Aggregate::Fn::average: e.type = field_type() == Type::decimal ? Type::decimal : Type::number; break;
+    case Aggregate::Fn::average: e.type = field_type() == Type::integer ? Type::decimal : field_type(); break;
     case Aggregate::Fn::sum:
     case Aggregate::Fn::min:
     case Aggregate::Fn::max:

@@ -68,7 +68,7 @@ class PlanBuilder {
   ExprId attribute(AttributeId id);
   ExprId field(EventTypeId event, FieldId id);
   ExprId trigger_field(EventTypeId event, FieldId id);
-  ExprId aggregate(AggregateId id);  // its type follows from function and field: counts are integers, an average of decimals is a decimal, others numbers
+  ExprId aggregate(AggregateId id);  // of the field's type; counts are integers, an average of integers is a decimal
 
   const Node& node(NodeId id) const { return plan_->nodes[id]; }
   const Expr& expr(ExprId id) const { return plan_->exprs[id]; }
