@@ -104,7 +104,6 @@ Result<void> Database::open_existing(const StoreOptions& options, const std::str
   db_options.create_if_missing = created_;
   db_options.info_log = make_rocksdb_logger(sink_);
   db_options.listeners = {make_error_listener(health_, sink_)};
-  db_options.wal_filter = wal_check_.filter();
   std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
   for (const std::string& name : names) {
     const auto i = std::ranges::find(kNames, name) - kNames.begin();
@@ -113,7 +112,20 @@ Result<void> Database::open_existing(const StoreOptions& options, const std::str
   }
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::DB* db = nullptr;
-  const auto status = rocksdb::DB::Open(db_options, path, descriptors, &handles, &db);
+  rocksdb::Status status;
+  // Without the log first: up to which write everything is in files. There the log has to go on.
+  std::uint64_t in_files = 0;
+  if (!created_) {
+    db_options.wal_filter = wal_check_.stop_at_once();
+    status = rocksdb::DB::OpenForReadOnly(db_options, path, descriptors, &handles, &db);
+    if (!status.ok()) return std::unexpected(opening_failed(status, std::nullopt, options.accept_loss));
+    in_files = db->GetLatestSequenceNumber();
+    for (rocksdb::ColumnFamilyHandle* handle : handles) db->DestroyColumnFamilyHandle(handle).PermitUncheckedError();
+    handles.clear();
+    delete std::exchange(db, nullptr);
+  }
+  db_options.wal_filter = wal_check_.check_from(in_files + 1);
+  status = rocksdb::DB::Open(db_options, path, descriptors, &handles, &db);
   if (!status.ok()) return std::unexpected(opening_failed(status, wal_check_.hole(), options.accept_loss));
   db_.reset(db);
   for (std::size_t i = 0; i < names.size(); ++i) {
@@ -140,6 +152,30 @@ Result<void> Database::add_missing(const StoreOptions& options) {
         db_->CreateColumnFamily(make_family_options(static_cast<Family>(i), options, cache_), std::string(kNames[i]), &handles_[i]);
     if (!status.ok()) return std::unexpected(to_error("cannot create family " + std::string(kNames[i]), status));
   }
+  return {};
+}
+
+Result<void> Database::sync_replayed_logs(const std::string& path) const {
+  rocksdb::FileSystem& files = *env_->GetFileSystem();
+  std::vector<std::string> names;
+  rocksdb::IOStatus status = files.GetChildren(path, {}, &names, nullptr);
+  for (const std::string& name : names) {
+    if (!status.ok()) break;
+    std::uint64_t size = 0;
+    const std::string file = path + "/" + name;
+    // The newest one, still empty, is being written by RocksDB.
+    if (!name.ends_with(".log")) continue;
+    // One whose contents are in files by now may vanish at any moment.
+    if (status = files.GetFileSize(file, {}, &size, nullptr); !status.ok() || size == 0) {
+      if (status.IsNotFound() || !files.FileExists(file, {}, nullptr).ok()) status = rocksdb::IOStatus::OK();
+      continue;
+    }
+    std::unique_ptr<rocksdb::FSWritableFile> log;
+    if (status = files.ReopenWritableFile(file, {}, &log, nullptr); !status.ok()) break;
+    status = log->Sync({}, nullptr);
+    if (const auto closed = log->Close({}, nullptr); status.ok()) status = closed;
+  }
+  if (!status.ok()) return std::unexpected(to_error("cannot sync the write-ahead log", status));
   return {};
 }
 

@@ -40,6 +40,9 @@ class Database {
   rocksdb::Cache& cache() const { return *cache_; }
   // The hole in the write-ahead log that was met while opening; only with accept_loss, else opening fails.
   const std::optional<WalHole>& hole() const { return wal_check_.hole(); }
+  // The write-ahead logs that were replayed stay until their contents are flushed. A process that was killed may have left in them what was
+  // never synced; as it counts as stored from now on, it has to be on disk.
+  Result<void> sync_replayed_logs(const std::string& path) const;
   // True if this opening created the database.
   bool created() const { return created_; }
 

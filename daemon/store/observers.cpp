@@ -125,14 +125,16 @@ class WalCheck::Filter final : public rocksdb::WalFilter {
     Reader reader(batch.Data());
     const std::uint64_t first = reader.fixed64();
     if (reader.bad()) return WalProcessingOption::kContinueProcessing;
-    if (next_ != 0 && first > next_ && !hole_) {
+    if (first > next_ && !hole_) {
       hole_ = WalHole{next_, first, file};
       return tolerate_ ? WalProcessingOption::kStopReplay : WalProcessingOption::kCorruptedRecord;
     }
-    next_ = first + batch.Count();
+    // Records of families that were flushed come again; the count never goes back.
+    next_ = std::max(next_, first + batch.Count());
     return WalProcessingOption::kContinueProcessing;
   }
 
+  void set_next(std::uint64_t next) { next_ = next; }
   const std::optional<WalHole>& hole() const { return hole_; }
 
  private:
@@ -141,9 +143,22 @@ class WalCheck::Filter final : public rocksdb::WalFilter {
   std::optional<WalHole> hole_;
 };
 
-WalCheck::WalCheck(bool tolerate) : filter_(std::make_unique<Filter>(tolerate)) {}
+class WalCheck::Stop final : public rocksdb::WalFilter {
+ public:
+  const char* Name() const override { return "nudge.WalStop"; }
+  WalProcessingOption LogRecordFound(unsigned long long, const std::string&, const rocksdb::WriteBatch&, rocksdb::WriteBatch*,
+                                     bool*) override {
+    return WalProcessingOption::kStopReplay;
+  }
+};
+
+WalCheck::WalCheck(bool tolerate) : stop_(std::make_unique<Stop>()), filter_(std::make_unique<Filter>(tolerate)) {}
 WalCheck::~WalCheck() = default;
-rocksdb::WalFilter* WalCheck::filter() const { return filter_.get(); }
+rocksdb::WalFilter* WalCheck::stop_at_once() const { return stop_.get(); }
+rocksdb::WalFilter* WalCheck::check_from(std::uint64_t next) const {
+  filter_->set_next(next);
+  return filter_.get();
+}
 const std::optional<WalHole>& WalCheck::hole() const { return filter_->hole(); }
 
 }  // namespace nudge::daemon

@@ -53,12 +53,17 @@ class WalCheck {
  public:
   explicit WalCheck(bool tolerate);
   ~WalCheck();
-  rocksdb::WalFilter* filter() const;
+  // Ends the replay at the first record: for a look at what the files hold without the log.
+  rocksdb::WalFilter* stop_at_once() const;
+  // Checks the records, of which the first must not be above `next`.
+  rocksdb::WalFilter* check_from(std::uint64_t next) const;
   // The first hole, if any. Valid after the opening.
   const std::optional<WalHole>& hole() const;
 
  private:
+  class Stop;
   class Filter;
+  std::unique_ptr<Stop> stop_;
   std::unique_ptr<Filter> filter_;
 };
 

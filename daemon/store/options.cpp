@@ -57,7 +57,8 @@ void set_files_and_logs(rocksdb::DBOptions& db) {
 
 void set_recovery(rocksdb::DBOptions& db, bool accept_loss) {
   // The default opens "OK" after a flipped byte, with acknowledged records missing; the strictest refuses after an ordinary kill.
-  // With accept_loss WalCheck stops the replay at the first hole; kPointInTimeRecovery would, too, but refuses when a family was flushed since.
+  // With accept_loss WalCheck stops the replay at the first hole; kPointInTimeRecovery would, too, but refuses when a family was flushed
+  // since.
   db.wal_recovery_mode =
       accept_loss ? rocksdb::WALRecoveryMode::kSkipAnyCorruptedRecords : rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
   // A start that is refused (watermark, newer format) leaves the write-ahead log as it found it, for whoever has to repair.

@@ -178,9 +178,7 @@ Result<void> Store::Impl::check_watermark() {
                                         "; if the database was not just restored from a backup, find out who deleted it");
   // Also brings a mark up to date after a crash between a commit and its watermark.
   const Mark now{id, last_sequence, database->db().GetLatestSequenceNumber()};
-  // What was replayed may never have been synced; before it counts as acknowledged it must be.
-  if (const auto status = database->db().SyncWAL(); !status.ok())
-    return std::unexpected(to_error("cannot sync the write-ahead log", status));
+  NUDGE_TRY(database->sync_replayed_logs(database_path()));
   if (mark_at_open && !below) {
     NUDGE_ASSIGN(Watermark mark, Watermark::open(watermark_path()));
     watermark.emplace(std::move(mark));

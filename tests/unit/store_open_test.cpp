@@ -1,4 +1,5 @@
-// What is refused at the door: other owners, other versions, missing or damaged files. Each refusal says what to do, and leaves the files alone.
+// What is refused at the door: other owners, other versions, missing or damaged files. Each refusal says what to do, and leaves the files
+// alone.
 #include <rocksdb/db.h>
 
 #include "daemon/store/watermark.h"
@@ -118,9 +119,8 @@ TEST_CASE("files are for the owner only") {
 TEST_CASE("a newer format and an unknown family are refused") {
   const TempDir dir;
   fill(dir / "store", 5);
-  with_raw_database(dir / "store", [](rocksdb::DB& db, rocksdb::ColumnFamilyHandle& meta) {
-    REQUIRE(db.Put({}, &meta, "store/format", "2").ok());
-  });
+  with_raw_database(dir / "store",
+                    [](rocksdb::DB& db, rocksdb::ColumnFamilyHandle& meta) { REQUIRE(db.Put({}, &meta, "store/format", "2").ok()); });
   const Error newer = must_refuse(options_for(dir / "store"));
   CHECK(newer.code == Code::invalid);
   CHECK(contains(newer.message, "store format 2"));
