@@ -1,0 +1,18 @@
+// Hashes and encodings that signatures are made of. Thread-safe, no state.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace nudge::connectors {
+
+std::string hex(std::string_view bytes);                     // lower case
+std::string base64(std::string_view bytes);                  // RFC 4648, padded
+std::optional<std::string> unbase64(std::string_view text);  // standard or URL alphabet, padding optional; nothing when malformed
+std::string sha256(std::string_view bytes);                  // 32 raw bytes
+std::string hmac_sha256(std::string_view key, std::string_view bytes);  // 32 raw bytes
+// Percent-encoding of RFC 3986: unreserved characters stay, a space is %20.
+std::string percent_encode(std::string_view text);
+
+}  // namespace nudge::connectors

@@ -1,0 +1,3 @@
+#include "connectors/sms/sms.h"
+
+NUDGE_CONNECTOR(nudge::connectors::Sms)

@@ -1,0 +1,177 @@
+#include "connectors/sms/sms.h"
+
+#include <algorithm>
+
+#include "connectors/http/payload.h"
+
+namespace nudge::connectors {
+
+using sdk::Field;
+using sdk::FieldType;
+using sdk::Outcome;
+
+namespace {
+
+sdk::Fields make_fields() {
+  sdk::Fields fields = {
+      {.name = "provider", .help = "who sends", .required = true, .one_of = {"generic_http", "aliyun", "twilio"}},
+      {.name = "url", .type = FieldType::url, .help = "the provider's address; may be left out for aliyun and twilio"},
+      {.name = "timeout_ms",
+       .type = FieldType::integer,
+       .help = "for the whole attempt",
+       .default_json = "10000",
+       .min = 100,
+       .max = 120'000},
+      {.name = "connect_timeout_ms",
+       .type = FieldType::integer,
+       .help = "for name, connection and TLS",
+       .default_json = "5000",
+       .min = 100,
+       .max = 60'000},
+      {.name = "ca_file", .help = "certificate authorities (PEM) to trust instead of the system's"},
+  };
+  const auto of = [&fields](std::string_view provider, std::vector<Field> more) {
+    for (Field& field : more) {
+      field.when = "provider";
+      field.is = provider;
+      fields.push_back(std::move(field));
+    }
+  };
+  of("generic_http",
+     {{.name = "headers", .type = FieldType::header_map, .help = "headers of each request, e.g. Authorization by reference"},
+      {.name = "sender", .help = "the sender's name or number, sent as \"from\""}});
+  of("aliyun", {{.name = "access_key_id", .help = "the AccessKey's id", .required = true},
+                {.name = "access_key_secret", .type = FieldType::secret, .help = "the AccessKey's secret", .required = true},
+                {.name = "sign_name", .help = "approved signature (SignName) when a message names none"},
+                {.name = "template_code", .help = "approved template (SMS_…) when a message names none"},
+                {.name = "text_param", .help = "the template's variable that gets the whole text of a message without params"}});
+  of("twilio", {{.name = "account_sid", .help = "the account (AC…)", .required = true},
+                {.name = "auth_token", .type = FieldType::secret, .help = "its auth token, or the secret of api_key_sid", .required = true},
+                {.name = "api_key_sid", .help = "an API key (SK…) to log in with instead of the account"},
+                {.name = "from", .help = "sender's number; or messaging_service_sid"},
+                {.name = "messaging_service_sid", .help = "messaging service (MG…); or from"},
+                {.name = "status_callback", .type = FieldType::url, .help = "where Twilio reports delivery"}});
+  return fields;
+}
+
+const sdk::Fields& fields() {
+  static const sdk::Fields kFields = make_fields();
+  return kFields;
+}
+
+sdk::Config read(std::string_view json) {
+  sdk::Config config(json, fields());
+  const std::string provider = config.text("provider");
+  if (provider == "generic_http" && !config.has("url")) config.problem("url: is missing; generic_http needs the gateway's address");
+  if (provider == "twilio" && config.has("from") == config.has("messaging_service_sid"))
+    config.problem("from: give either from or messaging_service_sid");
+  return config;
+}
+
+}  // namespace
+
+std::string read_sms(std::string_view json, SmsMessage& message) {
+  const Payload payload(json);
+  for (const char c : payload.text("to"))
+    if (c != ' ' && c != '-' && c != '(' && c != ')') message.to += c;
+  const std::string_view digits = std::string_view(message.to).substr(message.to.starts_with('+') ? 1 : 0);
+  if (digits.size() < 5 || digits.size() > 15 || digits.find_first_not_of("0123456789") != std::string_view::npos)
+    return "the number \"to\" must be 5 to 15 digits, perhaps with a + in front";
+  for (const char c : payload.text("text"))
+    if (c == '\n' || (static_cast<unsigned char>(c) >= 0x20 && c != 0x7f)) message.text += c;
+  message.sign_name = payload.text("sign_name");
+  message.template_code = payload.text("template");
+  if (const auto* params = payload.find("params"); params != nullptr && params->is_object()) {
+    boost::json::object texts;  // the providers take strings only
+    for (const auto& member : params->get_object())
+      texts[member.key()] = member.value().is_string() ? member.value() : boost::json::value(boost::json::serialize(member.value()));
+    message.template_params = boost::json::serialize(texts);
+  }
+  if (message.text.empty() && message.template_code.empty()) return "the message has neither text nor template";
+  return {};
+}
+
+HttpRequest SmsTransport::request(const sdk::Request& request) const {
+  HttpRequest http;
+  http.url = url;
+  http.ca_file = ca_file;
+  http.connect_timeout_ms = connect_timeout_ms;
+  http.total_timeout_ms = attempt_ms(timeout_ms, request.deadline_ms, host.now_ms());
+  return http;
+}
+
+std::string_view Sms::description() {
+  static const std::string kText = sdk::describe_json("sms", "1.0", {"sms"}, "query", "verify", fields());
+  return kText;
+}
+
+std::vector<std::string> Sms::validate(std::string_view config) { return read(config).problems(); }
+
+std::unique_ptr<Sms> Sms::create(const sdk::Host& host, std::string_view json) {
+  const sdk::Config config = read(json);
+  config.throw_if_bad();
+  const SmsTransport transport{host, config.text("url"), config.text("ca_file"), config.integer("timeout_ms"),
+                               config.integer("connect_timeout_ms")};
+  const std::string provider = config.text("provider");
+  return std::unique_ptr<Sms>(new Sms(provider == "aliyun"   ? make_aliyun(transport, config)
+                                      : provider == "twilio" ? make_twilio(transport, config)
+                                                             : make_generic_sms(transport, config)));
+}
+
+Outcome Sms::deliver(const sdk::Request& request) {
+  SmsMessage message;
+  if (std::string problem = read_sms(request.payload, message); !problem.empty()) return Outcome::refused(problem);
+  return provider_->send(request, message);
+}
+
+Outcome Sms::query(const sdk::Request& request) {
+  SmsMessage message;
+  if (std::string problem = read_sms(request.payload, message); !problem.empty()) return Outcome::refused(problem);
+  return provider_->query(request, message);
+}
+
+// --- any gateway that takes JSON over HTTP ---
+
+namespace {
+
+class GenericSms final : public SmsProvider {
+ public:
+  GenericSms(SmsTransport transport, const sdk::Config& config)
+      : transport_(std::move(transport)), headers_(config.headers("headers", transport_.host)), sender_(config.text("sender")) {}
+
+  Outcome send(const sdk::Request& request, const SmsMessage& message) override {
+    HttpRequest post = transport_.request(request);
+    post.headers = headers_;
+    post.headers.emplace_back("Content-Type", "application/json");
+    post.headers.emplace_back("Idempotency-Key", std::string(request.action_id));
+    boost::json::object body{
+        {"id", boost::json::string_view(request.action_id.data(), request.action_id.size())}, {"to", message.to}, {"text", message.text}};
+    if (!sender_.empty()) body["from"] = sender_;
+    if (!message.template_code.empty()) body["template"] = message.template_code;
+    if (!message.template_params.empty()) body["params"] = boost::json::parse(message.template_params);
+    post.body = boost::json::serialize(body);
+    const HttpReply reply = http_.send(post);
+    Outcome outcome = outcome_of(reply);
+    if (outcome.status != sdk::Status::accepted) return outcome;
+    if (const auto answer = json_object(reply.body))
+      for (const char* name : {"id", "message_id", "sid", "messageId"})
+        if (outcome.provider_ref.empty()) outcome.provider_ref = member_text(*answer, name);
+    return outcome;
+  }
+
+  Outcome query(const sdk::Request&, const SmsMessage&) override { return Outcome::unknown("a generic_http gateway can't be asked"); }
+
+ private:
+  SmsTransport transport_;
+  std::vector<std::pair<std::string, std::string>> headers_;
+  std::string sender_;
+  HttpClient http_;
+};
+
+}  // namespace
+
+std::unique_ptr<SmsProvider> make_generic_sms(const SmsTransport& transport, const sdk::Config& config) {
+  return std::make_unique<GenericSms>(transport, config);
+}
+
+}  // namespace nudge::connectors

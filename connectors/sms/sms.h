@@ -1,0 +1,70 @@
+// sms: text messages through Aliyun, Twilio or any gateway with an HTTP interface. Thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "connectors/http/http_client.h"
+#include "connectors/sdk/config.h"
+#include "connectors/sdk/plugin.h"
+
+namespace nudge::connectors {
+
+// The message of one action, checked.
+struct SmsMessage {
+  std::string to;                                         // digits, perhaps with a + in front
+  std::string text;                                       // control characters but line breaks taken out
+  std::string sign_name, template_code, template_params;  // as the payload names them; template_params is JSON
+};
+// Reads a payload; returns what is wrong with it, or an empty text.
+std::string read_sms(std::string_view payload, SmsMessage& message);
+
+// Aliyun's answer code (and the HTTP status) as an outcome; "OK" is accepted.
+sdk::Outcome aliyun_outcome(std::string_view code, std::string_view message, int http_status, std::int64_t retry_after_ms);
+// Twilio's error answer as an outcome.
+sdk::Outcome twilio_outcome(const HttpReply& reply);
+
+// One way to send; the base of the three providers.
+class SmsProvider {
+ public:
+  SmsProvider() = default;
+  SmsProvider(const SmsProvider&) = delete;
+  SmsProvider& operator=(const SmsProvider&) = delete;
+  virtual ~SmsProvider() = default;
+  virtual sdk::Outcome send(const sdk::Request& request, const SmsMessage& message) = 0;
+  virtual sdk::Outcome query(const sdk::Request& request, const SmsMessage& message) = 0;
+};
+
+// What all three need of the configuration.
+struct SmsTransport {
+  sdk::Host host;
+  std::string url, ca_file;
+  std::int64_t timeout_ms, connect_timeout_ms;
+  HttpRequest request(const sdk::Request& request) const;
+};
+
+std::unique_ptr<SmsProvider> make_aliyun(const SmsTransport& transport, const sdk::Config& config);
+std::unique_ptr<SmsProvider> make_twilio(const SmsTransport& transport, const sdk::Config& config);
+std::unique_ptr<SmsProvider> make_generic_sms(const SmsTransport& transport, const sdk::Config& config);
+
+class Sms final : public sdk::Connector {
+ public:
+  static std::string_view description();
+  static std::vector<std::string> validate(std::string_view config);
+  static std::unique_ptr<Sms> create(const sdk::Host& host, std::string_view config);
+  sdk::Outcome deliver(const sdk::Request& request) override;
+  sdk::Outcome query(const sdk::Request& request) override;
+
+ private:
+  explicit Sms(std::unique_ptr<SmsProvider> provider) : provider_(std::move(provider)) {}
+  std::unique_ptr<SmsProvider> provider_;
+};
+
+// How long an action that a provider doesn't list may still turn up there.
+inline constexpr std::int64_t kSmsSettleMs = 60'000;
+
+}  // namespace nudge::connectors

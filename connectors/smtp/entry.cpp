@@ -1,0 +1,3 @@
+#include "connectors/smtp/smtp.h"
+
+NUDGE_CONNECTOR(nudge::connectors::Smtp)

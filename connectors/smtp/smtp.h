@@ -1,0 +1,46 @@
+// smtp: e-mail through a submission server. Thread-safe. One message per recipient and per connection, so that every answer of
+// the server is about exactly one action.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "connectors/sdk/config.h"
+#include "connectors/sdk/plugin.h"
+#include "connectors/smtp/message.h"
+
+namespace nudge::connectors {
+
+// What is known of one SMTP conversation when it is over.
+struct SmtpConversation {
+  int curl_code = 0;               // CURLcode
+  int reply_code = 0;              // of the last reply; 0 = none
+  std::string reply_text;          // the last reply's line
+  std::string error;               // libcurl's words
+  bool message_sent = false;       // the whole message and its final dot left
+  bool not_authenticated = false;  // stopped by us: credentials are set, but the server did not take them
+};
+// The retry decision: 4xx again later, 5xx never, silence after the final dot unknown, credentials and protocol bad_config.
+sdk::Outcome smtp_outcome(const SmtpConversation& conversation, std::uint32_t attempt);
+
+class Smtp final : public sdk::Connector {
+ public:
+  static std::string_view description();
+  static std::vector<std::string> validate(std::string_view config);
+  static std::unique_ptr<Smtp> create(const sdk::Host& host, std::string_view config);
+  sdk::Outcome deliver(const sdk::Request& request) override;
+
+ private:
+  Smtp(sdk::Host host, const sdk::Config& config);
+  SmtpConversation talk(const std::string& recipient, const std::string& message, std::int64_t timeout_ms) const;
+
+  sdk::Host host_;
+  std::string url_, security_, username_, password_, ca_file_, envelope_from_, message_id_domain_;
+  Mailbox from_;
+  std::int64_t timeout_ms_, connect_timeout_ms_;
+};
+
+}  // namespace nudge::connectors

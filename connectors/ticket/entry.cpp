@@ -1,0 +1,3 @@
+#include "connectors/ticket/ticket.h"
+
+NUDGE_CONNECTOR(nudge::connectors::TicketConnector)

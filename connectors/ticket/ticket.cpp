@@ -1,0 +1,202 @@
+#include "connectors/ticket/ticket.h"
+
+#include <algorithm>
+#include <array>
+
+#include "connectors/http/digest.h"
+#include "connectors/http/payload.h"
+
+namespace nudge::connectors {
+
+using sdk::Field;
+using sdk::FieldType;
+using sdk::Outcome;
+
+namespace {
+
+constexpr std::int64_t kSettleMs = 60'000;  // how long a ticket that a search doesn't show may still turn up
+
+sdk::Fields make_fields() {
+  sdk::Fields fields = {
+      {.name = "provider", .help = "which system", .required = true, .one_of = {"generic_http", "zendesk", "jira"}},
+      {.name = "url", .type = FieldType::url, .help = "the system's address, e.g. https://company.zendesk.com", .required = true},
+      {.name = "timeout_ms", .type = FieldType::integer, .help = "for each request", .default_json = "15000", .min = 100, .max = 120'000},
+      {.name = "connect_timeout_ms",
+       .type = FieldType::integer,
+       .help = "for name, connection and TLS",
+       .default_json = "5000",
+       .min = 100,
+       .max = 60'000},
+      {.name = "ca_file", .help = "certificate authorities (PEM) to trust instead of the system's"},
+  };
+  const auto of = [&fields](std::string_view provider, std::vector<Field> more) {
+    for (Field& field : more) {
+      field.when = "provider";
+      field.is = provider;
+      fields.push_back(std::move(field));
+    }
+  };
+  of("generic_http",
+     {{.name = "headers", .type = FieldType::header_map, .help = "headers of each request, e.g. Authorization by reference"},
+      {.name = "lookup_url", .type = FieldType::url, .help = "GET address with {id} in it: 200 = there, 404 = not there"}});
+  of("zendesk", {{.name = "zendesk_email", .help = "the agent's e-mail address", .required = true},
+                 {.name = "zendesk_token", .type = FieldType::secret, .help = "the API token", .required = true}});
+  of("jira", {{.name = "jira_email", .help = "the account's e-mail address", .required = true},
+              {.name = "jira_token", .type = FieldType::secret, .help = "the API token", .required = true},
+              {.name = "project", .help = "the project's key, e.g. SFA", .required = true},
+              {.name = "issue_type", .help = "the issue type of a ticket that names none", .default_json = "\"Task\""}});
+  return fields;
+}
+
+const sdk::Fields& fields() {
+  static const sdk::Fields kFields = make_fields();
+  return kFields;
+}
+
+sdk::Config read(std::string_view json) {
+  sdk::Config config(json, fields());
+  if (const std::string lookup = config.text("lookup_url"); !lookup.empty() && lookup.find("{id}") == std::string::npos)
+    config.problem("lookup_url: must hold {id}, where the action id goes");
+  return config;
+}
+
+}  // namespace
+
+std::string read_ticket(std::string_view json, Ticket& ticket) {
+  const Payload payload(json);
+  for (const char c : payload.text("subject")) ticket.subject += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
+  if (ticket.subject.find_first_not_of(' ') == std::string::npos) return "the ticket has no subject";
+  std::size_t characters = 0;
+  for (std::size_t at = 0; at < ticket.subject.size(); ++at)
+    if ((static_cast<unsigned char>(ticket.subject[at]) & 0xc0) != 0x80 && ++characters > 255) ticket.subject.resize(at);
+  ticket.body = payload.text("body");
+  if (ticket.body.empty()) ticket.body = ticket.subject;
+  if (const std::string priority = payload.text("priority"); !priority.empty()) ticket.priority = priority;
+  constexpr std::array<std::string_view, 4> kPriorities{"low", "normal", "high", "urgent"};
+  if (std::find(kPriorities.begin(), kPriorities.end(), ticket.priority) == kPriorities.end())
+    return "the priority must be low, normal, high or urgent";
+  ticket.type = payload.text("type");
+  ticket.due = payload.text("due");
+  if (const auto* requester = payload.find("requester"); requester != nullptr && requester->is_object()) {
+    ticket.requester_name = member_text(requester->get_object(), "name");
+    ticket.requester_email = member_text(requester->get_object(), "email");
+    if (has_control(ticket.requester_email)) return "the requester's e-mail address holds a control character";
+  }
+  if (const auto* tags = payload.find("tags"); tags != nullptr && tags->is_array())
+    for (const auto& tag : tags->get_array())
+      if (tag.is_string()) ticket.tags.emplace_back(tag.get_string());
+  return {};
+}
+
+HttpRequest TicketTransport::request(const sdk::Request& request, std::string method, std::string path) const {
+  HttpRequest http;
+  http.method = std::move(method);
+  http.url = url + path;
+  http.ca_file = ca_file;
+  http.connect_timeout_ms = connect_timeout_ms;
+  http.total_timeout_ms = attempt_ms(timeout_ms, request.deadline_ms, host.now_ms());
+  http.repeatable = http.method == "GET";
+  return http;
+}
+
+std::string_view TicketConnector::description() {
+  static const std::string kText = sdk::describe_json("ticket", "1.0", {"ticket"}, "query", "verify", fields());
+  return kText;
+}
+
+std::vector<std::string> TicketConnector::validate(std::string_view config) { return read(config).problems(); }
+
+std::unique_ptr<TicketConnector> TicketConnector::create(const sdk::Host& host, std::string_view json) {
+  const sdk::Config config = read(json);
+  config.throw_if_bad();
+  TicketTransport transport{host, config.text("url"), config.text("ca_file"), config.integer("timeout_ms"),
+                            config.integer("connect_timeout_ms")};
+  const std::string provider = config.text("provider");
+  if (provider != "generic_http")
+    while (transport.url.ends_with('/')) transport.url.pop_back();
+  return std::unique_ptr<TicketConnector>(new TicketConnector(host, provider == "zendesk" ? make_zendesk(transport, config)
+                                                                    : provider == "jira"  ? make_jira(transport, config)
+                                                                                          : make_generic_ticket(transport, config)));
+}
+
+Outcome TicketConnector::deliver(const sdk::Request& request) {
+  Ticket ticket;
+  if (std::string problem = read_ticket(request.payload, ticket); !problem.empty()) return Outcome::refused(problem);
+  return system_->open(request, ticket);
+}
+
+Outcome TicketConnector::query(const sdk::Request& request) {
+  Outcome outcome = system_->find(request);
+  if (outcome.status == sdk::Status::not_sent && host_.now_ms() - request.created_ms < kSettleMs)
+    return Outcome::unknown("it is not shown yet; a search may lag behind by a minute", outcome.http_status);
+  return outcome;
+}
+
+// --- any system that takes JSON over HTTP ---
+
+namespace {
+
+class GenericTicket final : public TicketSystem {
+ public:
+  GenericTicket(TicketTransport transport, const sdk::Config& config)
+      : transport_(std::move(transport)), headers_(config.headers("headers", transport_.host)), lookup_url_(config.text("lookup_url")) {}
+
+  Outcome open(const sdk::Request& request, const Ticket& ticket) override {
+    if (request.attempt > 1 && !lookup_url_.empty())
+      if (Outcome found = find(request); found.status != sdk::Status::not_sent)
+        return found.status == sdk::Status::accepted ? found
+                                                     : Outcome::retry("not opened again, because the look-up failed: " + found.detail);
+    HttpRequest post = transport_.request(request, "POST", "");
+    post.headers = headers_;
+    post.headers.emplace_back("Content-Type", "application/json");
+    post.headers.emplace_back("Idempotency-Key", std::string(request.action_id));
+    const auto sv = [](std::string_view s) { return boost::json::string(s.data(), s.size()); };
+    boost::json::object body{{"id", sv(request.action_id)},
+                             {"customer_id", sv(request.customer_id)},
+                             {"subject", ticket.subject},
+                             {"body", ticket.body},
+                             {"priority", ticket.priority}};
+    if (!ticket.type.empty()) body["type"] = ticket.type;
+    if (!ticket.due.empty()) body["due"] = ticket.due;
+    if (!ticket.requester_email.empty() || !ticket.requester_name.empty())
+      body["requester"] = {{"name", ticket.requester_name}, {"email", ticket.requester_email}};
+    if (!ticket.tags.empty()) body["tags"] = boost::json::value_from(ticket.tags);
+    post.body = boost::json::serialize(body);
+    return with_reference(http_.send(post));
+  }
+
+  Outcome find(const sdk::Request& request) override {
+    if (lookup_url_.empty()) return Outcome::unknown("this system can't be asked: lookup_url is not configured");
+    HttpRequest get = transport_.request(request, "GET", "");
+    get.url = lookup_url_;
+    get.url.replace(get.url.find("{id}"), 4, percent_encode(request.action_id));
+    get.headers = headers_;
+    const HttpReply reply = http_.send(get);
+    if (reply.transport == HttpReply::Transport::answered && reply.status == 404) return Outcome::retry("it is not there", 0, 404);
+    if (reply.transport == HttpReply::Transport::answered && reply.status == 200) return with_reference(reply);
+    return Outcome::unknown("the look-up failed: " + outcome_of(reply).detail, reply.status);
+  }
+
+ private:
+  static Outcome with_reference(const HttpReply& reply) {
+    Outcome outcome = outcome_of(reply);
+    if (outcome.status == sdk::Status::accepted)
+      if (const auto answer = json_object(reply.body))
+        for (const char* name : {"id", "key", "number"})
+          if (outcome.provider_ref.empty()) outcome.provider_ref = member_text(*answer, name);
+    return outcome;
+  }
+
+  TicketTransport transport_;
+  std::vector<std::pair<std::string, std::string>> headers_;
+  std::string lookup_url_;
+  HttpClient http_;
+};
+
+}  // namespace
+
+std::unique_ptr<TicketSystem> make_generic_ticket(const TicketTransport& transport, const sdk::Config& config) {
+  return std::make_unique<GenericTicket>(transport, config);
+}
+
+}  // namespace nudge::connectors

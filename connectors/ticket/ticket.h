@@ -1,0 +1,71 @@
+// ticket: opens a ticket in Zendesk, Jira or any system with an HTTP interface. Thread-safe.
+// An action never opens two: by the provider's idempotency key where there is one, else by looking before creating again.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "connectors/http/http_client.h"
+#include "connectors/sdk/config.h"
+#include "connectors/sdk/plugin.h"
+
+namespace nudge::connectors {
+
+struct Ticket {
+  std::string subject;  // one line, at most 255 characters
+  std::string body;
+  std::string priority = "normal";  // low normal high urgent
+  std::string type = {};
+  std::string due = {};  // RFC 3339, or a date
+  std::string requester_name = {}, requester_email = {};
+  std::vector<std::string> tags = {};
+};
+// Reads a payload; returns what is wrong with it, or an empty text.
+std::string read_ticket(std::string_view payload, Ticket& ticket);
+
+// Jira wants text as Atlassian Document Format: one paragraph a line.
+boost::json::object atlassian_document(std::string_view text);
+// The label that marks our issue in Jira.
+std::string jira_label(std::string_view action_id);
+
+class TicketSystem {
+ public:
+  TicketSystem() = default;
+  TicketSystem(const TicketSystem&) = delete;
+  TicketSystem& operator=(const TicketSystem&) = delete;
+  virtual ~TicketSystem() = default;
+  virtual sdk::Outcome open(const sdk::Request& request, const Ticket& ticket) = 0;
+  // accepted = it is there; not_sent = it certainly is not; unknown = can't say.
+  virtual sdk::Outcome find(const sdk::Request& request) = 0;
+};
+
+struct TicketTransport {
+  sdk::Host host;
+  std::string url, ca_file;
+  std::int64_t timeout_ms, connect_timeout_ms;
+  HttpRequest request(const sdk::Request& request, std::string method, std::string path) const;
+};
+
+std::unique_ptr<TicketSystem> make_generic_ticket(const TicketTransport& transport, const sdk::Config& config);
+std::unique_ptr<TicketSystem> make_zendesk(const TicketTransport& transport, const sdk::Config& config);
+std::unique_ptr<TicketSystem> make_jira(const TicketTransport& transport, const sdk::Config& config);
+
+class TicketConnector final : public sdk::Connector {
+ public:
+  static std::string_view description();
+  static std::vector<std::string> validate(std::string_view config);
+  static std::unique_ptr<TicketConnector> create(const sdk::Host& host, std::string_view config);
+  sdk::Outcome deliver(const sdk::Request& request) override;
+  sdk::Outcome query(const sdk::Request& request) override;
+
+ private:
+  TicketConnector(sdk::Host host, std::unique_ptr<TicketSystem> system) : host_(host), system_(std::move(system)) {}
+  sdk::Host host_;
+  std::unique_ptr<TicketSystem> system_;
+};
+
+}  // namespace nudge::connectors

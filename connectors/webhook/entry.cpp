@@ -1,0 +1,3 @@
+#include "connectors/webhook/webhook.h"
+
+NUDGE_CONNECTOR(nudge::connectors::Webhook)
