@@ -29,6 +29,19 @@ struct TestOptions {
   bool verbose = false;
 };
 Exit test(const Output& out, const TestOptions& options);
+
+struct ReplayOptions {
+  ProjectPaths paths;
+  std::vector<std::string> data, mappings;  // files, and for each CSV file its mapping
+  std::vector<std::string> at;              // instants for members and values
+  bool live = false;                        // the rules fire as time goes by; else it is history that fires nothing
+  bool digest = false;
+  std::string decisions, edges, members, values;  // NDJSON files to write; empty: none
+};
+Exit replay(const Output& out, const ReplayOptions& options);
+// RFC 3339 or a date (its first moment in UTC).
+Result<TimeMs> read_instant(const std::string& text);
+
 Exit explain_code(const Output& out, const std::string& code);
 
 }  // namespace nudge::cli

@@ -18,6 +18,7 @@ struct Line {
   std::string token_file;
   ProjectPaths paths;
   TestOptions test;
+  ReplayOptions replay;
   std::string word;
 };
 
@@ -76,6 +77,21 @@ class Setup {
     test_command->add_option("-r,--run", line_.test.pattern, "only tests with this in their name or file");
     test_command->add_option("--junit", line_.test.junit, "write the results as JUnit XML to this file");
     test_command->add_flag("-v,--verbose", line_.test.verbose, "name the tests that pass, too");
+    CLI::App* replay_command =
+        add("replay", "run data files through the rules in virtual time, without a daemon", [this](const Output& out) {
+          line_.replay.paths = line_.paths;
+          return replay(out, line_.replay);
+        });
+    project_options(replay_command);
+    replay_command->add_option("--data", line_.replay.data, "CSV or NDJSON file; may be repeated")->required();
+    replay_command->add_option("--mapping", line_.replay.mappings, "mapping of each CSV file, in the same order");
+    replay_command->add_option("--at", line_.replay.at, "instants at which members and values are asked");
+    replay_command->add_flag("--live", line_.replay.live, "let rules fire as time goes by; without it the data is history");
+    replay_command->add_flag("--digest", line_.replay.digest, "print only a digest of all decisions: equal digests mean equal decisions");
+    replay_command->add_option("--decisions", line_.replay.decisions, "write each decision as a line of JSON to this file");
+    replay_command->add_option("--edges", line_.replay.edges, "write each entry into and exit from a segment to this file");
+    replay_command->add_option("--members", line_.replay.members, "write the members of each segment at each --at to this file");
+    replay_command->add_option("--values", line_.replay.values, "write each customer's traits at each --at to this file");
     add("explain-code", "what a code like R0304 means and how to mend it",
         [this](const Output& out) { return explain_code(out, line_.word); })
         ->add_option("CODE", line_.word)

@@ -29,7 +29,7 @@ class MappingReader {
       } else if (text.size() == 1 && text[0] != '"' && text[0] != '\n') {
         mapping->delimiter = text[0];
       } else {
-        context_.error("R0801", entry->value->mark, "`delimiter` is one character or `tab`", "`delimiter: \";\"`");
+        context_.error("R0851", entry->value->mark, "`delimiter` is one character or `tab`", "`delimiter: \";\"`");
       }
     }
     mapping->encoding = std::string(map.text("encoding"));
@@ -41,7 +41,7 @@ class MappingReader {
       if (found) {
         mapping->zone = *found;
       } else {
-        context_.error("R0802", map.take("time_zone")->value->mark, found.error().message, "use a name like `Asia/Shanghai`");
+        context_.error("R0852", map.take("time_zone")->value->mark, found.error().message, "use a name like `Asia/Shanghai`");
       }
     }
     if (const auto word = map.word("ids", {"row_number", "content"})) mapping->ids_by_content = *word == 1;
@@ -103,11 +103,11 @@ class MappingReader {
         out.column = names[0];
         out.column_to = names[1];
       } else {
-        context_.error("R0803", e->value->mark, "`days_between` names two columns", "`days_between: [from, to]`");
+        context_.error("R0853", e->value->mark, "`days_between` names two columns", "`days_between: [from, to]`");
       }
     }
     if (sources != 1) {
-      context_.error("R0804", entry.key_mark, quoted(entry.key) + " needs exactly one of `column`, `value`, `text` and `days_between`",
+      context_.error("R0854", entry.key_mark, quoted(entry.key) + " needs exactly one of `column`, `value`, `text` and `days_between`",
                      "write the column's name, or `{column: NAME, map: {…}}`, `{value: CONSTANT}`, `{text: \"acc-{account}\"}`");
     }
     if (const doc::Entry* e = map.take("map")) read_map(*e, out);
@@ -115,6 +115,7 @@ class MappingReader {
     if (const doc::Entry* e = map.take("default")) out.otherwise = plain(*e->value);
     out.format = std::string(map.text("format"));
     out.split = std::string(map.text("split"));
+    out.first = static_cast<std::size_t>(map.integer("first", 0, 0, 1000));
     map.finish();
     return out;
   }
@@ -154,7 +155,7 @@ class MappingReader {
         for (const LeafDef& l : leaves) {
           if (!l.retired) known.push_back(l.name);
         }
-        context_.error("R0805", one.key_mark, "the catalog has no " + std::string(what) + " " + quoted(one.key),
+        context_.error("R0855", one.key_mark, "the catalog has no " + std::string(what) + " " + quoted(one.key),
                        doc::did_you_mean(one.key, known, std::string(what) + "s"));
         continue;
       }
@@ -174,7 +175,7 @@ class MappingReader {
     const doc::Entry* tag = map.take("tag");
     const bool event = map.has("event");
     if (int{event} + int{attributes != nullptr} + int{tag != nullptr} != 1) {
-      context_.error("R0806", node.mark, "an entry of `rows` makes exactly one of `event`, `attributes` and `tag`",
+      context_.error("R0856", node.mark, "an entry of `rows` makes exactly one of `event`, `attributes` and `tag`",
                      "make two entries of it");
     }
     if (attributes != nullptr) {
@@ -195,11 +196,11 @@ class MappingReader {
     row.event = std::string(name.text);
     const EventTypeId type = catalog_.find_event(name.text);
     const doc::Entry* data = map.take("data");
-    if (!map.has("time")) context_.error("R0807", map.mark(), "an event needs `time`: the column that says when it happened");
+    if (!map.has("time")) context_.error("R0857", map.mark(), "an event needs `time`: the column that says when it happened");
     if (type == kNoEventType) {
       std::vector<std::string_view> known;
       for (const EventTypeDef& e : catalog_.events) known.push_back(e.name);
-      context_.error("R0808", name.where.mark, "the catalog has no event type " + quoted(name.text),
+      context_.error("R0858", name.where.mark, "the catalog has no event type " + quoted(name.text),
                      doc::did_you_mean(name.text, known, "event types"));
       return;
     }

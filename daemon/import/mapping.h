@@ -27,6 +27,7 @@ struct Cell {
   std::optional<std::string> otherwise;                                 // when the cell is empty
   std::string format;                                                   // of dates and times: %Y-%m-%d %H:%M:%S …
   std::string split;                                                    // lists
+  std::size_t first = 0;  // only so many characters from the start; 0: all
   std::uint32_t line = 0;                                               // in the mapping file
 };
 
@@ -65,7 +66,7 @@ struct Mapping {
   std::vector<RowMapping> rows;
 };
 
-// Reads a mapping; mistakes go to diagnostics (codes R0801 to R0819). Null when there are any.
+// Reads a mapping; mistakes go to diagnostics (codes R0850 to R0869). Null when there are any.
 std::unique_ptr<Mapping> read_mapping(const doc::Document& document, const Catalog& catalog, doc::Diagnostics& diagnostics);
 
 }  // namespace nudge::import

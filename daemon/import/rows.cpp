@@ -241,6 +241,7 @@ bool RowWriter::cell_text(const CsvRecord& record, const Cell& cell, std::string
                         "the cell is not valid UTF-8; if the file comes from Excel, say `encoding: gb18030` (Chinese) or `iso-8859-1`"});
     return false;
   }
+  if (cell.first != 0) out = std::string(prefix_utf8(out, cell.first));
   const auto mapped = std::ranges::find_if(cell.map, [&](const auto& pair) { return pair.first == out; });
   if (mapped != cell.map.end()) {
     if (!mapped->second) return false;

@@ -37,10 +37,10 @@ void World::settle() {
 void World::submit(Input input) { submit_at(clock_, std::move(input)); }
 
 void World::submit_at(TimeMs arrival, Input input) {
-  auto& waiting = arriving_[std::max(arrival, clock_)];
-  auto same = std::ranges::find(waiting, input.customer, &Arrivals::customer);
-  if (same == waiting.end()) same = waiting.insert(same, Arrivals{input.customer, {}});
-  same->inputs.push_back(std::move(input));
+  Instant& instant = arriving_[std::max(arrival, clock_)];
+  const auto [place, added] = instant.index.emplace(input.customer, instant.customers.size());
+  if (added) instant.customers.push_back({input.customer, {}});
+  instant.customers[place->second].inputs.push_back(std::move(input));
 }
 
 const CustomerState* World::find(std::string_view customer) const {
@@ -69,9 +69,9 @@ std::vector<std::string> World::members_at(NodeId node, TimeMs at) {
   return ids;
 }
 
-Value World::value(std::string_view customer, ExprId expr) {
+Value World::value_at(std::string_view customer, ExprId expr, TimeMs at) {
   const CustomerState* state = find(customer);
-  return state == nullptr ? Value() : engine_.value(*plan_, *state, expr, clock_);
+  return state == nullptr ? Value() : engine_.value(*plan_, *state, expr, at);
 }
 
 CustomerState& World::state_of(std::string_view customer) {
@@ -142,9 +142,9 @@ TimeMs World::next_instant() const {
 void World::run_instant(TimeMs at) {
   tell_overdue(at);
   if (const auto arrived = arriving_.find(at); arrived != arriving_.end()) {
-    const std::vector<Arrivals> waiting = std::move(arrived->second);
+    const Instant waiting = std::move(arrived->second);
     arriving_.erase(arrived);
-    for (const Arrivals& one : waiting) judge(state_of(one.customer), one.inputs, at);
+    for (const Arrivals& one : waiting.customers) judge(state_of(one.customer), one.inputs, at);
   }
   while (!due_.empty() && due_.begin()->first <= at) {
     const std::pair<TimeMs, std::string> next = *due_.begin();

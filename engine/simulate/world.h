@@ -78,7 +78,8 @@ class World {
   // For whom the condition holds at any instant, by what is known now, in the order of ids.
   std::vector<std::string> members_at(NodeId node, TimeMs at);
   // The value of a trait or score for a customer at the clock; missing when the customer is not known.
-  Value value(std::string_view customer, ExprId expr);
+  Value value(std::string_view customer, ExprId expr) { return value_at(customer, expr, clock_); }
+  Value value_at(std::string_view customer, ExprId expr, TimeMs at);
 
   const WorldRecord& record() const { return record_; }
   const std::vector<WorldTask>& tasks() const { return tasks_; }
@@ -94,6 +95,11 @@ class World {
   struct Arrivals {
     std::string customer;
     std::vector<Input> inputs;
+  };
+  // What arrives at one instant: customers in the order of arrival, and where each is.
+  struct Instant {
+    std::vector<Arrivals> customers;
+    std::map<std::string, std::size_t, std::less<>> index;
   };
   CustomerState& state_of(std::string_view customer);
   void judge(CustomerState& state, std::span<const Input> inputs, TimeMs now);
@@ -115,7 +121,7 @@ class World {
   std::map<std::string, CustomerState, std::less<>> states_;
   std::set<std::pair<TimeMs, std::string>> due_;       // by instant, then customer
   std::map<std::string, TimeMs, std::less<>> due_of_;  // customer -> its entry in due_
-  std::map<TimeMs, std::vector<Arrivals>> arriving_;   // by instant; customers in the order of arrival
+  std::map<TimeMs, Instant> arriving_;
   std::multimap<TimeMs, std::size_t> deadlines_;       // open tasks by due time
   std::vector<WorldTask> tasks_;
   WorldRecord record_;
