@@ -39,6 +39,8 @@ struct Node {
   Kind kind = Kind::kNull;
   /// Scalars only: written in quotes or as a block (`|`, `>`), so it is text whatever it looks like.
   bool quoted = false;
+  /// Refused or cut off by a mistake that was reported where it stands: readers say nothing more about it.
+  bool refused = false;
   Mark mark;
   std::string_view text;               ///< scalars only
   std::span<const Node* const> items;  ///< lists only, in order
@@ -67,6 +69,8 @@ class Document {
   [[nodiscard]] const std::string& source() const { return source_; }
   /// Never null; an empty file has a null node as its root.
   [[nodiscard]] const Node& root() const { return *root_; }
+  /// False when reading stopped early: what is missing may stand in the part that was not read.
+  [[nodiscard]] bool complete() const { return complete_; }
   /// Line and column of a byte offset.
   [[nodiscard]] Mark mark_at(std::size_t offset) const;
   /// The text of a line (from 1) without its line break; empty when there is no such line.
@@ -81,6 +85,7 @@ class Document {
   std::unique_ptr<std::pmr::monotonic_buffer_resource> arena_;
   std::vector<std::uint32_t> line_starts_;
   const Node* root_;
+  bool complete_ = false;
   Node empty_;
 };
 

@@ -63,6 +63,7 @@ class TreeBuilder final : public YAML::EventHandler {
     diagnostics_.error("R0003", document_, at(mark), "aliases (`*name`) are not allowed", "write the value out where it is used");
     Node node;
     node.mark = at(mark);
+    node.refused = true;
     place(node, mark);
   }
 
@@ -93,8 +94,10 @@ class TreeBuilder final : public YAML::EventHandler {
   void OnMapEnd() override { end(); }
 
   /// Closes what is still open after an error, so that what was read can be looked at.
-  void finish() {
+  void finish(bool complete) {
+    document_.complete_ = complete;
     while (!open_.empty()) {
+      open_.back().node->refused = true;
       if (open_.back().has_key) add_entry(nullptr);
       end();
     }
@@ -205,6 +208,7 @@ class TreeBuilder final : public YAML::EventHandler {
     open.node = store(node);
     if (!open_.empty() && open_.back().node->kind == Kind::kMap && !open_.back().has_key) {
       open.is_key = true;
+      open_.back().node->refused = true;
       refuse_key(here);
     }
     if (open_.empty()) document_.root_ = open.node;
@@ -225,7 +229,15 @@ class TreeBuilder final : public YAML::EventHandler {
     }
   }
 
-  void refuse_key(const Mark& mark) { diagnostics_.error("R0006", document_, mark, "a key must be a plain word", "write `name: value`"); }
+  void refuse_key(const Mark& mark) {
+    const std::string& source = document_.source();
+    if (mark.offset > 0 && source[mark.offset] == '{' && source[mark.offset - 1] == '{') {
+      diagnostics_.error("R0006", document_, mark, "`{{` starts a map inside a map here; a text with placeholders needs quotes",
+                         "write \"{{ customer.name }}\"");
+      return;
+    }
+    diagnostics_.error("R0006", document_, mark, "a key must be a plain word", "write `name: value`");
+  }
 
   /// A scalar or null: the next key of a map, or a value.
   void place(const Node& node, const YAML::Mark& mark) {
@@ -284,6 +296,7 @@ class TreeBuilder final : public YAML::EventHandler {
     if (node == nullptr) {
       Node missing;
       missing.mark = top.key_mark;
+      missing.refused = true;
       node = store(missing);
     }
     top.entries.push_back({top.key, top.key_mark, node});
@@ -367,11 +380,13 @@ std::unique_ptr<Document> read_document(std::string name, std::string source, Di
   if (!check_bytes(*document, diagnostics, base)) return document;
 
   TreeBuilder builder(*document, diagnostics, limits, base);
+  bool complete = false;
   try {
     ViewBuffer buffer(text.substr(base));
     std::istream stream(&buffer);
     YAML::Parser parser(stream);
     while (parser.HandleNextDocument(builder)) {}
+    complete = true;
   } catch (const Stop&) {
     // reported where it was thrown
   } catch (const YAML::Exception& error) {
@@ -383,7 +398,7 @@ std::unique_ptr<Document> read_document(std::string name, std::string source, Di
   } catch (const std::exception& error) {
     diagnostics.error("R0011", *document, Mark{}, std::string("not valid YAML: ") + error.what());
   }
-  builder.finish();
+  builder.finish(complete);
   return document;
 }
 

@@ -68,7 +68,8 @@ class CatalogBuilder {
       for (const doc::Entry& event : events->value->entries) read_event(context, event);
     }
     for (const std::string_view section : {"segments", "traits", "scores", "rules", "templates", "teams", "policies"}) {
-      if (const doc::Entry* entry = document.root().is_map() && map.has(section) ? map.take(section) : nullptr) {
+      if (const doc::Entry* entry = document.root().find(section)) {
+        map.dealt_with(section);
         context.error("R0102", entry->key_mark, quoted(section) + " belongs to a rule file, not to the catalog",
                       "move it to a file in `rules/`");
       }

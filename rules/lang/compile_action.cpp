@@ -29,6 +29,11 @@ Param value_param_of(std::string_view name, Value value) {
   return param;
 }
 
+/// True when one of the keys is written, right or wrong: a wrong one has its own message.
+bool has_any(const MapReader& map, std::initializer_list<std::string_view> keys) {
+  return map.node().refused || std::any_of(keys.begin(), keys.end(), [&](std::string_view key) { return map.has(key); });
+}
+
 bool has_param(const Action& action, std::string_view name) {
   return std::any_of(action.params.begin(), action.params.end(), [&](const Param& p) { return p.name == name; });
 }
@@ -67,11 +72,11 @@ Action Compiler::action(const ActionAst& ast, const RuleAst& rule, const Scope& 
 bool Compiler::text_param(MapReader& map, std::string_view key, Action& action, const Scope& scope) {
   const doc::Entry* entry = map.take(key);
   if (entry == nullptr) return false;
+  if (entry->value->refused) return true;
   const Context& context = map.context();
   const doc::Read<std::string_view> text = doc::read_text(*entry->value);
   if (!text) {
-    std::string hint = text.error().hint;
-    if (entry->value->is_map()) hint = "a text that starts with `{{` needs quotes";
+    const std::string hint = entry->value->is_map() ? "a text that starts with `{{` needs quotes" : text.error().hint;
     error("R0104", context.at(entry->value->mark), text.error().message, hint);
     return true;
   }
@@ -107,7 +112,7 @@ void Compiler::message_action(MapReader& map, Action& action, const Scope& scope
   if (action.kind == "email") {
     recipient_param(map, "email", action, scope);
     for (const std::string_view key : {"subject", "text", "html", "reply_to", "unsubscribe_url"}) text_param(map, key, action, scope);
-    if (!name && (!has_param(action, "subject") || (!has_param(action, "text") && !has_param(action, "html")))) {
+    if (!has_any(map, {"template"}) && (!has_any(map, {"subject"}) || !has_any(map, {"text", "html"}))) {
       error("R0103", here, "`email` needs a `template`, or a `subject` and a `text` or `html`");
     }
   } else if (action.kind == "sms") {
@@ -124,7 +129,7 @@ void Compiler::message_action(MapReader& map, Action& action, const Scope& scope
       if (auto param = params.is_map() ? data_param(map.context(), *entry->value, "params", scope) : std::nullopt)
         action.params.push_back(std::move(*param));
     }
-    if (!name && !has_param(action, "text") && !has_param(action, "template"))
+    if (!has_any(map, {"template", "text", "provider_template"}))
       error("R0103", here, "`sms` needs a `template`, a `text` or a `provider_template`");
   } else if (action.kind == "ticket") {
     for (const std::string_view key : {"subject", "body", "type"}) text_param(map, key, action, scope);
@@ -146,10 +151,10 @@ void Compiler::message_action(MapReader& map, Action& action, const Scope& scope
       if (auto param = list ? data_param(map.context(), *entry->value, "tags", scope) : std::nullopt)
         action.params.push_back(std::move(*param));
     }
-    if (!name && !has_param(action, "subject")) error("R0103", here, "`ticket` needs a `template` or a `subject`");
+    if (!has_any(map, {"template", "subject"})) error("R0103", here, "`ticket` needs a `template` or a `subject`");
   } else {  // maildrop: whatever channel, kept locally
     for (const std::string_view key : {"to", "subject", "text"}) text_param(map, key, action, scope);
-    if (!has_param(action, "text")) error("R0103", here, "`maildrop` needs a `text`");
+    if (!has_any(map, {"text"})) error("R0103", here, "`maildrop` needs a `text`");
   }
 }
 

@@ -180,6 +180,10 @@ NodeId Compiler::simple_comparison(const Operated& left, const Comparison& compa
 
 std::optional<Value> Compiler::literal(const Operated& left, const doc::Node& node, const Where& where) {
   const auto wrong = [&](const doc::Misread& misread) {
+    if (node.is_list()) {
+      error("R0404", where, left.what + " is compared with one value here, not with a list", "use `in: […]` for several values");
+      return std::optional<Value>();
+    }
     error("R0404", where, left.what + " is of type " + quoted(type_name(left.type)) + ": " + misread.message, misread.hint);
     return std::optional<Value>();
   };

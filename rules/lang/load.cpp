@@ -1,5 +1,7 @@
 #include "rules/lang/load.h"
 
+#include <algorithm>
+
 #include "rules/doc/reader.h"
 #include "rules/lang/compile.h"
 #include "rules/lang/read.h"
@@ -35,7 +37,13 @@ CompileResult compile(const std::vector<Source>& sources, std::shared_ptr<const 
     files.push_back(read_file(*documents.back(), result.diagnostics));
   }
   const Names names = collect(files, result.diagnostics);
-  finish(result, Compiler(names, std::move(catalog), options, result.diagnostics).run());
+  // What a file that could not be read in full defines is unknown: looking names up would only report them as missing.
+  const bool complete = std::all_of(documents.begin(), documents.end(), [](const auto& document) { return document->complete(); });
+  if (complete) {
+    finish(result, Compiler(names, std::move(catalog), options, result.diagnostics).run());
+  } else {
+    finish(result, nullptr);
+  }
   return result;
 }
 

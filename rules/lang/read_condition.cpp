@@ -195,9 +195,6 @@ void read_named(Condition& condition, MapReader& map, std::string_view form) {
   condition.comparison = read_comparison(map);
   if (!condition.subject) {
     condition.kind = Condition::Kind::broken;
-    if (const doc::Entry* entry = map.node().find(form); entry != nullptr && entry->value->is_null()) {
-      map.context().error("R0109", entry->key_mark, quoted(form) + " needs a name after it");
-    }
   }
 }
 
@@ -270,6 +267,7 @@ Condition read_condition(const Context& context, const doc::Node& node, const do
     }
     form = &entry;
   }
+  if (form == nullptr && node.refused) return condition;
   if (form == nullptr) {
     const std::vector<std::string_view> forms(kForms.begin(), kForms.end());
     std::string hint;

@@ -293,14 +293,17 @@ FileAst read_file(const doc::Document& document, doc::Diagnostics& diagnostics) 
   }
   if (document.root().is_map() && (map.has("customer") || map.has("events"))) {
     for (const std::string_view key : {"customer", "events"}) {
-      if (const doc::Entry* entry = map.take(key)) {
+      if (const doc::Entry* entry = map.node().find(key)) {
+        map.dealt_with(key);
         context.error("R0102", entry->key_mark, quoted(key) + " belongs to the catalog, not to a rule file",
                       "move it to a file in `schemas/`");
       }
     }
   }
   if (document.root().is_map() && map.has("tests")) {
-    context.error("R0102", map.take("tests")->key_mark, "`tests` belongs to a test file", "name the file so that it ends in `.test.yaml`");
+    map.dealt_with("tests");
+    context.error("R0102", map.node().find("tests")->key_mark, "`tests` belongs to a test file",
+                  "name the file so that it ends in `.test.yaml`");
   }
   map.finish();
   return file;

@@ -137,10 +137,7 @@ void read_trigger_of_kind(MapReader& map, TriggerAst& trigger, const doc::Entry&
     return;
   }
   trigger.subject = map.name(form.key);
-  if (!trigger.subject) {
-    if (form.value->is_null()) context.error("R0109", form.key_mark, quoted(form.key) + " needs a name after it");
-    trigger.kind.reset();
-  }
+  if (!trigger.subject) trigger.kind.reset();
   if (form.key == "event") {
     trigger.filter = read_row_filter(map);
     trigger.same = map.name("same");
@@ -191,6 +188,7 @@ TriggerAst read_trigger(const Context& context, const doc::Node& node, const doc
                                   : "use the event of the same meaning, such as `event: message_failed`");
     return trigger;
   }
+  if (form == nullptr && node.refused) return trigger;
   if (form == nullptr) {
     std::string hint;
     for (const doc::Entry& entry : node.entries) {

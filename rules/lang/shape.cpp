@@ -8,7 +8,7 @@ using doc::quoted;
 
 MapReader::MapReader(const Context& context, const doc::Node& node, const doc::Mark& key_mark, std::string what)
     : context_(context), node_(node), mark_(key_mark), what_(std::move(what)) {
-  if (node.is_map()) return;
+  if (node.is_map() || node.refused) return;
   const bool empty = node.is_null();
   context_.error("R0101", empty ? mark_ : node.mark,
                  what_ + " must be a map (`key: value` lines), not " + std::string(doc::kind_name(node)),
@@ -66,6 +66,11 @@ std::string_view MapReader::text(std::string_view key) {
 Name MapReader::name(std::string_view key) {
   const doc::Entry* entry = take(key);
   if (entry == nullptr) return {};
+  if (entry->value->refused) return {};
+  if (entry->value->is_null()) {
+    context_.error("R0109", entry->key_mark, quoted(key) + " needs a name after it");
+    return {};
+  }
   const doc::Read<std::string_view> value = doc::read_text(*entry->value);
   if (!value) {
     context_.error("R0104", entry->value->mark, value.error().message, value.error().hint);
@@ -100,6 +105,7 @@ std::optional<std::size_t> MapReader::word(std::string_view key, std::initialize
 void MapReader::finish() {
   for (const doc::Entry& entry : node_.entries) {
     if (std::find(known_.begin(), known_.end(), entry.key) != known_.end()) continue;
+    if (std::find(silent_.begin(), silent_.end(), entry.key) != silent_.end()) continue;
     context_.error("R0102", entry.key_mark, what_ + " has no key " + quoted(entry.key), doc::did_you_mean(entry.key, known_, "keys"));
   }
 }
@@ -107,6 +113,7 @@ void MapReader::finish() {
 std::vector<const doc::Node*> items_of(const Context& context, const doc::Node& node, const doc::Mark& key_mark, std::string_view what,
                                        bool one_allowed) {
   if (node.is_list()) return {node.items.begin(), node.items.end()};
+  if (node.refused) return {};
   if (one_allowed && !node.is_null()) return {&node};
   context.error("R0101", node.is_null() ? key_mark : node.mark,
                 std::string(what) + " must be a list (`- item` lines or `[a, b]`), not " + std::string(doc::kind_name(node)),

@@ -64,6 +64,8 @@ class MapReader {
   const doc::Entry* take(std::string_view key);
   /// The same; reports when it is absent.
   const doc::Entry* require(std::string_view key);
+  /// Says that the key was dealt with elsewhere: finish() neither reports it nor offers it.
+  void dealt_with(std::string_view key) { silent_.push_back(key); }
   [[nodiscard]] bool has(std::string_view key) const { return node_.is_map() && node_.find(key) != nullptr; }
 
   /// Each reads one value; absent or wrong (reported) gives the fallback.
@@ -87,6 +89,7 @@ class MapReader {
   doc::Mark mark_;
   std::string what_;
   std::vector<std::string_view> known_;
+  std::vector<std::string_view> silent_;
 };
 
 /// The items of a list; reports and answers none when it is no list. With `one_allowed`, a value that is no list counts as its only item.
