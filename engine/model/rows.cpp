@@ -172,6 +172,7 @@ void Rows::rebuild_arena() {
       word = moved;
     }
   }
+  arena_.shrink_to_fit();
 }
 
 void Rows::encode(Writer& out, const EventTypeDef& type) const {
