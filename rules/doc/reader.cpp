@@ -6,6 +6,7 @@
 
 #include <exception>
 #include <istream>
+#include <optional>
 #include <streambuf>
 #include <unordered_set>
 #include <vector>
@@ -77,6 +78,7 @@ class TreeBuilder final : public YAML::EventHandler {
     node.quoted = tag != "?";
     node.text = copy(value);
     here.length = shown_length(rest, value, node.quoted);
+    if (rest.starts_with('"') || rest.starts_with('\'')) last_quoted_ = here;
     node.mark = here;
     if (value.find('\0') != std::string::npos) {
       diagnostics_.error("R0002", document_, here, "this text holds a NUL character", "remove the `\\0` escape");
@@ -101,6 +103,23 @@ class TreeBuilder final : public YAML::EventHandler {
       if (open_.back().has_key) add_entry(nullptr);
       end();
     }
+  }
+
+  /// yaml-cpp takes the end of the file for a closing quote; only the last quoted text can run there.
+  void check_last_quote() {
+    const std::string_view source = document_.source();
+    if (!last_quoted_) return;
+    const char quote = source[last_quoted_->offset];
+    for (std::size_t i = last_quoted_->offset + 1; i < source.size(); ++i) {
+      if (quote == '"' && source[i] == '\\') {
+        ++i;
+      } else if (source[i] == quote) {
+        if (quote == '"' || i + 1 >= source.size() || source[i + 1] != quote) return;
+        ++i;
+      }
+    }
+    diagnostics_.error("R0011", document_, *last_quoted_, "not valid YAML: this text is never closed",
+                       std::string("add the closing ") + quote);
   }
 
   Mark at(const YAML::Mark& mark) { return mark_at(base_ + static_cast<std::size_t>(mark.pos < 0 ? 0 : mark.pos)); }
@@ -310,6 +329,7 @@ class TreeBuilder final : public YAML::EventHandler {
   int documents_ = 0;
   std::vector<Open> open_;
   Mark cursor_;
+  std::optional<Mark> last_quoted_;
 };
 
 namespace {
@@ -386,6 +406,7 @@ std::unique_ptr<Document> read_document(std::string name, std::string source, Di
     std::istream stream(&buffer);
     YAML::Parser parser(stream);
     while (parser.HandleNextDocument(builder)) {}
+    builder.check_last_quote();
     complete = true;
   } catch (const Stop&) {
     // reported where it was thrown

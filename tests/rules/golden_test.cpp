@@ -1,5 +1,5 @@
-// Compiles every file of good/ and bad/ and compares what comes out with the .expected file beside it: for good files the conditions in words, for
-// bad ones the messages to the character. NUDGE_UPDATE_GOLDEN=1 writes the .expected files anew; then read the diff.
+// Compiles every file of good/ and bad/ and compares what comes out with the .expected file beside it: for good files the conditions in
+// words, for bad ones the messages to the character. NUDGE_UPDATE_GOLDEN=1 writes the .expected files anew; then read the diff.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -51,7 +51,8 @@ void compare(const fs::path& file, const std::string& actual) {
   fs::path expected = file;
   expected.replace_extension(".expected");
   if (std::getenv("NUDGE_UPDATE_GOLDEN") != nullptr) std::ofstream(expected, std::ios::binary) << actual;
-  CHECK_MESSAGE(read(expected) == actual, file.filename().string() << ": differs from " << expected.filename().string() << "; now it is\n" << actual);
+  CHECK_MESSAGE(read(expected) == actual, file.filename().string() << ": differs from " << expected.filename().string() << "; now it is\n"
+                                                                   << actual);
 }
 
 std::string describe_plan(const Plan& plan) {
@@ -68,11 +69,13 @@ std::string describe_plan(const Plan& plan) {
     out += "\n";
   }
   for (const Rule& r : plan.rules) {
-    out += "rule " + r.name + " " + std::string(rule_state_name(r.state)) + " " + std::string(category_name(r.category)) + " " + std::to_string(r.priority) + "\n";
+    out += "rule " + r.name + " " + std::string(rule_state_name(r.state)) + " " + std::string(category_name(r.category)) + " " +
+           std::to_string(r.priority) + "\n";
     if (r.trigger.where != kNone) out += "  when " + describe(plan, r.trigger.where) + "\n";
     if (r.condition != kNone) out += "  if " + describe(plan, r.condition) + "\n";
     for (const Step& step : r.steps) {
-      out += "  after " + format_duration(step.after) + (step.only_if == kNone ? "" : " only_if " + describe(plan, step.only_if)) + " " + step.action.kind + " via " + step.action.channel;
+      out += "  after " + format_duration(step.after) + (step.only_if == kNone ? "" : " only_if " + describe(plan, step.only_if)) + " " +
+             step.action.kind + " via " + step.action.channel;
       if (!step.action.connector.empty()) out += "/" + step.action.connector;
       if (step.action.assigns) out += " team " + step.action.assignment.team;
       if (step.action.due_in > 0) out += " due in " + format_duration(step.action.due_in);
