@@ -129,6 +129,19 @@ void Intake::read(const IntakeSchema& schema, std::string_view body, Span span, 
   impl.schema = &schema;
   impl.options = &options;
   impl.line = &line;
+  // Lines are used again from body to body: nothing of the last document may stay. Buffers keep their room.
+  Input& input = line.input;
+  input.kind = InputKind::event;
+  input.generated_id = false;
+  input.customer.clear();
+  input.id.clear();
+  input.type = kNoEventType;
+  input.fields.clear();
+  input.attributes.clear();
+  input.tag.clear();
+  input.tag_removed = false;
+  input.tag_expires = kNever;
+  line.problem = {};
   line.span = span;
   line.input.import = options.import;
   impl.has_customer = impl.has_id = impl.has_time = impl.has_event = impl.has_data = impl.has_attributes = impl.has_tag = impl.has_remove =

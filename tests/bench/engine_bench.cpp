@@ -1,0 +1,197 @@
+// The engine alone on the benchmark workload: no store, no network. One thread.
+//
+// nudge-engine-bench [--customers N] [--events N] [--rules N] [--strict F] [--no-timers]
+// Loads the customers, takes the events in at their own time (timers run in between), then counts the matches at the end of the workload and compares them
+// with the known answer where there is one. Prints one JSON line.
+#include <sys/resource.h>
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <queue>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "daemon/ingest/intake.h"
+#include "daemon/ingest/schema.h"
+#include "engine/core/engine.h"
+#include "engine/plan/registry.h"
+#include "rules/lang/load.h"
+#include "tests/bench/workload.h"
+
+namespace {
+
+using namespace nudge;
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+struct Timer {
+  TimeMs due;
+  std::uint32_t customer;
+  bool operator>(const Timer& o) const { return due != o.due ? due > o.due : customer > o.customer; }
+};
+
+struct Bench {
+  std::unique_ptr<Plan> plan;
+  Engine engine;
+  Effects effects;
+  std::vector<Receipt> receipts;
+  std::unordered_map<std::string, std::uint32_t> index;
+  std::vector<CustomerState> states;
+  std::vector<TimeMs> armed;
+  std::priority_queue<Timer, std::vector<Timer>, std::greater<>> timers;
+  std::uint64_t edges = 0, decisions = 0, actions = 0, wakes = 0, refused = 0;
+
+  std::uint32_t customer(const std::string& id) {
+    const auto [it, fresh] = index.try_emplace(id, static_cast<std::uint32_t>(states.size()));
+    if (fresh) {
+      states.emplace_back().id = id;
+      armed.push_back(kNever);
+    }
+    return it->second;
+  }
+  void count_effects() {
+    edges += effects.edges.size();
+    decisions += effects.decisions.size();
+    actions += effects.actions.size();
+    effects.clear();
+  }
+  void arm(std::uint32_t c) {
+    const TimeMs due = Engine::next_due(states[c]);
+    if (due == armed[c]) return;
+    armed[c] = due;
+    if (due != kNever) timers.push({due, c});
+  }
+  void run_timers(TimeMs now) {
+    while (!timers.empty() && timers.top().due < now) {
+      const Timer timer = timers.top();
+      timers.pop();
+      if (armed[timer.customer] != timer.due) continue;
+      ++wakes;
+      armed[timer.customer] = kNever;
+      engine.advance(*plan, states[timer.customer], timer.due + 1, effects);
+      count_effects();
+      arm(timer.customer);
+    }
+  }
+  void take(const Input& input) {
+    run_timers(input.time);
+    const std::uint32_t c = customer(input.customer);
+    receipts.clear();
+    engine.step(*plan, states[c], {&input, 1}, input.time, receipts, effects);
+    if (receipts[0] != Receipt::stored) ++refused;
+    count_effects();
+    arm(c);
+  }
+};
+
+std::uint64_t known_answer(const bench::WorkloadOptions& o) {
+  if (o.seed != 1) return 0;
+  if (o.customers == 100000 && o.events == 1000000) {
+    if (o.rules == 10 && o.strict == 1) return 13213;
+    if (o.rules == 100 && o.strict == 1) return 78806;
+    if (o.rules == 100 && o.strict == 4) return 8438;
+  }
+  if (o.customers == 1000000 && o.events == 10000000 && o.strict == 1) {
+    if (o.rules == 10) return 129072;
+    if (o.rules == 100) return 767361;
+  }
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  bench::WorkloadOptions o;
+  for (int i = 1; i + 1 < argc; i += 2) {
+    const std::string key = argv[i];
+    const double value = std::strtod(argv[i + 1], nullptr);
+    if (key == "--customers") o.customers = static_cast<std::uint64_t>(value);
+    else if (key == "--events") o.events = static_cast<std::uint64_t>(value);
+    else if (key == "--rules") o.rules = static_cast<std::uint64_t>(value);
+    else if (key == "--strict") o.strict = value;
+    else { std::fprintf(stderr, "unknown option %s\n", key.c_str()); return 2; }
+  }
+  auto loaded = lang::load_catalog({{"catalog.yaml", bench::workload_catalog_yaml()}});
+  const std::shared_ptr<const Catalog> catalog = std::move(loaded.catalog);
+  if (!catalog) { std::fprintf(stderr, "the catalog does not load\n"); return 1; }
+  auto start = Clock::now();
+  auto compiled = lang::compile({{"rules.yaml", bench::generate_rules_yaml(o)}}, catalog);
+  if (!compiled.plan) { std::fprintf(stderr, "the rules do not compile\n"); return 1; }
+  const double compile_s = seconds_since(start);
+  Bench b;
+  b.plan = std::move(compiled.plan);
+  Registry registry;
+  registry.bind(*b.plan, bench::kWorkloadStart - 1);
+
+  const daemon::IntakeSchema schema(catalog);
+  daemon::Intake intake;
+  daemon::IdSource ids(bench::kWorkloadStart);
+  std::vector<daemon::IntakeLine> lines;
+  std::string body;
+  std::vector<daemon::Span> spans;
+  double parse_s = 0, step_s = 0;
+  std::uint64_t taken = 0;
+  const auto flush = [&](bool timed) {
+    lines.resize(spans.size());
+    body.append(daemon::kIntakePadding, ' ');
+    daemon::IntakeOptions options;
+    options.now = bench::kWorkloadStart - 1;
+    options.skew = 200 * kDay;
+    options.ids = &ids;
+    auto t = Clock::now();
+    for (std::size_t i = 0; i < spans.size(); ++i) intake.read(schema, body, spans[i], options, lines[i]);
+    for (std::size_t i = 0; i < spans.size(); ++i) {
+      if (lines[i].problem.set()) { std::fprintf(stderr, "set aside: %s\n", lines[i].problem.reason.c_str()); std::exit(1); }
+    }
+    if (timed) parse_s += seconds_since(t);
+    t = Clock::now();
+    for (std::size_t i = 0; i < spans.size(); ++i) b.take(lines[i].input);
+    if (timed) { step_s += seconds_since(t); taken += spans.size(); }
+    body.clear();
+    spans.clear();
+  };
+  const auto feed = [&](bool timed) {
+    return [&, timed](std::string_view line) {
+      spans.push_back({static_cast<std::uint32_t>(body.size()), static_cast<std::uint32_t>(line.size() - 1)});
+      body += line;
+      if (spans.size() == 50000) flush(timed);
+    };
+  };
+  bench::generate_customers(o, feed(false));
+  flush(false);
+  bench::generate_events(o, feed(true));
+  flush(true);
+  start = Clock::now();
+  b.run_timers(bench::kWorkloadEnd + 1);
+  const double drain_s = seconds_since(start);
+
+  start = Clock::now();
+  std::uint64_t matches = 0, members = 0;
+  for (const CustomerState& state : b.states) {
+    members += state.members.size();
+    for (const Segment& segment : b.plan->segments) matches += b.engine.holds(*b.plan, state, segment.node, bench::kWorkloadEnd) ? 1 : 0;
+  }
+  const double sweep_s = seconds_since(start);
+  std::size_t state_bytes = 0;
+  for (const CustomerState& state : b.states) state_bytes += state.memory_bytes();
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  const std::uint64_t known = known_answer(o);
+  std::printf("{\"rules\":%llu,\"strict\":%g,\"customers\":%llu,\"events\":%llu,\"step_per_s\":%.0f,\"parse_per_s\":%.0f,\"drain_s\":%.2f,\"compile_s\":%.3f,"
+              "\"wakes\":%llu,\"edges\":%llu,\"decisions\":%llu,\"actions\":%llu,\"matches\":%llu,\"members\":%llu,\"known\":%llu,\"full_sweep_s\":%.2f,"
+              "\"state_mb\":%.0f,\"rss_mb\":%ld,\"nodes\":%zu,\"aggregates\":%zu}\n",
+              static_cast<unsigned long long>(o.rules), o.strict, static_cast<unsigned long long>(o.customers), static_cast<unsigned long long>(taken),
+              static_cast<double>(taken) / step_s, static_cast<double>(taken) / parse_s, drain_s, compile_s, static_cast<unsigned long long>(b.wakes),
+              static_cast<unsigned long long>(b.edges), static_cast<unsigned long long>(b.decisions), static_cast<unsigned long long>(b.actions),
+              static_cast<unsigned long long>(matches), static_cast<unsigned long long>(members), static_cast<unsigned long long>(known), sweep_s,
+              static_cast<double>(state_bytes) / 1e6, usage.ru_maxrss / 1024, b.plan->nodes.size(), b.plan->aggregates.size());
+  if (b.refused != 0) std::fprintf(stderr, "WRONG: %llu inputs were not stored\n", static_cast<unsigned long long>(b.refused));
+  if (b.refused != 0 || matches != members || (known != 0 && matches != known)) {
+    std::fprintf(stderr, "WRONG: the incremental members, the full sweep and the known answer do not agree\n");
+    return 1;
+  }
+  return 0;
+}
