@@ -1,0 +1,304 @@
+#include "daemon/runtime/committer.h"
+
+#include <algorithm>
+#include <chrono>
+#include <future>
+
+#include "daemon/runtime/log_block.h"
+
+namespace nudge::daemon {
+namespace {
+
+constexpr std::uint64_t kQueueBytes = 64U << 20;
+constexpr std::uint64_t kBatchBytes = 8U << 20;
+constexpr DurationMs kStatsEvery = 2 * kSecond;
+
+std::uint64_t weight(const Unit& unit) { return unit.entries.size() + unit.states.bytes() + 512; }
+
+}  // namespace
+
+std::string_view line_outcome_name(LineOutcome outcome) {
+  switch (outcome) {
+    case LineOutcome::pending: return "unknown";
+    case LineOutcome::stored: return "stored";
+    case LineOutcome::duplicate: return "duplicate";
+    case LineOutcome::conflict: return "conflict";
+    case LineOutcome::quarantined: return "quarantined";
+  }
+  return "";
+}
+
+// One batch under way.
+struct Committer::Batch {
+  std::vector<std::unique_ptr<Unit>> units;
+  LogBlock block;
+  WriteSet set;
+  std::vector<ActionRecord> actions;   // that wait to be delivered
+  std::vector<TaskRecord> tasks;
+  std::vector<std::function<void()>> after;
+  StatsDelta sums;                     // as they will be after this batch
+  bool desk_changed = false;
+  bool synced = false;                 // somebody waits for it
+};
+
+Committer::Committer(Store& store, LogicalClock& clock, CommitHooks hooks) : store_(store), clock_(clock), hooks_(std::move(hooks)) {}
+Committer::~Committer() { stop(); }
+
+void Committer::restore(StoredStats stats, Desk desk) {
+  stats_ = std::move(stats.sums);
+  latest_ = stats.latest;
+  last_block_ = std::max(stats.sequence, store_.last_sequence());
+  desk_ = std::move(desk);
+}
+
+void Committer::start() {
+  thread_ = std::thread([this] { run(); });
+}
+
+void Committer::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+void Committer::push(std::unique_ptr<Unit> unit) {
+  const std::uint64_t bytes = weight(*unit);
+  {
+    std::unique_lock lock(mutex_);
+    room_.wait(lock, [this] { return queued_bytes_ < kQueueBytes || figures_.failed; });
+    queued_bytes_ += bytes;
+    queue_.push_back(std::move(unit));
+  }
+  wake_.notify_one();
+}
+
+void Committer::push_unbounded(std::unique_ptr<Unit> unit) {
+  {
+    const std::lock_guard lock(mutex_);
+    queued_bytes_ += weight(*unit);
+    queue_.push_back(std::move(unit));
+  }
+  wake_.notify_one();
+}
+
+void Committer::change(Change change, std::function<void(const Error*)> done) {
+  auto unit = std::make_unique<Unit>();
+  unit->changes.push_back(std::move(change));
+  unit->done = std::move(done);
+  push_unbounded(std::move(unit));
+}
+
+Result<void> Committer::change_and_wait(Change what) {
+  std::promise<Result<void>> promise;
+  change(std::move(what), [&promise](const Error* failure) {
+    if (failure != nullptr) promise.set_value(std::unexpected(*failure));
+    else promise.set_value({});
+  });
+  return promise.get_future().get();
+}
+
+StatsDelta Committer::stats() const {
+  const std::lock_guard lock(stats_mutex_);
+  return stats_;
+}
+
+CommitFigures Committer::figures() const {
+  const std::lock_guard lock(mutex_);
+  CommitFigures figures = figures_;
+  figures.queued_units = queue_.size();
+  figures.queued_bytes = queued_bytes_;
+  figures.last_block = last_block_.load();
+  return figures;
+}
+
+void Committer::run() {
+  while (true) {
+    Batch batch;
+    bool stopping = false;
+    {
+      std::unique_lock lock(mutex_);
+      wake_.wait_for(lock, std::chrono::seconds(1), [this] { return !queue_.empty() || stopping_; });
+      std::uint64_t bytes = 0;
+      while (!queue_.empty() && bytes < kBatchBytes) {
+        bytes += weight(*queue_.front());
+        batch.units.push_back(std::move(queue_.front()));
+        queue_.pop_front();
+      }
+      queued_bytes_ -= std::min(queued_bytes_, bytes);
+      stopping = stopping_ && batch.units.empty();
+    }
+    room_.notify_all();
+    const bool stats_due = stats_dirty_ && (stopping || clock_.now() - stats_written_ >= kStatsEvery);
+    if (batch.units.empty() && !stats_due) {
+      if (stopping) return;
+      continue;
+    }
+    if (!failure_.has_value()) put_together(batch);
+    complete(batch, failure_.has_value() ? &*failure_ : nullptr);
+    if (stopping) return;
+  }
+}
+
+// Builds the batch and writes it; sets failure_ when that fails.
+void Committer::put_together(Batch& batch) {
+  const auto started = std::chrono::steady_clock::now();
+  batch.sums = stats_;
+  batch.block.first_decision = static_cast<std::uint64_t>(stats_[Counter::decisions]) + 1;
+  batch.block.first_action = static_cast<std::uint64_t>(stats_[Counter::actions]) + 1;
+  const TimeMs now = clock_.now();
+  StatsDelta& delta = batch.block.stats;
+  for (auto& unit : batch.units) {
+    delta.add(unit->delta);
+    settle(*unit, batch);
+    set_aside(*unit, batch);
+    CommitContext context{batch.set, delta, desk_, batch.desk_changed, now, batch.after};
+    for (Change& change : unit->changes) change(context);
+    if (!unit->entries.empty()) batch.block.units.push_back({unit->plan->sequence, unit->entries});
+    latest_ = std::max(latest_, unit->latest);
+    batch.synced = batch.synced || !unit->jobs.empty() || unit->done != nullptr || !unit->entries.empty();
+  }
+  batch.sums.add(delta);
+  std::uint64_t sequence = last_block_.load();
+  if (!delta.empty() || !batch.block.units.empty() || !batch.block.decisions.empty()) {
+    ++sequence;
+    block_.clear();
+    encode_block(block_, batch.block);
+    batch.set.append(sequence, block_);
+    stats_dirty_ = true;
+  }
+  if (batch.desk_changed) {
+    std::string desk;
+    desk_.encode(desk);
+    batch.set.put(Family::meta, kMetaDesk, desk);
+  }
+  if (stats_dirty_ && (now - stats_written_ >= kStatsEvery || batch.units.empty())) {
+    batch.set.put(Family::meta, kMetaStats, encode_stats({sequence, std::max(latest_, now), batch.sums}));
+    stats_written_ = now;
+    stats_dirty_ = false;
+  }
+  std::vector<WriteSet> sets;
+  sets.push_back(std::move(batch.set));
+  for (auto& unit : batch.units) {
+    if (!unit->states.empty()) sets.push_back(std::move(unit->states));
+  }
+  Result<void> committed = store_.commit_many(sets);
+  if (!committed) {
+    failure_ = std::move(committed).error();
+    return;
+  }
+  last_block_.store(sequence, std::memory_order_release);
+  {
+    const std::lock_guard lock(stats_mutex_);
+    stats_ = std::move(batch.sums);
+  }
+  const auto took = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - started);
+  const std::lock_guard lock(mutex_);
+  ++figures_.commits;
+  figures_.units += batch.units.size();
+  figures_.last_commit_us = static_cast<std::uint64_t>(took.count());
+}
+
+// The desk's word on what a unit decided, then numbers and records for what is left.
+void Committer::settle(Unit& unit, Batch& batch) {
+  for (Effects& effects : unit.effects) {
+    if (desk_.settle(*unit.plan, effects)) batch.desk_changed = true;
+    if (!effects.decisions.empty()) {
+      std::string list;
+      Writer w(list);
+      const std::uint64_t first = batch.block.first_decision + batch.block.decisions.size();
+      for (Decision& d : effects.decisions) {
+        d.number = batch.block.first_decision + batch.block.decisions.size();
+        batch.block.stats.add_decision(d);
+        encode_decision(w, d);
+        batch.block.decisions.push_back(std::move(d));
+      }
+      batch.set.put(Family::decision, decision_key(batch.block.decisions.back().customer, first), list);
+    }
+    for (ActionOut& action : effects.actions) add_action(std::move(action), batch);
+  }
+}
+
+void Committer::add_action(ActionOut action, Batch& batch) {
+  ActionRecord record;
+  record.number = batch.block.first_action + batch.block.actions.size();
+  record.changed_at = record.next_at = action.at;
+  record.action = std::move(action);
+  const ActionOut& out = record.action;
+  StatsDelta& delta = batch.block.stats;
+  ++delta[Counter::actions];
+  ++delta.rules[out.rule_id].actions;
+  const std::string id = id_bytes(out.id);
+  const bool is_task = out.kind == "call_task";
+  if (is_task) {
+    // Our own list is the provider: with this batch the task is there.
+    record.state = ActionState::accepted;
+    ++delta[Counter::accepted];
+    ++delta.rules[out.rule_id].accepted;
+    ++delta[Counter::tasks];
+    ++delta[Counter::tasks_open];
+    TaskRecord task;
+    task.number = record.number;
+    task.action = out;
+    std::string bytes;
+    encode_record(bytes, task);
+    batch.set.put(Family::task, task_key(true, id), bytes);
+    batch.tasks.push_back(std::move(task));
+  } else {
+    ++delta[Counter::waiting];
+  }
+  std::string bytes;
+  encode_record(bytes, record);
+  batch.set.put(Family::outbox, action_key(!is_task, id), bytes);
+  batch.set.put(Family::outbox, action_customer_key(out.customer, record.number), id);
+  batch.set.put(Family::outbox, action_number_key(record.number), id);
+  batch.block.actions.push_back(out);
+  if (!is_task) batch.actions.push_back(std::move(record));
+}
+
+void Committer::set_aside(Unit& unit, Batch& batch) {
+  for (SetAside& aside : unit.aside) {
+    StatsDelta& delta = batch.block.stats;
+    aside.record.number = static_cast<std::uint64_t>(stats_[Counter::quarantine_in] + delta[Counter::quarantine_in]) + 1;
+    ++delta[Counter::quarantine_in];
+    std::string bytes;
+    encode_record(bytes, aside.record);
+    batch.set.put(Family::quarantine, quarantine_key(aside.record.number), bytes);
+    if (aside.job != nullptr) aside.job->results[aside.line].quarantine = aside.record.number;
+  }
+}
+
+// Tells everybody how it ended. After a failure nobody knows, and that is what is told.
+void Committer::complete(Batch& batch, const Error* failure) {
+  std::uint64_t items = 0;
+  for (auto& unit : batch.units) {
+    items += unit->items;
+    if (failure == nullptr && unit->shard != Unit::kNoShard) committed_[unit->shard].store(unit->number + 1, std::memory_order_release);
+  }
+  if (failure == nullptr) {
+    for (const ActionRecord& action : batch.actions) hooks_.action(action);
+    for (const TaskRecord& task : batch.tasks) hooks_.task(task);
+    for (auto& after : batch.after) after();
+  }
+  if (items != 0) hooks_.left(items);
+  for (auto& unit : batch.units) {
+    if (unit->done) unit->done(failure);
+    for (const auto& [job, parts] : unit->jobs) {
+      if (failure != nullptr) job->failure = *failure;
+      job->part_done(parts);
+    }
+  }
+  if (failure == nullptr) return;
+  bool first = false;
+  {
+    const std::lock_guard lock(mutex_);
+    first = !figures_.failed;
+    figures_.failed = true;
+  }
+  room_.notify_all();
+  if (first) hooks_.fatal(*failure);
+}
+
+}  // namespace nudge::daemon

@@ -1,0 +1,137 @@
+// Delivery: takes what waits in the outbox to the connectors, and what they say back to the books. Also keeps the task list's deadlines.
+//
+// One thread. The order of an attempt: the record says `in_flight` on disk, then the connector gets it; its outcome and the built-in event that
+// tells of it reach the disk in one batch. So after a crash nothing that may have been sent looks as if it had not been.
+//
+// Thread-safety: add(), the commands and figures() from any thread.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "connectors/host/connector_process.h"
+#include "daemon/runtime/clock.h"
+#include "daemon/runtime/committer.h"
+#include "daemon/runtime/records.h"
+
+namespace nudge::daemon {
+
+struct ConnectorSetup {
+  connectors::ConnectorSpec spec;
+  bool fallback = false;   // takes every kind that no other connector is for (maildrop)
+};
+
+struct DeliveryOptions {
+  std::vector<ConnectorSetup> connectors;
+  DurationMs retry_first = 2 * kSecond;    // pause after the first failed attempt; doubles, with jitter
+  DurationMs retry_most = kHour;
+  std::uint32_t tries_most = 12;
+  DurationMs config_retry = kMinute;       // pause after bad_config, which a person has to mend
+  DurationMs age_most = 7 * kDay;          // an action that could not be sent for this long is given up
+};
+
+// What to do after an attempt. Pure; see next_step().
+struct NextStep {
+  ActionState state = ActionState::dead;
+  TimeMs next_at = 0;
+  bool query = false;      // ask the provider what became of it, instead of sending again
+  std::string note;
+};
+// What the connector says of itself.
+struct Help {
+  enum class Idempotency : std::uint8_t { none, key, query };
+  Idempotency idempotency = Idempotency::none;
+  bool retry_unknown = false;
+};
+Help help_of(std::string_view description_json);
+NextStep next_step(const ActionRecord& record, const connectors::Outcome& outcome, const Help& help, const DeliveryOptions& options, TimeMs now);
+// The pause before attempt `tries` + 1: doubling, and spread by the action's id so that a thousand failures do not come back at once.
+DurationMs backoff(const Hash128& id, std::uint32_t tries, const DeliveryOptions& options);
+
+// Moves a record from the state `before` to its own in the books and counters.
+void book_action(CommitContext& context, ActionState before, const ActionRecord& after);
+
+// Puts an internal event on its way to its customer's shard, with a change that goes into the same batch.
+using PostEvent = std::function<void(Input, Attachment)>;
+
+struct ConnectorFigures {
+  std::string name;
+  std::string kind;
+  bool fallback = false;
+  connectors::ConnectorStatus status;
+  std::size_t waiting = 0;         // actions due now or later
+  std::size_t under_way = 0;
+};
+
+class Delivery {
+ public:
+  Delivery(DeliveryOptions options, Store& store, LogicalClock& clock, Committer& committer, PostEvent post,
+           std::function<std::shared_ptr<const Plan>()> plan);
+  ~Delivery();
+
+  // Reads what is pending, starts the connectors and the thread. What was in flight when the last process ended is treated as unknown.
+  Result<void> start();
+  // Takes nothing new to the connectors, waits up to `deadline` for what is under way, then ends.
+  void stop(std::chrono::milliseconds deadline);
+
+  // A new action or task that is on disk.
+  void add(const ActionRecord& record);
+  void add(const TaskRecord& record);
+
+  using Done = std::function<void(Result<void>)>;
+  // A person's word on a dead or unknown action, by the sixteen bytes of its id.
+  void retry(std::string id, Done done);
+  void discard(std::string id, std::string reason, Done done);
+  void complete_task(std::string id, std::string disposition, std::string note, std::string by, Done done);
+
+  std::vector<ConnectorFigures> figures() const;
+
+ private:
+  struct Lane;
+  void run();
+  void work(TimeMs now, TimeMs& next);
+  void send_due(Lane& lane, TimeMs now);
+  void hand_over(Lane& lane, ActionRecord record, bool query);
+  void on_outcome(const std::string& lane, const connectors::DeliverRequest& request, const connectors::Outcome& outcome);
+  void settle(Lane& lane, ActionRecord record, const connectors::Outcome& outcome);
+  void schedule(const ActionRecord& record, bool query = false);
+  Lane* lane_of(const ActionOut& action, std::string& why_not);
+  void bury(ActionRecord record, std::string note);
+  void tell_overdue(const std::string& id);
+  void command_retry(const std::string& id, const Done& done);
+  void command_discard(const std::string& id, const std::string& reason, const Done& done);
+  void command_complete(const std::string& id, const std::string& disposition, const std::string& note, const std::string& by, const Done& done);
+  Result<ActionRecord> load_pending_or_final(const std::string& id);
+  Input event_for(std::string_view type, const ActionOut& action, std::string id_suffix, TimeMs at) const;
+  void post_command(std::function<void()> command);
+
+  const DeliveryOptions options_;
+  Store& store_;
+  LogicalClock& clock_;
+  Committer& committer_;
+  const PostEvent post_;
+  const std::function<std::shared_ptr<const Plan>()> plan_;
+
+  // Delivery thread only (and start()).
+  std::map<std::string, std::unique_ptr<Lane>> lanes_;
+  std::set<std::pair<TimeMs, std::string>> deadlines_;   // of open tasks
+  std::set<std::string> busy_;                           // actions and tasks with a change by a command or a deadline under way
+
+  mutable std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<std::function<void()>> commands_;
+  bool stopping_ = false;
+  bool draining_ = false;
+
+  std::thread thread_;
+};
+
+}  // namespace nudge::daemon

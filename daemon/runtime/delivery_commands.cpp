@@ -1,0 +1,177 @@
+// What people tell the outbox and the task list: retry, discard, complete; and the task list's deadlines.
+#include "daemon/log/log.h"
+#include "daemon/runtime/delivery.h"
+#include "daemon/runtime/payload.h"
+#include "daemon/store/keys.h"
+
+namespace nudge::daemon {
+namespace {
+
+void set_field(const EventTypeDef& type, Input& input, std::string_view name, Value value) {
+  const FieldId field = type.find(name);
+  if (field == kNoField || kind_of(type.fields[field].type) != value.kind) return;
+  input.fields[field] = std::move(value);
+}
+
+Value text_or_missing(const std::string& text) { return text.empty() ? Value() : Value::of_text(text); }
+
+}  // namespace
+
+// The built-in event about an action. Its id is derived from the action's, so telling it twice is a duplicate.
+Input Delivery::event_for(std::string_view type_name, const ActionOut& action, std::string id_suffix, TimeMs at) const {
+  const std::shared_ptr<const Plan> plan = plan_();
+  Input input;
+  input.kind = InputKind::event;
+  input.customer = action.customer;
+  input.id = "nudge:" + to_hex(action.id) + ":" + std::move(id_suffix);
+  input.time = at;
+  input.type = plan->catalog->find_event(type_name);
+  if (input.type == kNoEventType) return input;
+  const EventTypeDef& type = plan->catalog->events[input.type];
+  input.fields.resize(type.fields.size());
+  set_field(type, input, "task", Value::of_text(to_hex(action.id)));
+  set_field(type, input, "action", Value::of_text(to_hex(action.id)));
+  set_field(type, input, "rule", Value::of_text(action.rule));
+  set_field(type, input, "kind", Value::of_text(action.kind));
+  set_field(type, input, "channel", Value::of_text(action.channel));
+  set_field(type, input, "connector", text_or_missing(action.connector));
+  set_field(type, input, "team", text_or_missing(action.assignment.team));
+  set_field(type, input, "owner", text_or_missing(action.owner));
+  set_field(type, input, "subject", text_or_missing(member_text(action.payload, "subject")));
+  if (action.due != 0) set_field(type, input, "due", Value::of_timestamp(action.due));
+  set_field(type, input, "mandatory", Value::of_boolean(action.mandatory));
+  return input;
+}
+
+void Delivery::retry(std::string id, Done done) {
+  post_command([this, id = std::move(id), done = std::move(done)] { command_retry(id, done); });
+}
+void Delivery::discard(std::string id, std::string reason, Done done) {
+  post_command([this, id = std::move(id), reason = std::move(reason), done = std::move(done)] { command_discard(id, reason, done); });
+}
+void Delivery::complete_task(std::string id, std::string disposition, std::string note, std::string by, Done done) {
+  post_command([this, id = std::move(id), disposition = std::move(disposition), note = std::move(note), by = std::move(by),
+                done = std::move(done)] { command_complete(id, disposition, note, by, done); });
+}
+
+Result<ActionRecord> Delivery::load_pending_or_final(const std::string& id) {
+  for (const bool pending : {true, false}) {
+    NUDGE_ASSIGN(const auto bytes, store_.get(Family::outbox, action_key(pending, id)));
+    if (bytes) return decode_action_record(*bytes);
+  }
+  return fail(Code::not_found, "there is no action with this id");
+}
+
+void Delivery::command_retry(const std::string& id, const Done& done) {
+  Result<ActionRecord> record = load_pending_or_final(id);
+  if (!record) return done(std::unexpected(std::move(record).error()));
+  if (record->state != ActionState::dead && record->state != ActionState::unknown) {
+    return done(fail(Code::conflict, "the action is " + std::string(action_state_name(record->state)) + "; only a dead or unknown one can be retried"));
+  }
+  if (!busy_.insert(id).second) return done(fail(Code::conflict, "the action is being changed already; try again in a moment"));
+  ActionRecord after = *record;
+  after.state = ActionState::retrying;
+  after.next_at = after.changed_at = clock_.now();
+  after.tries = 0;  // a person asked: all attempts are there again
+  after.note = "retried by a person";
+  committer_.change([before = record->state, after](CommitContext& c) { book_action(c, before, after); },
+                    [this, id, after, done](const Error* failure) {
+                      if (failure != nullptr) return done(std::unexpected(*failure));
+                      post_command([this, id, after] {
+                        busy_.erase(id);
+                        schedule(after);
+                      });
+                      done({});
+                    });
+}
+
+void Delivery::command_discard(const std::string& id, const std::string& reason, const Done& done) {
+  Result<ActionRecord> record = load_pending_or_final(id);
+  if (!record) return done(std::unexpected(std::move(record).error()));
+  if (record->state != ActionState::dead && record->state != ActionState::unknown) {
+    return done(fail(Code::conflict, "the action is " + std::string(action_state_name(record->state)) + "; only a dead or unknown one can be discarded"));
+  }
+  if (!busy_.insert(id).second) return done(fail(Code::conflict, "the action is being changed already; try again in a moment"));
+  ActionRecord after = *record;
+  after.state = ActionState::discarded;
+  after.changed_at = clock_.now();
+  after.note = "discarded: " + reason;
+  committer_.change([before = record->state, after](CommitContext& c) { book_action(c, before, after); }, [this, id, done](const Error* failure) {
+    if (failure != nullptr) return done(std::unexpected(*failure));
+    post_command([this, id] { busy_.erase(id); });
+    done({});
+  });
+}
+
+void Delivery::tell_overdue(const std::string& id) {
+  Result<std::optional<std::string>> bytes = store_.get(Family::task, task_key(true, id));
+  if (!bytes || !bytes->has_value()) return;  // done meanwhile
+  Result<TaskRecord> task = decode_task_record(**bytes);
+  if (!task || task->overdue) return;
+  if (!busy_.insert(id).second) {  // it is being completed at this moment
+    deadlines_.emplace(clock_.now() + kSecond, id);
+    return;
+  }
+  Input event = event_for("task_overdue", task->action, "overdue", task->action.due);
+  post_(std::move(event), [this, id](CommitContext& c, Receipt) {
+    c.after.push_back([this, id] { post_command([this, id] { busy_.erase(id); }); });
+    Result<std::optional<std::string>> now = store_.get(Family::task, task_key(true, id));
+    if (!now || !now->has_value()) return;
+    Result<TaskRecord> current = decode_task_record(**now);
+    if (!current || current->overdue) return;
+    current->overdue = true;
+    ++c.delta[Counter::tasks_overdue];
+    std::string record;
+    encode_record(record, *current);
+    c.set.put(Family::task, task_key(true, id), record);
+  });
+}
+
+void Delivery::command_complete(const std::string& id, const std::string& disposition, const std::string& note, const std::string& by,
+                                const Done& done) {
+  Result<std::optional<std::string>> bytes = store_.get(Family::task, task_key(true, id));
+  if (!bytes) return done(std::unexpected(std::move(bytes).error()));
+  if (!bytes->has_value()) {
+    Result<std::optional<std::string>> closed = store_.get(Family::task, task_key(false, id));
+    if (closed && closed->has_value()) return done(fail(Code::conflict, "the task is done already"));
+    return done(fail(Code::not_found, "there is no task with this id"));
+  }
+  if (!busy_.insert(id).second) return done(fail(Code::conflict, "the task is being changed already; try again in a moment"));
+  Result<TaskRecord> task = decode_task_record(**bytes);
+  if (!task) return done(std::unexpected(std::move(task).error()));
+  const TimeMs now = clock_.now();
+  Input event = event_for("task_completed", task->action, "completed", now);
+  if (event.type != kNoEventType) {
+    const std::shared_ptr<const Plan> plan = plan_();
+    const EventTypeDef& type = plan->catalog->events[event.type];
+    set_field(type, event, "disposition", text_or_missing(disposition));
+    set_field(type, event, "note", text_or_missing(note));
+  }
+  post_(std::move(event), [this, id, disposition, note, by, now, done](CommitContext& c, Receipt) {
+    Result<std::optional<std::string>> stored = store_.get(Family::task, task_key(true, id));
+    if (!stored || !stored->has_value()) return;
+    Result<TaskRecord> current = decode_task_record(**stored);
+    if (!current) return;
+    current->state = TaskState::done;
+    current->done_at = now;
+    current->disposition = disposition;
+    current->note = note;
+    current->done_by = by;
+    --c.delta[Counter::tasks_open];
+    ++c.delta[Counter::tasks_done];
+    if (!current->action.owner.empty()) {
+      c.desk.task_closed(current->action.owner);
+      c.desk_changed = true;
+    }
+    std::string record;
+    encode_record(record, *current);
+    c.set.erase(Family::task, task_key(true, id));
+    c.set.put(Family::task, task_key(false, id), record);
+    c.after.push_back([this, id, done] {
+      post_command([this, id] { busy_.erase(id); });
+      done({});
+    });
+  });
+}
+
+}  // namespace nudge::daemon

@@ -1,0 +1,12 @@
+// Reads single members of rendered payloads and connector descriptions: small JSON objects that we or a connector made. Pure.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace nudge::daemon {
+
+// The text (or number, as text) of a member of a JSON object; empty when it is not there or the text is no object.
+std::string member_text(std::string_view json, std::string_view name);
+
+}  // namespace nudge::daemon

@@ -1,0 +1,272 @@
+#include "daemon/runtime/runtime.h"
+
+#include <algorithm>
+#include <future>
+
+#include "daemon/log/log.h"
+#include "daemon/runtime/runtime_impl.h"
+
+namespace nudge::daemon {
+Runtime::Impl::Impl(RuntimeOptions options_in, Store& store_in, Clock& clock_in, TimeMs floor, std::function<void(const Error&)> fatal_in)
+    : options(std::move(options_in)),
+      store(store_in),
+      clock(clock_in, floor),
+      fatal(std::move(fatal_in)),
+      committer(store_in, clock,
+                CommitHooks{.fatal = [this](const Error& error) { fail(error); },
+                            .action = [this](const ActionRecord& record) { delivery->add(record); },
+                            .task = [this](const TaskRecord& record) { delivery->add(record); },
+                            .left = [this](std::uint64_t items) { queued_items.fetch_sub(items, std::memory_order_relaxed); }}),
+      plans(store_in) {
+  for (std::uint32_t i = 0; i < options.shards; ++i) {
+    ShardOptions shard;
+    shard.index = i;
+    shard.shards = options.shards;
+    shard.memory_bytes = options.memory_bytes / options.shards;
+    shards.push_back(std::make_unique<Shard>(shard, store, clock, committer, [this](const Error& error) { fail(error); }));
+  }
+}
+
+void Runtime::Impl::fail(const Error& error) {
+  if (failed.exchange(true)) return;
+  log::error("nudge can't go on and stops", {{"error", error}});
+  fatal(error);
+}
+
+Runtime::Runtime(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Runtime::~Runtime() { stop(std::chrono::milliseconds(0)); }
+
+bool Runtime::has_stored_plan() const { return impl_->plans.current() != 0; }
+Delivery& Runtime::delivery() { return *impl_->delivery; }
+Store& Runtime::store() { return impl_->store; }
+TimeMs Runtime::now() { return impl_->clock.now(); }
+StatsDelta Runtime::stats() const { return impl_->committer.stats(); }
+const RuntimeOptions& Runtime::options() const { return impl_->options; }
+
+std::shared_ptr<const Plan> Runtime::plan() const {
+  const std::lock_guard lock(impl_->plan_mutex);
+  return impl_->plan;
+}
+
+std::string Runtime::refusal() const {
+  if (impl_->failed) return "nudge stops because it could not write to its disk";
+  if (!impl_->store.accepting()) return impl_->store.refusal();
+  return {};
+}
+
+Result<void> Runtime::start() {
+  Impl& impl = *impl_;
+  impl.ids = std::make_unique<IdSource>(impl.clock.now() + 1);
+  impl.committer.start();
+  for (auto& shard : impl.shards) shard->start(impl.plan);
+  impl.started = true;
+  impl.delivery = std::make_unique<Delivery>(
+      impl.options.delivery, impl.store, impl.clock, impl.committer,
+      [this](Input input, Attachment attachment) { post_event(std::move(input), std::move(attachment)); }, [this] { return plan(); });
+  NUDGE_TRY(impl.delivery->start());
+  NUDGE_ASSIGN(const auto swept, impl.store.get(Family::meta, kMetaSwept));
+  std::uint64_t swept_plan = 0;
+  if (swept) {
+    NUDGE_ASSIGN(swept_plan, decode_number(*swept));
+  }
+  if (swept_plan < impl.plan->sequence) impl.start_sweep();
+  impl.checkpoint_thread = std::thread([this] { impl_->checkpoint_loop(); });
+  return {};
+}
+
+void Runtime::stop(std::chrono::milliseconds deadline) {
+  Impl& impl = *impl_;
+  if (!impl.started || impl.stopped) return;
+  impl.stopped = true;
+  {
+    const std::lock_guard lock(impl.loop_mutex);
+    impl.ending = true;
+  }
+  impl.loop_wake.notify_all();
+  if (impl.checkpoint_thread.joinable()) impl.checkpoint_thread.join();
+  impl.delivery->stop(deadline);
+  if (!impl.failed) {
+    if (Result<void> written = impl.checkpoint_now(); !written) log::warn("the last checkpoint failed", {{"error", written.error()}});
+  }
+  for (auto& shard : impl.shards) shard->stop();
+  impl.committer.stop();
+}
+
+// --- intake
+
+Result<void> Runtime::ingest(std::unique_ptr<Job> job, Framing framing) {
+  Impl& impl = *impl_;
+  if (std::string why = refusal(); !why.empty()) return nudge::fail(Code::unavailable, std::move(why));
+  NUDGE_ASSIGN(Frames frames, split_body(job->body, framing, impl.options.documents_max));
+  const std::uint64_t n = frames.spans.size();
+  const std::uint64_t before = impl.queued_items.load(std::memory_order_relaxed);
+  if (before != 0 && before + n > impl.options.queue_items_max) {
+    return nudge::fail(Code::unavailable, "more events are waiting to be written than " + std::to_string(impl.options.queue_items_max) + "; try again in a moment");
+  }
+  job->spans = std::move(frames.spans);
+  job->single = frames.single;
+  job->results.resize(n);
+  if (n == 0) {
+    job->done(*job);
+    return {};
+  }
+  job->remaining.store(static_cast<std::uint32_t>(n), std::memory_order_relaxed);
+  impl.queued_items.fetch_add(n, std::memory_order_relaxed);
+  if (job->body.capacity() < job->body.size() + kIntakePadding) job->body.reserve(job->body.size() + kIntakePadding);
+
+  std::shared_ptr<const IntakeSchema> schema;
+  {
+    const std::lock_guard lock(impl.plan_mutex);
+    schema = impl.schema;
+  }
+  thread_local Intake intake;
+  const TimeMs now = impl.clock.now();
+  IntakeOptions options{now, impl.options.skew, job->import, job->customer, impl.ids.get()};
+  std::vector<std::vector<Item>> items(impl.options.shards);
+  std::unique_ptr<Unit> unit;
+  Job* raw = job.release();  // deletes itself after its last part
+  for (std::uint32_t i = 0; i < n; ++i) {
+    IntakeLine line;
+    intake.read(*schema, raw->body, raw->spans[i], options, line);
+    if (!line.problem.set()) {
+      Item item;
+      item.slot = slot_of(line.input.customer);
+      item.input = std::move(line.input);
+      item.job = raw;
+      item.line = i;
+      items[item.slot % impl.options.shards].push_back(std::move(item));
+      continue;
+    }
+    if (unit == nullptr) unit = std::make_unique<Unit>();
+    SetAside aside;
+    aside.record = {0,
+                    now,
+                    raw->import,
+                    raw->customer,
+                    line.problem.code,
+                    line.problem.field,
+                    line.problem.reason,
+                    raw->body.substr(raw->spans[i].offset, raw->spans[i].length)};
+    aside.job = raw;
+    aside.line = i;
+    unit->aside.push_back(std::move(aside));
+    raw->results[i].outcome = LineOutcome::quarantined;
+    raw->results[i].problem = std::make_unique<Problem>(std::move(line.problem));
+  }
+  if (unit != nullptr) {
+    const auto parts = static_cast<std::uint32_t>(unit->aside.size());
+    unit->delta[Counter::received] += parts;
+    unit->delta[Counter::quarantined] += parts;
+    unit->items = parts;
+    unit->jobs.emplace_back(raw, parts);
+    impl.committer.push_unbounded(std::move(unit));
+  }
+  for (std::uint32_t shard = 0; shard < impl.options.shards; ++shard) {
+    if (!items[shard].empty()) impl.shards[shard]->post(std::move(items[shard]));
+  }
+  return {};
+}
+
+void Runtime::post_event(Input input, Attachment attachment) {
+  Item item;
+  item.slot = slot_of(input.customer);
+  item.input = std::move(input);
+  if (attachment) item.attachment = std::make_unique<Attachment>(std::move(attachment));
+  impl_->queued_items.fetch_add(1, std::memory_order_relaxed);
+  std::vector<Item> items;
+  const std::uint8_t slot = item.slot;
+  items.push_back(std::move(item));
+  impl_->shard_of(slot).post(std::move(items));
+}
+
+// --- questions
+
+void Runtime::ask_customer(std::string id, std::function<void(Shard&, const CustomerState*)> ask) {
+  Shard& shard = impl_->shard_of(slot_of(id));
+  shard.ask([id = std::move(id), ask = std::move(ask)](Shard& s) { ask(s, s.customer(id)); });
+}
+
+namespace {
+
+struct Scan {
+  std::function<void(Shard&, const CustomerState&)> each;
+  std::function<void(Result<void>)> done;
+  std::atomic<std::uint32_t> left;
+  std::mutex mutex;
+  std::optional<Error> error;
+};
+
+// One slot, then asks again for the next: intake goes on in between.
+void scan_slot(const std::shared_ptr<Scan>& scan, Shard& shard, std::uint32_t slot) {
+  while (slot < kSlots && !shard.owns(static_cast<std::uint8_t>(slot))) ++slot;
+  if (slot < kSlots) {
+    Result<void> walked = shard.each_customer(static_cast<std::uint8_t>(slot), [&](const CustomerState& state) { scan->each(shard, state); });
+    if (walked) {
+      shard.ask([scan, slot](Shard& s) { scan_slot(scan, s, slot + 1); });
+      return;
+    }
+    const std::lock_guard lock(scan->mutex);
+    if (!scan->error) scan->error = std::move(walked).error();
+  }
+  if (scan->left.fetch_sub(1) != 1) return;
+  if (scan->error) scan->done(std::unexpected(*scan->error));
+  else scan->done({});
+}
+
+}  // namespace
+
+void Runtime::scan_customers(std::function<void(Shard&, const CustomerState&)> each, std::function<void(Result<void>)> done) {
+  auto scan = std::make_shared<Scan>();
+  scan->each = std::move(each);
+  scan->done = std::move(done);
+  scan->left = impl_->options.shards;
+  for (auto& shard : impl_->shards) shard->ask([scan](Shard& s) { scan_slot(scan, s, 0); });
+}
+
+void Runtime::digest(std::function<void(Result<std::string>, std::uint64_t)> done) {
+  struct Sum {
+    std::mutex mutex;
+    Hash128 sum;
+    std::uint64_t customers = 0;
+  };
+  auto sum = std::make_shared<Sum>();
+  scan_customers(
+      [sum](Shard& shard, const CustomerState& state) {
+        // The order of customers is not fixed, so their hashes are added up; what a restart may change (the block number) is left out.
+        CustomerState copy = state;
+        copy.applied = 0;
+        std::string bytes = copy.id + "\n";
+        encode_customer(bytes, copy, *shard.plan().catalog);
+        const Hash128 h = hash128(bytes);
+        const std::lock_guard lock(sum->mutex);
+        sum->sum.hi += h.hi;
+        sum->sum.lo += h.lo;
+        ++sum->customers;
+      },
+      [sum, done = std::move(done)](Result<void> walked) {
+        if (!walked) done(std::unexpected(std::move(walked).error()), 0);
+        else done(to_hex(sum->sum), sum->customers);
+      });
+}
+
+RuntimeFigures Runtime::figures() const {
+  Impl& impl = *impl_;
+  RuntimeFigures f;
+  f.now = impl.clock.now();
+  f.stats = impl.committer.stats();
+  f.balance = balances(f.stats);
+  for (const auto& shard : impl.shards) f.shards.push_back(shard->figures());
+  f.commit = impl.committer.figures();
+  if (impl.delivery) f.connectors = impl.delivery->figures();
+  f.queued_items = impl.queued_items.load();
+  f.queued_bytes = impl.queued_bytes.load();
+  f.checkpoint = impl.checkpointed.load();
+  f.replayed_blocks = impl.replayed.load();
+  f.reloaded_at = impl.reloaded_at.load();
+  f.sweeping = impl.sweeps.load() != 0;
+  for (const ShardFigures& shard : f.shards) f.slots_swept += shard.slots_swept;
+  if (const auto current = plan()) f.plan = current->sequence;
+  return f;
+}
+
+}  // namespace nudge::daemon

@@ -1,0 +1,109 @@
+// The runtime: everything between intake and the outside world, behind one door. Owns the shards, the committer, delivery and the plans.
+//
+// Order of life: open() recovers; activate() or use_stored_plan() gives it a plan; start(); … stop().
+// Thread-safety: from start() to stop() every function may be called from any thread, reload() by one at a time. Callbacks run on threads of the
+// runtime and must not block.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "daemon/runtime/clock.h"
+#include "daemon/runtime/committer.h"
+#include "daemon/runtime/delivery.h"
+#include "daemon/runtime/plan_store.h"
+#include "daemon/runtime/shard.h"
+
+namespace nudge::daemon {
+
+struct RuntimeOptions {
+  std::uint32_t shards = 2;
+  std::size_t memory_bytes = 512U << 20;         // of decoded customer states
+  std::uint64_t queue_items_max = 400'000;       // taken in and not yet on disk; beyond it intake says "later"
+  std::uint64_t queue_bytes_max = 256U << 20;
+  std::size_t documents_max = 100'000;           // of one request
+  DurationMs skew = 5 * kMinute;
+  DurationMs checkpoint_interval = 10 * kSecond;
+  DeliveryOptions delivery;
+};
+
+struct PlanChange {
+  bool changed = false;              // false: the texts are what runs already
+  std::uint64_t sequence = 0;
+  doc::Diagnostics diagnostics;      // of a refused set, or warnings of an accepted one
+  std::string error;                 // why it was refused, apart from the diagnostics
+  bool accepted() const { return error.empty() && diagnostics.ok(); }
+};
+
+struct RuntimeFigures {
+  TimeMs now = 0;
+  StatsDelta stats;
+  std::vector<Balance> balance;
+  std::vector<ShardFigures> shards;
+  CommitFigures commit;
+  std::vector<ConnectorFigures> connectors;
+  std::uint64_t queued_items = 0;
+  std::uint64_t queued_bytes = 0;
+  std::uint64_t checkpoint = 0;
+  std::uint64_t plan = 0;
+  bool sweeping = false;
+  std::uint64_t slots_swept = 0;
+  std::uint64_t replayed_blocks = 0;  // at the last start
+  TimeMs reloaded_at = 0;
+};
+
+class Runtime {
+ public:
+  // Recovers what the store holds. `fatal` is told when nothing can go on (law 2); the process is then to exit with an error.
+  static Result<std::unique_ptr<Runtime>> open(RuntimeOptions options, Store& store, Clock& clock, std::function<void(const Error&)> fatal);
+  ~Runtime();
+
+  // True when the data directory has a plan from before.
+  bool has_stored_plan() const;
+  // Compiles and, when there are no mistakes, puts the plan into force: all or nothing. Before start() and after (reload).
+  Result<PlanChange> activate(const PlanSources& sources);
+  // Goes on with the plan that was in force last. Before start().
+  Result<void> use_stored_plan();
+  Result<void> start();
+  // Finishes what was taken in, waits up to `deadline` for deliveries under way, writes a last checkpoint. Idempotent.
+  void stop(std::chrono::milliseconds deadline);
+
+  // Takes a request in. On an error (unavailable: queue full or no space; invalid, too_large: the frame) nothing was taken in and the job is dropped.
+  // Otherwise job->done is called once, after everything in it is on disk or set aside on disk.
+  Result<void> ingest(std::unique_ptr<Job> job, Framing framing);
+  // An input that nudge itself makes, with a change that is committed together with it.
+  void post_event(Input input, Attachment attachment);
+
+  // Runs `ask` on the shard of the customer; the state is null when the customer was never heard of.
+  void ask_customer(std::string id, std::function<void(Shard&, const CustomerState*)> ask);
+  // Runs `each` on every customer, on the shards' threads (with the shard's index, several at once), slot by slot between drains; then `done` once.
+  void scan_customers(std::function<void(Shard&, const CustomerState&)> each, std::function<void(Result<void>)> done);
+
+  // Puts a record of the quarantine through intake again; it leaves the quarantine when it is stored. The problem when it still does not fit.
+  void replay_quarantined(std::uint64_t number, std::function<void(Result<Problem>)> done);
+  void discard_quarantined(std::uint64_t number, std::string reason, std::function<void(Result<void>)> done);
+
+  // Asks every shard for a checkpoint and waits until it is written.
+  Result<void> checkpoint();
+
+  Delivery& delivery();
+  Store& store();
+  std::shared_ptr<const Plan> plan() const;
+  TimeMs now();
+  RuntimeFigures figures() const;
+  StatsDelta stats() const;
+  // Why intake is closed (no space, poisoned, stopping); empty: open.
+  std::string refusal() const;
+  const RuntimeOptions& options() const;
+  // A digest of every customer's state: equal for equal states, whatever machine and history of restarts. For the crash test.
+  void digest(std::function<void(Result<std::string>, std::uint64_t customers)> done);
+
+ private:
+  struct Impl;
+  explicit Runtime(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace nudge::daemon

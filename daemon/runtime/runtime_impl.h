@@ -1,0 +1,57 @@
+// The inside of Runtime. Private to this folder.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+#include "daemon/runtime/runtime.h"
+
+namespace nudge::daemon {
+
+struct Runtime::Impl {
+  Impl(RuntimeOptions options_in, Store& store_in, Clock& clock_in, TimeMs floor, std::function<void(const Error&)> fatal_in);
+
+  Result<void> recover();
+  Result<void> replay_tail(std::uint64_t checkpoint, StoredStats& stats);
+  Shard& shard_of(std::uint8_t slot) { return *shards[slot % options.shards]; }
+  void publish(std::shared_ptr<const Plan> plan);
+  void start_sweep();
+  void checkpoint_loop();
+  Result<void> checkpoint_now();
+  void fail(const Error& error);
+
+  const RuntimeOptions options;
+  Store& store;
+  LogicalClock clock;
+  const std::function<void(const Error&)> fatal;
+  std::atomic<bool> failed{false};
+
+  Committer committer;
+  std::vector<std::unique_ptr<Shard>> shards;
+  PlanStore plans;
+  std::unique_ptr<Delivery> delivery;
+  std::unique_ptr<IdSource> ids;
+
+  std::atomic<std::uint64_t> queued_items{0};
+  std::atomic<std::uint64_t> queued_bytes{0};
+  std::atomic<std::uint64_t> checkpointed{0};
+  std::atomic<std::uint64_t> replayed{0};
+  std::atomic<TimeMs> reloaded_at{0};
+  std::atomic<std::uint32_t> sweeps{0};   // shards that are still sweeping
+  bool started = false, stopped = false;
+
+  mutable std::mutex plan_mutex;
+  std::shared_ptr<const Plan> plan;
+  std::shared_ptr<const IntakeSchema> schema;
+  std::mutex reload_mutex;
+
+  std::mutex loop_mutex;
+  std::condition_variable loop_wake;
+  bool ending = false;
+  std::thread checkpoint_thread;
+  std::mutex checkpoint_mutex;   // one at a time
+};
+
+}  // namespace nudge::daemon

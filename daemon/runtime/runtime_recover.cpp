@@ -1,0 +1,259 @@
+// Start and plans: recovery from checkpoint and log, activation and reload, the sweep, checkpoints.
+#include <future>
+
+#include "daemon/log/log.h"
+#include "daemon/runtime/log_block.h"
+#include "daemon/runtime/runtime_impl.h"
+
+namespace nudge::daemon {
+
+Result<std::unique_ptr<Runtime>> Runtime::open(RuntimeOptions options, Store& store, Clock& clock, std::function<void(const Error&)> fatal) {
+  if (options.shards == 0 || options.shards > kShardsMax) return nudge::fail(Code::invalid, "the number of shards must be between 1 and 64");
+  auto impl = std::make_unique<Impl>(std::move(options), store, clock, kAlways, std::move(fatal));
+  NUDGE_TRY(impl->recover());
+  return std::unique_ptr<Runtime>(new Runtime(std::move(impl)));
+}
+
+// States come back from their checkpoints when they are needed; here only what lies in the log after the checkpoint is stepped again.
+Result<void> Runtime::Impl::recover() {
+  NUDGE_TRY(plans.load());
+  if (plans.current() != 0) {
+    NUDGE_ASSIGN(const BoundPlan latest, plans.plan(plans.current()));
+    for (auto& shard : shards) shard->use_for_records(latest.plan);
+  }
+  StoredStats stats;
+  NUDGE_ASSIGN(const auto stats_bytes, store.get(Family::meta, kMetaStats));
+  if (stats_bytes) {
+    NUDGE_ASSIGN(stats, decode_stats(*stats_bytes));
+  }
+  std::uint64_t checkpoint = 0;
+  NUDGE_ASSIGN(const auto checkpoint_bytes, store.get(Family::meta, kMetaCheckpoint));
+  if (checkpoint_bytes) {
+    NUDGE_ASSIGN(checkpoint, decode_number(*checkpoint_bytes));
+  }
+  Desk desk;
+  NUDGE_ASSIGN(const auto desk_bytes, store.get(Family::meta, kMetaDesk));
+  if (desk_bytes) {
+    NUDGE_ASSIGN(desk, Desk::decode(*desk_bytes));
+  }
+  NUDGE_TRY(replay_tail(checkpoint, stats));
+  checkpointed = checkpoint;
+  clock.not_before(stats.latest);
+  committer.restore(std::move(stats), std::move(desk));
+  return {};
+}
+
+Result<void> Runtime::Impl::replay_tail(std::uint64_t checkpoint, StoredStats& stats) {
+  const std::uint64_t from = std::min(checkpoint, stats.sequence) + 1;
+  const std::uint64_t stats_from = stats.sequence;
+  std::optional<Error> error;
+  std::uint64_t entries = 0;
+  NUDGE_TRY(store.log_blocks(from, [&](std::uint64_t sequence, std::string_view bytes) {
+    Result<LogBlock> block = decode_block(bytes, BlockPart::units);
+    if (!block) {
+      error = std::move(block).error();
+      return false;
+    }
+    if (sequence > stats_from) {
+      stats.sums.add(block->stats);
+      stats.sequence = sequence;
+    }
+    if (sequence <= checkpoint) return true;
+    ++replayed;
+    for (const LogUnit& unit : block->units) {
+      Result<BoundPlan> bound = plans.plan(unit.plan);
+      if (!bound) {
+        error = std::move(bound).error();
+        return false;
+      }
+      Result<void> read = read_entries(unit.entries, [&](LogEntry& entry) {
+        ++entries;
+        stats.latest = std::max(stats.latest, entry.instant);
+        if (error) return;
+        if (Result<void> replay = shard_of(slot_of(entry.customer)).replay(entry, bound->plan); !replay) error = std::move(replay).error();
+      });
+      if (!read && !error) error = std::move(read).error();
+      if (error) return false;
+    }
+    return true;
+  }));
+  if (error) return std::unexpected(std::move(*error).prefixed("recovery"));
+  if (replayed.load() != 0) log::info("recovered from the log", {{"blocks", replayed.load()}, {"steps", entries}, {"checkpoint", checkpoint}});
+  return {};
+}
+
+// --- plans
+
+void Runtime::Impl::publish(std::shared_ptr<const Plan> next) {
+  // Shards first: whatever intake types by the new catalog must meet a shard that knows it.
+  if (started) {
+    for (auto& shard : shards) shard->set_plan(next);
+  }
+  const std::lock_guard lock(plan_mutex);
+  schema = std::make_shared<const IntakeSchema>(next->catalog);
+  plan = std::move(next);
+}
+
+Result<void> Runtime::use_stored_plan() {
+  NUDGE_ASSIGN(BoundPlan bound, impl_->plans.plan(impl_->plans.current()));
+  impl_->publish(bound.plan);
+  return {};
+}
+
+Result<PlanChange> Runtime::activate(const PlanSources& sources) {
+  Impl& impl = *impl_;
+  const std::lock_guard one_at_a_time(impl.reload_mutex);
+  PlanChange change;
+  BoundPlan current;
+  if (impl.plans.current() != 0) {
+    NUDGE_ASSIGN(current, impl.plans.plan(impl.plans.current()));
+  }
+  CompiledPlan compiled = compile_plan(sources, current.plan == nullptr ? nullptr : current.plan->catalog.get());
+  change.diagnostics = std::move(compiled.diagnostics);
+  change.error = std::move(compiled.error);
+  if (compiled.plan == nullptr || !change.accepted()) {
+    if (change.accepted()) change.error = "the rules could not be compiled";
+    return change;
+  }
+  if (current.plan != nullptr) {
+    std::string before, after;
+    current.plan->catalog->encode(before);
+    compiled.plan->catalog->encode(after);
+    change.sequence = current.plan->sequence;
+    if (before == after && current.plan->digest == compiled.plan->digest && current.sources.timezone == sources.timezone) {
+      if (plan() == nullptr) impl.publish(current.plan);
+      return change;
+    }
+  }
+  const TimeMs now = impl.clock.now();
+  std::shared_ptr<const Plan> bound;
+  if (impl.started) {
+    NUDGE_TRY(impl.committer.change_and_wait([&](CommitContext& c) { bound = impl.plans.bind(std::move(compiled.plan), sources, now, c.set); }));
+  } else {
+    WriteSet set;
+    bound = impl.plans.bind(std::move(compiled.plan), sources, now, set);
+    NUDGE_TRY(impl.store.commit(std::move(set)));
+  }
+  impl.plans.accept();
+  change.changed = true;
+  change.sequence = bound->sequence;
+  impl.reloaded_at = now;
+  impl.publish(bound);
+  if (impl.started) impl.start_sweep();
+  log::info("rules are in force", {{"plan", change.sequence}, {"rules", bound->rules.size()}, {"segments", bound->segments.size()}});
+  return change;
+}
+
+void Runtime::Impl::start_sweep() {
+  std::uint64_t sequence = 0;
+  {
+    const std::lock_guard lock(plan_mutex);
+    sequence = plan->sequence;
+  }
+  auto left = std::make_shared<std::atomic<std::uint32_t>>(options.shards);
+  sweeps += options.shards;
+  for (auto& shard : shards) {
+    shard->sweep([this, left, sequence] {
+      --sweeps;
+      if (left->fetch_sub(1) != 1) return;
+      committer.change([sequence](CommitContext& c) { c.set.put(Family::meta, kMetaSwept, encode_number(sequence)); });
+    });
+  }
+}
+
+// --- checkpoints
+
+void Runtime::Impl::checkpoint_loop() {
+  while (true) {
+    {
+      std::unique_lock lock(loop_mutex);
+      loop_wake.wait_for(lock, std::chrono::milliseconds(options.checkpoint_interval), [this] { return ending; });
+      if (ending) return;
+    }
+    if (failed) return;
+    if (Result<void> written = checkpoint_now(); !written) return;  // the committer has told
+  }
+}
+
+// Everything in blocks up to `upto` is in states that the shards write now; then the mark moves there.
+Result<void> Runtime::Impl::checkpoint_now() {
+  const std::lock_guard one_at_a_time(checkpoint_mutex);
+  const std::uint64_t upto = committer.last_block();
+  if (upto == checkpointed.load() || failed) return {};
+  auto left = std::make_shared<std::atomic<std::uint32_t>>(options.shards);
+  auto all = std::make_shared<std::promise<void>>();
+  std::future<void> written = all->get_future();
+  for (auto& shard : shards) {
+    shard->checkpoint([left, all] {
+      if (left->fetch_sub(1) == 1) all->set_value();
+    });
+  }
+  while (written.wait_for(std::chrono::milliseconds(100)) != std::future_status::ready) {
+    if (failed) return nudge::fail(Code::unavailable, "nudge stops");
+  }
+  NUDGE_TRY(committer.change_and_wait([upto](CommitContext& c) { c.set.put(Family::meta, kMetaCheckpoint, encode_number(upto)); }));
+  checkpointed = upto;
+  return {};
+}
+
+Result<void> Runtime::checkpoint() { return impl_->checkpoint_now(); }
+
+// --- quarantine
+
+void Runtime::replay_quarantined(std::uint64_t number, std::function<void(Result<Problem>)> done) {
+  Impl& impl = *impl_;
+  Result<std::optional<std::string>> bytes = impl.store.get(Family::quarantine, quarantine_key(number));
+  if (!bytes) return done(std::unexpected(std::move(bytes).error()));
+  if (!bytes->has_value()) return done(nudge::fail(Code::not_found, "there is no record " + std::to_string(number) + " in quarantine"));
+  Result<QuarantineRecord> record = decode_quarantine_record(**bytes);
+  if (!record) return done(std::unexpected(std::move(record).error()));
+  std::shared_ptr<const IntakeSchema> schema;
+  {
+    const std::lock_guard lock(impl.plan_mutex);
+    schema = impl.schema;
+  }
+  const auto length = static_cast<std::uint32_t>(record->raw.size());
+  record->raw.reserve(record->raw.size() + kIntakePadding);
+  Intake intake;
+  IntakeLine line;
+  // A document without a time happened when it came in, not now.
+  IntakeOptions options{record->at, impl.options.skew + (impl.clock.now() - record->at), record->import, record->customer, impl.ids.get()};
+  intake.read(*schema, record->raw, Span{0, length}, options, line);
+  if (line.problem.set()) return done(std::move(line.problem));
+  post_event(std::move(line.input), [&store = impl.store, number, done = std::move(done)](CommitContext& c, Receipt receipt) {
+    --c.delta[Counter::internal];
+    if (receipt == Receipt::conflict) {
+      c.after.push_back([done] { done(Problem{"conflict", "id", "an event with this id and other content is stored already"}); });
+      return;
+    }
+    const auto still = store.get(Family::quarantine, quarantine_key(number));
+    if (still && still->has_value()) {
+      c.set.erase(Family::quarantine, quarantine_key(number));
+      ++c.delta[Counter::quarantine_replayed];
+    }
+    c.after.push_back([done] { done(Problem{}); });
+  });
+}
+
+void Runtime::discard_quarantined(std::uint64_t number, std::string reason, std::function<void(Result<void>)> done) {
+  Impl& impl = *impl_;
+  Result<std::optional<std::string>> bytes = impl.store.get(Family::quarantine, quarantine_key(number));
+  if (!bytes) return done(std::unexpected(std::move(bytes).error()));
+  if (!bytes->has_value()) return done(nudge::fail(Code::not_found, "there is no record " + std::to_string(number) + " in quarantine"));
+  impl.committer.change(
+      [&store = impl.store, number, reason = std::move(reason), at = impl.clock.now()](CommitContext& c) {
+        const auto still = store.get(Family::quarantine, quarantine_key(number));
+        if (!still || !still->has_value()) return;
+        // Who gave what up, and why, stays on record.
+        std::string entry = "discarded quarantine record " + std::to_string(number) + ": " + reason + "\n" + **still;
+        c.set.put(Family::audit, quarantine_key(static_cast<std::uint64_t>(at)) + quarantine_key(number), entry);
+        c.set.erase(Family::quarantine, quarantine_key(number));
+        ++c.delta[Counter::quarantine_discarded];
+      },
+      [done = std::move(done)](const Error* failure) {
+        if (failure != nullptr) done(std::unexpected(*failure));
+        else done({});
+      });
+}
+
+}  // namespace nudge::daemon

@@ -1,0 +1,352 @@
+#include "daemon/runtime/shard.h"
+
+#include <algorithm>
+
+#include "daemon/runtime/committer.h"
+#include "daemon/store/keys.h"
+
+namespace nudge::daemon {
+namespace {
+
+constexpr std::uint32_t kNoItem = 0xffffffff;
+constexpr std::size_t kTimersPerTurn = 1024;
+
+// Inputs are typed by the catalog of their intake; a reload in between may have given their event type more fields.
+void fit_fields(const Catalog& catalog, Input& input) {
+  if (input.kind == InputKind::event && input.type < catalog.events.size()) input.fields.resize(catalog.events[input.type].fields.size());
+}
+
+}  // namespace
+
+Shard::Shard(ShardOptions options, Store& store, LogicalClock& clock, Committer& committer, std::function<void(Error)> failed)
+    : options_(options), store_(store), clock_(clock), committer_(committer), failed_(std::move(failed)) {
+  horizon_.fill(kAlways);
+  for (std::uint32_t slot = 0; slot < kSlots; ++slot) figures_.slots_owned += owns(static_cast<std::uint8_t>(slot)) ? 1 : 0;
+  figures_.slots_swept = figures_.slots_owned;
+}
+
+Shard::~Shard() { stop(); }
+
+void Shard::start(std::shared_ptr<const Plan> plan) {
+  plan_ = std::move(plan);
+  unit_ = std::make_unique<Unit>();
+  thread_ = std::thread([this] { run(); });
+}
+
+void Shard::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+void Shard::post(std::vector<Item> items) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (queue_.empty()) queue_ = std::move(items);
+    else std::move(items.begin(), items.end(), std::back_inserter(queue_));
+  }
+  wake_.notify_one();
+}
+
+void Shard::ask(std::function<void(Shard&)> question) {
+  {
+    const std::lock_guard lock(mutex_);
+    questions_.push_back(std::move(question));
+  }
+  wake_.notify_one();
+}
+
+void Shard::set_plan(std::shared_ptr<const Plan> plan) {
+  {
+    const std::lock_guard lock(mutex_);
+    next_plan_ = std::move(plan);
+  }
+  wake_.notify_one();
+}
+
+ShardFigures Shard::figures() const {
+  const std::lock_guard lock(mutex_);
+  ShardFigures figures = figures_;
+  figures.queued = queue_.size();
+  return figures;
+}
+
+void Shard::report() {
+  const std::lock_guard lock(mutex_);
+  figures_.customers_hot = cache_.size();
+  figures_.bytes = cache_.bytes();
+  figures_.dirty = cache_.dirty();
+  figures_.timers_hot = timers_.size();
+  figures_.next_due = timers_.next();
+  figures_.turned_at = clock_.now();
+  figures_.slots_swept = sweeping_ ? sweep_slot_ / options_.shards : figures_.slots_owned;
+  figures_.loads = loads_;
+  figures_.evictions = evictions_;
+}
+
+void Shard::fail_with(Error error) {
+  if (broken_) return;
+  broken_ = true;
+  failed_(std::move(error));
+}
+
+void Shard::run() {
+  while (true) {
+    wait_for_work();
+    if (!turn()) break;
+  }
+}
+
+// Sleeps until something was posted, a timer may be due, or it is time to look at the clock again.
+void Shard::wait_for_work() {
+  const bool busy = !deferred_.empty() || sweeping_ || !checkpoints_.empty();
+  std::chrono::milliseconds most = busy ? std::chrono::milliseconds(deferred_.empty() ? 0 : 1) : clock_.patience();
+  TimeMs due = timers_.next();
+  if (!cold_timers_.empty()) due = std::min(due, cold_timers_.top().due);
+  if (due != kNever) {
+    const TimeMs wait = due + 1 - clock_.now();
+    most = std::min(most, std::chrono::milliseconds(std::clamp<TimeMs>(wait, 0, 1000)));
+  }
+  std::unique_lock lock(mutex_);
+  wake_.wait_for(lock, most, [this] { return !queue_.empty() || !questions_.empty() || next_plan_ != nullptr || stopping_; });
+}
+
+// One turn of the loop; false when the shard is to end.
+bool Shard::turn() {
+  std::deque<std::function<void(Shard&)>> questions;
+  bool stopping = false;
+  items_ = std::move(deferred_);
+  deferred_.clear();
+  {
+    const std::lock_guard lock(mutex_);
+    if (next_plan_ != nullptr) plan_ = std::move(next_plan_);
+    next_plan_ = nullptr;
+    const std::size_t room = options_.items_per_drain > items_.size() ? options_.items_per_drain - items_.size() : 0;
+    if (queue_.size() <= room && items_.empty()) {
+      items_.swap(queue_);
+    } else {
+      const std::size_t take = std::min(room, queue_.size());
+      std::move(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(take), std::back_inserter(items_));
+      queue_.erase(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(take));
+    }
+    if (!questions_.empty()) {
+      questions.push_back(std::move(questions_.front()));
+      questions_.pop_front();
+    }
+    stopping = stopping_ && queue_.empty() && questions_.empty();
+  }
+  if (broken_) return !stopping;  // nothing is judged any more; requests end when the process does
+  const TimeMs now = clock_.now();
+  fire_timers(now);
+  take_in(now);
+  for (auto& question : questions) question(*this);
+  if (sweeping_) sweep_portion();
+  checkpoint_portion();
+  evict();
+  flush();
+  report();
+  return !(stopping && deferred_.empty() && items_.empty() && checkpoints_.empty());
+}
+
+void Shard::flush() {
+  if (unit_->empty()) return;
+  unit_->shard = options_.index;
+  unit_->number = unit_number_;
+  unit_->plan = plan_;
+  committer_.push(std::move(unit_));
+  unit_ = std::make_unique<Unit>();
+  ++unit_number_;
+}
+
+// --- intake
+
+void Shard::take_in(TimeMs now) {
+  if (items_.empty()) return;
+  touched_.clear();
+  missing_.clear();
+  for (std::uint32_t i = 0; i < items_.size(); ++i) {
+    Item& item = items_[i];
+    item.next = kNoItem;
+    CacheEntry* entry = cache_.find(item.slot, item.input.customer);
+    if (entry == nullptr) {
+      entry = cache_.add(item.slot, item.input.customer);
+      missing_.push_back(entry);
+    }
+    if (entry->first_item == kNoItem) {
+      entry->first_item = i;
+      touched_.push_back(entry);
+    } else {
+      items_[entry->last_item].next = i;
+    }
+    entry->last_item = i;
+  }
+  if (Result<void> loaded = load_many(missing_); !loaded) return fail_with(std::move(loaded).error());
+  for (CacheEntry* entry : touched_) {
+    cache_.touch(entry);
+    if (entry->state.known() && entry->state.clock >= now) {
+      for (std::uint32_t i = entry->first_item; i != kNoItem;) {
+        const std::uint32_t next = items_[i].next;
+        deferred_.push_back(std::move(items_[i]));
+        i = next;
+      }
+    } else {
+      step_customer(*entry, now);
+    }
+    entry->first_item = entry->last_item = kNoItem;
+  }
+  items_.clear();
+}
+
+void Shard::step_customer(CacheEntry& entry, TimeMs now) {
+  inputs_.clear();
+  receipts_.clear();
+  for (std::uint32_t i = entry.first_item; i != kNoItem; i = items_[i].next) {
+    fit_fields(*plan_->catalog, items_[i].input);
+    inputs_.push_back(std::move(items_[i].input));
+  }
+  Effects effects;
+  engine_.step(*plan_, entry.state, inputs_, now, receipts_, effects);
+  stored_.clear();
+  std::size_t n = 0;
+  for (std::uint32_t i = entry.first_item; i != kNoItem; i = items_[i].next, ++n) {
+    if (receipts_[n] == Receipt::stored) stored_.push_back(&inputs_[n]);
+    finish_item(items_[i], receipts_[n]);
+  }
+  append_entry(unit_->entries, EntryKind::step, entry.state.id, now, stored_);
+  unit_->latest = std::max(unit_->latest, now);
+  changed(entry, std::move(effects));
+}
+
+void Shard::finish_item(Item& item, Receipt receipt) {
+  StatsDelta& delta = unit_->delta;
+  ++delta[Counter::received];
+  ++unit_->items;
+  switch (receipt) {
+    case Receipt::stored: ++delta[Counter::stored]; break;
+    case Receipt::duplicate: ++delta[Counter::duplicate]; break;
+    case Receipt::conflict: ++delta[Counter::conflict]; break;
+  }
+  if (item.attachment != nullptr) {
+    unit_->changes.push_back([attachment = std::shared_ptr<Attachment>(std::move(item.attachment)), receipt](CommitContext& c) { (*attachment)(c, receipt); });
+  }
+  if (item.job == nullptr) {
+    ++delta[Counter::internal];
+    return;
+  }
+  Job& job = *item.job;
+  LineResult& result = job.results[item.line];
+  if (receipt == Receipt::conflict) {
+    result.outcome = LineOutcome::conflict;
+    result.problem = std::make_unique<Problem>(
+        Problem{"conflict", "id", "an event with this id and other content is stored already; the first is kept. Give the new one an id of its own"});
+    if (!job.single) {  // the sender of one event is told; in a batch nobody may be looking
+      const Span span = job.spans[item.line];
+      SetAside aside;
+      aside.record = {0, clock_.now(), job.import, job.customer, result.problem->code, result.problem->field, result.problem->reason,
+                      job.body.substr(span.offset, span.length)};
+      aside.job = &job;
+      aside.line = item.line;
+      unit_->aside.push_back(std::move(aside));
+    }
+  } else {
+    result.outcome = receipt == Receipt::stored ? LineOutcome::stored : LineOutcome::duplicate;
+  }
+  if (!unit_->jobs.empty() && unit_->jobs.back().first == &job) ++unit_->jobs.back().second;
+  else unit_->jobs.emplace_back(&job, 1);
+}
+
+// Bookkeeping after anything that changed a state.
+void Shard::changed(CacheEntry& entry, Effects&& effects) {
+  entry.unit = unit_number_;
+  cache_.set_dirty(&entry, generation_);
+  cache_.measure(&entry);
+  timers_.set(&entry, Engine::next_due(entry.state));
+  if (effects.edges.empty() && effects.decisions.empty() && effects.actions.empty()) return;
+  unit_->delta.add_edges(effects.edges);
+  if (!effects.decisions.empty() || !effects.actions.empty()) unit_->effects.push_back(std::move(effects));
+}
+
+// --- timers
+
+void Shard::fire_timers(TimeMs now) {
+  refill_cold_timers(now);
+  for (std::size_t fired = 0; fired < kTimersPerTurn; ++fired) {
+    const TimeMs hot = timers_.next();
+    const TimeMs cold = cold_timers_.empty() ? kNever : cold_timers_.top().due;
+    if (std::min(hot, cold) >= now) return;  // never early: due means before now
+    if (cold <= hot) {
+      const std::string customer = cold_timers_.top().customer;
+      cold_timers_.pop();
+      load(slot_of(customer), customer, false);  // now it is in the heap of the hot ones, if it is still due
+      if (broken_) return;
+      continue;
+    }
+    advance_entry(*timers_.top(), now);
+  }
+}
+
+void Shard::advance_entry(CacheEntry& entry, TimeMs now) {
+  Effects effects;
+  engine_.advance(*plan_, entry.state, now, effects);
+  append_entry(unit_->entries, EntryKind::advance, entry.state.id, now, {});
+  unit_->latest = std::max(unit_->latest, now);
+  ++unit_->delta[Counter::timers];
+  cache_.touch(&entry);
+  changed(entry, std::move(effects));
+}
+
+// Reads the timer rows of customers that are not in memory a minute ahead.
+void Shard::refill_cold_timers(TimeMs now) {
+  if (now < next_refill_) return;
+  const TimeMs until = now + kMinute;
+  next_refill_ = now + kMinute / 2;
+  for (std::uint32_t slot = 0; slot < kSlots; ++slot) {
+    if (!owns(static_cast<std::uint8_t>(slot))) continue;
+    const std::string from = timer_key(static_cast<std::uint8_t>(slot), horizon_[slot], "");
+    const std::string to = timer_key(static_cast<std::uint8_t>(slot), until, "");
+    Result<void> scanned = store_.scan(Family::timer, from, to, [&](std::string_view key, std::string_view) {
+      std::optional<TimerKey> timer = parse_timer_key(key);
+      if (timer && cache_.find(timer->slot, timer->customer) == nullptr) cold_timers_.push({timer->due_ms, std::move(timer->customer)});
+      return true;
+    });
+    if (!scanned) return fail_with(std::move(scanned).error());
+    horizon_[slot] = until;
+  }
+}
+
+// --- plan
+
+void Shard::reconcile_entry(CacheEntry& entry) {
+  if (!entry.state.known() || entry.state.plan == plan_->sequence) return;
+  Effects effects;
+  engine_.reconcile(*plan_, entry.state, effects);
+  append_entry(unit_->entries, EntryKind::reconcile, entry.state.id, entry.state.clock, {});
+  changed(entry, std::move(effects));
+}
+
+Result<void> Shard::replay(LogEntry& entry, const std::shared_ptr<const Plan>& plan) {
+  CacheEntry* cached = load(slot_of(entry.customer), entry.customer, true);
+  if (cached == nullptr) return fail(Code::corrupt, "the record of customer `" + entry.customer + "` is damaged");
+  CustomerState& state = cached->state;
+  if (state.plan > plan->sequence) return {};  // the checkpoint is ahead of this entry
+  Effects effects;
+  switch (entry.kind) {
+    case EntryKind::step:
+      if (state.known() && state.clock >= entry.instant) return {};
+      for (Input& input : entry.inputs) fit_fields(*plan->catalog, input);
+      receipts_.clear();
+      engine_.step(*plan, state, entry.inputs, entry.instant, receipts_, effects);
+      break;
+    case EntryKind::advance: engine_.advance(*plan, state, entry.instant, effects); break;
+    case EntryKind::reconcile: engine_.reconcile(*plan, state, effects); break;
+  }
+  cache_.set_dirty(cached, generation_);
+  cache_.measure(cached);
+  timers_.set(cached, Engine::next_due(state));
+  return {};
+}
+
+}  // namespace nudge::daemon

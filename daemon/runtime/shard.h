@@ -1,0 +1,167 @@
+// A shard: one thread that owns a part of the customers (law 5). It takes inputs in, fires timers, answers questions about its customers, and
+// hands everything that must reach the disk to the committer as units, in order.
+//
+// Thread-safety: post(), ask(), set_plan(), checkpoint(), sweep(), stop() and figures() from any thread; replay() before start(). Everything
+// under "shard thread" only from there.
+#pragma once
+
+#include <array>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <queue>
+#include <span>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "daemon/runtime/clock.h"
+#include "daemon/runtime/log_block.h"
+#include "daemon/runtime/state_cache.h"
+#include "daemon/runtime/unit.h"
+
+namespace nudge::daemon {
+
+class Committer;
+
+struct ShardOptions {
+  std::uint32_t index = 0;
+  std::uint32_t shards = 1;             // slot s belongs to shard s % shards
+  std::size_t memory_bytes = 256U << 20;
+  std::size_t items_per_drain = 4096;
+  std::size_t portion_bytes = 256U << 10;  // of checkpointed states in one unit
+};
+
+// For the status page; all as of the last turn of the shard's loop.
+struct ShardFigures {
+  std::uint64_t customers_hot = 0;
+  std::uint64_t bytes = 0;
+  std::uint64_t dirty = 0;
+  std::uint64_t queued = 0;
+  std::uint64_t timers_hot = 0;
+  TimeMs next_due = kNever;
+  TimeMs turned_at = 0;
+  std::uint64_t slots_swept = 0;       // of slots_owned
+  std::uint64_t slots_owned = 0;
+  std::uint64_t loads = 0;
+  std::uint64_t evictions = 0;
+};
+
+class Shard {
+ public:
+  // `failed` is told once when the shard can't go on (a damaged record); the process is expected to stop.
+  Shard(ShardOptions options, Store& store, LogicalClock& clock, Committer& committer, std::function<void(Error)> failed);
+  ~Shard();
+
+  // Before replay(): the newest plan there is. Its catalog reads every record, whatever plan an entry was decided under.
+  void use_for_records(std::shared_ptr<const Plan> newest) { plan_ = std::move(newest); }
+  // Recovery, before start(): steps one entry of the log again unless the state has it already.
+  Result<void> replay(LogEntry& entry, const std::shared_ptr<const Plan>& plan);
+  void start(std::shared_ptr<const Plan> plan);
+  // Finishes what was posted and ends the thread.
+  void stop();
+
+  void post(std::vector<Item> items);
+  // Runs `question` on the shard's thread between two drains.
+  void ask(std::function<void(Shard&)> question);
+  // The plan to use from the next drain on.
+  void set_plan(std::shared_ptr<const Plan> plan);
+  // Writes every state that has changed before this call; `done` runs on the committer's thread once they are committed.
+  void checkpoint(std::function<void()> done);
+  // Brings all customers to the current plan in portions; `done` as above.
+  void sweep(std::function<void()> done);
+  ShardFigures figures() const;
+
+  // --- shard thread ---
+  const Plan& plan() const { return *plan_; }
+  std::shared_ptr<const Plan> plan_pointer() const { return plan_; }
+  Engine& engine() { return engine_; }
+  TimeMs now() { return clock_.now(); }
+  std::uint32_t index() const { return options_.index; }
+  bool owns(std::uint8_t slot) const { return slot % options_.shards == options_.index; }
+  // The customer's state, brought to the current plan; null when never heard of.
+  const CustomerState* customer(std::string_view id);
+  // Every customer of a slot, hot or cold, in no order. Cold ones are decoded and not kept.
+  Result<void> each_customer(std::uint8_t slot, const std::function<void(const CustomerState&)>& each);
+
+ private:
+  struct ColdTimer {
+    TimeMs due;
+    std::string customer;
+    bool operator<(const ColdTimer& other) const { return due > other.due || (due == other.due && customer > other.customer); }
+  };
+  struct Checkpoint {
+    std::uint64_t generation;
+    std::function<void()> done;
+  };
+
+  void run();
+  void wait_for_work();
+  bool turn();
+  void take_in(TimeMs now);
+  void step_customer(CacheEntry& entry, TimeMs now);
+  void finish_item(Item& item, Receipt receipt);
+  void fire_timers(TimeMs now);
+  void refill_cold_timers(TimeMs now);
+  void advance_entry(CacheEntry& entry, TimeMs now);
+  void reconcile_entry(CacheEntry& entry);
+  void changed(CacheEntry& entry, Effects&& effects);
+  void checkpoint_portion();
+  void sweep_portion();
+  void evict();
+  void write_state(CacheEntry& entry);
+  void flush();
+  void report();
+
+  CacheEntry* load(std::uint8_t slot, std::string_view customer, bool create);
+  Result<void> load_many(std::span<CacheEntry* const> entries);
+  Result<void> fill(CacheEntry& entry, const std::optional<std::string>& record);
+  void fail_with(Error error);
+
+  const ShardOptions options_;
+  Store& store_;
+  LogicalClock& clock_;
+  Committer& committer_;
+  const std::function<void(Error)> failed_;
+
+  // Shard thread only.
+  std::shared_ptr<const Plan> plan_;
+  Engine engine_;
+  StateCache cache_;
+  TimerHeap<CacheEntry> timers_;
+  std::priority_queue<ColdTimer> cold_timers_;
+  std::array<TimeMs, kSlots> horizon_{};       // cold timers of the slot are in cold_timers_ up to here
+  TimeMs next_refill_ = kAlways;
+  std::vector<Item> items_;                    // of the drain under way
+  std::vector<Item> deferred_;                 // for customers that were judged in this millisecond already
+  std::vector<CacheEntry*> touched_, missing_;
+  std::vector<Input> inputs_;
+  std::vector<Receipt> receipts_;
+  std::vector<const Input*> stored_;
+  Effects effects_;
+  std::unique_ptr<Unit> unit_;
+  std::uint64_t unit_number_ = 0;
+  std::uint64_t generation_ = 1;
+  std::deque<Checkpoint> checkpoints_;
+  bool sweeping_ = false;
+  std::uint32_t sweep_slot_ = 0;
+  std::string sweep_cursor_;
+  std::vector<std::function<void()>> sweep_done_;
+  std::uint64_t loads_ = 0, evictions_ = 0;
+  bool broken_ = false;
+
+  // Guarded by mutex_.
+  mutable std::mutex mutex_;
+  std::condition_variable wake_;
+  std::vector<Item> queue_;
+  std::deque<std::function<void(Shard&)>> questions_;
+  std::shared_ptr<const Plan> next_plan_;
+  bool stopping_ = false;
+  ShardFigures figures_;
+
+  std::thread thread_;
+};
+
+}  // namespace nudge::daemon

@@ -1,0 +1,138 @@
+#include "daemon/runtime/stats.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace nudge::daemon {
+
+std::string_view counter_name(Counter c) {
+  static constexpr std::array<std::string_view, kCounters> kNames{
+      "received",  "stored",   "duplicate", "conflict", "quarantined", "internal", "quarantine_in", "quarantine_replayed", "quarantine_discarded",
+      "decisions", "fired",    "held",      "actions",  "waiting",     "in_flight", "retrying",     "unknown",             "accepted",
+      "dead",      "discarded", "cancelled", "tasks",   "tasks_open",  "tasks_done", "tasks_overdue", "timers",            "attempts"};
+  return kNames[static_cast<std::size_t>(c)];
+}
+
+std::int64_t RuleStats::held_total() const { return std::accumulate(held.begin(), held.end(), std::int64_t{0}); }
+
+void StatsDelta::add_edges(const std::vector<Edge>& edges) {
+  for (const Edge& edge : edges) {
+    RootStats& root = roots[edge.root];
+    root.members += edge.entered ? 1 : -1;
+    (edge.entered ? root.entered : root.left) += 1;
+  }
+}
+
+void StatsDelta::add_decision(const Decision& d) {
+  RuleStats& rule = rules[d.rule_id];
+  ++(*this)[Counter::decisions];
+  if (d.fired) {
+    ++(*this)[Counter::fired];
+    ++rule.fired;
+    rule.last_fired = std::max(rule.last_fired, d.at);
+  } else {
+    ++(*this)[Counter::held];
+    const auto reason = static_cast<std::size_t>(d.held);
+    ++rule.held[reason < kHeldReasons ? reason : 0];
+    if (d.held == Held::render) {
+      rule.last_error = d.detail;
+      rule.last_error_at = d.at;
+    }
+  }
+}
+
+void StatsDelta::add(const StatsDelta& other) {
+  for (std::size_t i = 0; i < kCounters; ++i) counters[i] += other.counters[i];
+  for (const auto& [id, theirs] : other.rules) {
+    RuleStats& ours = rules[id];
+    ours.fired += theirs.fired;
+    for (std::size_t i = 0; i < kHeldReasons; ++i) ours.held[i] += theirs.held[i];
+    ours.actions += theirs.actions;
+    ours.accepted += theirs.accepted;
+    ours.failed += theirs.failed;
+    ours.last_fired = std::max(ours.last_fired, theirs.last_fired);
+    if (theirs.last_error_at != kAlways && theirs.last_error_at >= ours.last_error_at) {
+      ours.last_error = theirs.last_error;
+      ours.last_error_at = theirs.last_error_at;
+    }
+  }
+  for (const auto& [id, theirs] : other.roots) {
+    RootStats& ours = roots[id];
+    ours.members += theirs.members;
+    ours.entered += theirs.entered;
+    ours.left += theirs.left;
+  }
+}
+
+bool StatsDelta::empty() const {
+  return rules.empty() && roots.empty() && std::all_of(counters.begin(), counters.end(), [](std::int64_t v) { return v == 0; });
+}
+
+void StatsDelta::encode(Writer& out) const {
+  out.varint(static_cast<std::uint64_t>(std::count_if(counters.begin(), counters.end(), [](std::int64_t v) { return v != 0; })));
+  for (std::size_t i = 0; i < kCounters; ++i) {
+    if (counters[i] == 0) continue;
+    out.u8(static_cast<std::uint8_t>(i));
+    out.svarint(counters[i]);
+  }
+  out.varint(rules.size());
+  for (const auto& [id, rule] : rules) {
+    out.varint(id);
+    out.svarint(rule.fired);
+    for (const std::int64_t n : rule.held) out.svarint(n);
+    out.svarint(rule.actions);
+    out.svarint(rule.accepted);
+    out.svarint(rule.failed);
+    out.fixed64(static_cast<std::uint64_t>(rule.last_fired));
+    out.fixed64(static_cast<std::uint64_t>(rule.last_error_at));
+    out.string(rule.last_error);
+  }
+  out.varint(roots.size());
+  for (const auto& [id, root] : roots) {
+    out.varint(id);
+    out.svarint(root.members);
+    out.svarint(root.entered);
+    out.svarint(root.left);
+  }
+}
+
+bool StatsDelta::decode(Reader& in) {
+  *this = StatsDelta();
+  for (std::uint64_t n = in.varint(); n > 0 && !in.bad(); --n) {
+    const std::uint8_t i = in.u8();
+    const std::int64_t v = in.svarint();
+    if (i >= kCounters) return false;
+    counters[i] = v;
+  }
+  for (std::uint64_t n = in.varint(); n > 0 && !in.bad(); --n) {
+    RuleStats& rule = rules[static_cast<RuleId>(in.varint())];
+    rule.fired = in.svarint();
+    for (std::int64_t& held : rule.held) held = in.svarint();
+    rule.actions = in.svarint();
+    rule.accepted = in.svarint();
+    rule.failed = in.svarint();
+    rule.last_fired = static_cast<TimeMs>(in.fixed64());
+    rule.last_error_at = static_cast<TimeMs>(in.fixed64());
+    rule.last_error = in.string();
+  }
+  for (std::uint64_t n = in.varint(); n > 0 && !in.bad(); --n) {
+    RootStats& root = roots[static_cast<RootId>(in.varint())];
+    root.members = in.svarint();
+    root.entered = in.svarint();
+    root.left = in.svarint();
+  }
+  return !in.bad();
+}
+
+std::vector<Balance> balances(const StatsDelta& s) {
+  using enum Counter;
+  return {
+      {"received = stored + duplicate + conflict + quarantined", s[received], s[stored] + s[duplicate] + s[conflict] + s[quarantined]},
+      {"decisions = fired + held", s[decisions], s[fired] + s[held]},
+      {"actions = waiting + in_flight + retrying + unknown + accepted + dead + discarded + cancelled", s[actions],
+       s[waiting] + s[in_flight] + s[retrying] + s[unknown] + s[accepted] + s[dead] + s[discarded] + s[cancelled]},
+      {"tasks = open + done", s[tasks], s[tasks_open] + s[tasks_done]},
+  };
+}
+
+}  // namespace nudge::daemon

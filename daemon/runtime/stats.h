@@ -1,0 +1,100 @@
+// The counters that must add up (law 7), by data directory, rule and segment.
+//
+// Every commit writes its difference (StatsDelta) into its log block; the sums are stored now and then and brought up to date from the blocks
+// after them, so they survive a restart to the last commit. Plain data; the committer owns the live Stats and guards it.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/core/effects.h"
+
+namespace nudge::daemon {
+
+// Numbers are stored: append only.
+enum class Counter : std::uint8_t {
+  received = 0,       // = stored + duplicate + conflict + quarantined
+  stored = 1,
+  duplicate = 2,
+  conflict = 3,
+  quarantined = 4,
+  internal = 5,       // of the received: events that nudge made itself
+  quarantine_in = 6,  // records; = open + replayed + discarded
+  quarantine_replayed = 7,
+  quarantine_discarded = 8,
+  decisions = 9,      // = fired + held
+  fired = 10,
+  held = 11,
+  actions = 12,       // = the eight below
+  waiting = 13,       // not tried yet
+  in_flight = 14,
+  retrying = 15,      // tried, will be tried again
+  unknown = 16,       // may have arrived; waits for a person
+  accepted = 17,
+  dead = 18,
+  discarded = 19,
+  cancelled = 20,     // expired or no longer wanted before it was sent
+  tasks = 21,         // = tasks_open + tasks_done
+  tasks_open = 22,
+  tasks_done = 23,
+  tasks_overdue = 24,
+  timers = 25,        // boundaries that fell due
+  attempts = 26,      // handed to a connector
+  count_ = 27,
+};
+inline constexpr std::size_t kCounters = static_cast<std::size_t>(Counter::count_);
+std::string_view counter_name(Counter c);
+
+inline constexpr std::size_t kHeldReasons = 10;
+
+struct RuleStats {
+  std::int64_t fired = 0;
+  std::array<std::int64_t, kHeldReasons> held{};
+  std::int64_t actions = 0;
+  std::int64_t accepted = 0;
+  std::int64_t failed = 0;       // actions that died
+  TimeMs last_fired = kAlways;
+  TimeMs last_error_at = kAlways;
+  std::string last_error;
+  std::int64_t held_total() const;
+  friend bool operator==(const RuleStats&, const RuleStats&) = default;
+};
+
+struct RootStats {
+  std::int64_t members = 0;
+  std::int64_t entered = 0;
+  std::int64_t left = 0;
+  friend bool operator==(const RootStats&, const RootStats&) = default;
+};
+
+// A difference, and also a sum: adding two gives the third.
+struct StatsDelta {
+  std::array<std::int64_t, kCounters> counters{};
+  std::map<RuleId, RuleStats> rules;
+  std::map<RootId, RootStats> roots;
+
+  std::int64_t& operator[](Counter c) { return counters[static_cast<std::size_t>(c)]; }
+  std::int64_t operator[](Counter c) const { return counters[static_cast<std::size_t>(c)]; }
+  void add_edges(const std::vector<Edge>& edges);
+  void add_decision(const Decision& d);
+  void add(const StatsDelta& other);
+  bool empty() const;
+  void encode(Writer& out) const;
+  bool decode(Reader& in);
+  friend bool operator==(const StatsDelta&, const StatsDelta&) = default;
+};
+
+// One equation that must hold; `missing` is left − right.
+struct Balance {
+  std::string name;
+  std::int64_t left = 0;
+  std::int64_t right = 0;
+  bool holds() const { return left == right; }
+};
+std::vector<Balance> balances(const StatsDelta& stats);
+
+}  // namespace nudge::daemon
