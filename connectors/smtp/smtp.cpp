@@ -3,6 +3,7 @@
 #include <curl/curl.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <stdexcept>
 
@@ -75,6 +76,7 @@ struct Talk {
   std::size_t sent = 0;
   bool needs_auth = false, authenticated = false, ended = false, refused = false;
   std::string last_line;
+  std::chrono::steady_clock::time_point deadline, answered_at = std::chrono::steady_clock::time_point::max();
 };
 
 std::size_t on_reply(char* data, std::size_t size, std::size_t count, void* user) {
@@ -82,7 +84,9 @@ std::size_t on_reply(char* data, std::size_t size, std::size_t count, void* user
   std::string_view line(data, size * count);
   if (line.starts_with("235")) talk.authenticated = true;
   while (!line.empty() && (line.back() == '\n' || line.back() == '\r')) line.remove_suffix(1);
-  if (!line.empty()) talk.last_line = line.substr(0, 400);
+  if (!line.empty() && !line.starts_with("221")) talk.last_line = line.substr(0, 400);  // 221 answers QUIT: not about the message
+  if (talk.sent == talk.message->size() && !line.starts_with("354"))
+    talk.answered_at = std::min(talk.answered_at, std::chrono::steady_clock::now());
   return size * count;
 }
 
@@ -98,6 +102,13 @@ std::size_t on_upload(char* room, std::size_t size, std::size_t count, void* use
   talk.sent += part;
   if (part == 0) talk.ended = true;
   return part;
+}
+
+// libcurl waits up to two minutes for the answer to its QUIT, whatever the timeout: it must not hold up an outcome that is known.
+int on_progress(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
+  const auto& talk = *static_cast<const Talk*>(user);
+  const auto now = std::chrono::steady_clock::now();
+  return now > talk.deadline || (talk.answered_at < now && now - talk.answered_at > std::chrono::milliseconds(500)) ? 1 : 0;
 }
 
 // "250 2.0.0 Ok: queued as ABC" -> the words after the code; servers put their queue id there.
@@ -144,7 +155,9 @@ SmtpConversation Smtp::talk(const std::string& recipient, const std::string& mes
     out.curl_code = CURLE_OUT_OF_MEMORY;
     return out;
   }
-  Talk talk{.message = &message, .needs_auth = !username_.empty()};
+  Talk talk{.message = &message,
+            .needs_auth = !username_.empty(),
+            .deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout_ms)};
   char error[CURL_ERROR_SIZE] = {};
   curl_slist* recipients = curl_slist_append(nullptr, recipient.c_str());
   curl_easy_setopt(curl, CURLOPT_URL, url_.c_str());
@@ -169,6 +182,10 @@ SmtpConversation Smtp::talk(const std::string& recipient, const std::string& mes
   curl_easy_setopt(curl, CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(message.size()));
   curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_reply);
   curl_easy_setopt(curl, CURLOPT_HEADERDATA, &talk);
+  curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+  curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
+  curl_easy_setopt(curl, CURLOPT_XFERINFODATA, &talk);
+  curl_easy_setopt(curl, CURLOPT_FORBID_REUSE, 1L);  // QUIT inside perform, where on_progress watches
   curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(connect_timeout_ms_));
   curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, static_cast<long>(timeout_ms));
   out.curl_code = static_cast<int>(curl_easy_perform(curl));
@@ -230,7 +247,8 @@ Outcome Smtp::deliver(const sdk::Request& request) {
     return Outcome::refused("the action id can't stand in a Message-ID");
   email.message_id = std::string(request.action_id) + "@" + message_id_domain_;
   email.date_ms = request.created_ms;
-  const std::int64_t timeout = attempt_ms(timeout_ms_, request.deadline_ms, host_.now_ms());
+  std::int64_t timeout = attempt_ms(timeout_ms_, request.deadline_ms, host_.now_ms());
+  if (timeout > 3'000) timeout -= 1'000;  // libcurl looks at on_progress once a second
   Outcome outcome = smtp_outcome(talk("<" + to->address + ">", build_message(email), timeout), request.attempt);
   if (outcome.status == sdk::Status::accepted && outcome.provider_ref.empty()) outcome.provider_ref = email.message_id;
   return outcome;
