@@ -1,0 +1,336 @@
+#include "tests/simulation/reference/simulator.h"
+
+#include <algorithm>
+
+#include "tests/simulation/reference/boundaries.h"
+
+namespace nudge::reference {
+
+namespace {
+
+std::string edge_text(std::uint32_t segment, bool entered, bool silent) {
+  return std::string(entered ? "enters" : "leaves") + " segment-" + std::to_string(segment) + (silent ? " silently" : "");
+}
+
+std::string key_text(const Value& key) { return key.missing() ? "" : to_json(key.view()) + "#" + std::to_string(static_cast<int>(key.kind)); }
+
+}  // namespace
+
+std::string cause_text(Trigger::Kind kind, const std::string& row) {
+  switch (kind) {
+    case Trigger::Kind::event: return "event " + row;
+    case Trigger::Kind::enters: return "enters";
+    case Trigger::Kind::leaves: return "leaves";
+    default: return "change";
+  }
+}
+
+bool same_inputs(const Input& a, const Input& b) {
+  if (a.kind != b.kind || a.time != b.time || a.id != b.id) return false;
+  switch (a.kind) {
+    case InputKind::event: return a.type == b.type && a.fields == b.fields;
+    case InputKind::tag: return a.tag == b.tag && a.tag_removed == b.tag_removed && a.tag_expires == b.tag_expires;
+    case InputKind::attributes: return a.attributes == b.attributes;
+  }
+  return false;
+}
+
+const Input* Simulator::find(const std::string& id) const {
+  for (const Input& input : facts_) {
+    if (input.id == id) return &input;
+  }
+  return nullptr;
+}
+
+const Rule* Simulator::rule_named(const std::string& name) const {
+  for (const Rule& rule : all_->rules) {
+    if (rule.name == name) return &rule;
+  }
+  return nullptr;
+}
+
+bool Simulator::holds(const ConditionRef& condition, const Cause& cause, TimeMs now, const Input* row) const {
+  if (!condition) return true;
+  Moment at;
+  at.now = now;
+  at.horizon = now;
+  if (cause.kind == Trigger::Kind::event) at.trigger = find(cause.row);
+  if (!cause.key.missing()) at.key = &cause.key;
+  return Oracle(*all_, facts_).truth(condition, at, row);
+}
+
+void Simulator::judge(TimeMs now, const std::vector<std::string>& new_rows, const std::vector<Change>& changes, bool silent) {
+  const Oracle oracle(*all_, facts_);
+  Moment at;
+  at.now = now;
+  at.horizon = now;
+  std::vector<std::pair<std::uint32_t, bool>> flipped;
+  for (std::uint32_t s = 0; s < all_->segments.size(); ++s) {
+    const bool truth = oracle.truth(all_->segments[s], at);
+    if (truth == members_.contains(s)) continue;
+    if (truth) members_.insert(s);
+    else members_.erase(s);
+    say(now, edge_text(s, truth, silent));
+    if (!silent) flipped.emplace_back(s, truth);
+    if (truth) continue;
+    std::erase_if(waits_, [&](const Wait& w) {
+      const Rule* rule = rule_named(w.rule);
+      return w.holding && rule != nullptr && rule->trigger == Trigger::Kind::enters && rule->segment == s;
+    });
+  }
+  if (!silent) {
+    std::vector<const Rule*> order;
+    for (const Rule& rule : all_->rules) order.push_back(&rule);
+    std::ranges::sort(order, [](const Rule* a, const Rule* b) { return a->priority != b->priority ? a->priority > b->priority : a->name < b->name; });
+    for (const Rule* rule : order) {
+      for (Candidate& c : candidates(*rule, now, new_rows, changes, flipped)) consider(*rule, std::move(c), now);
+    }
+  }
+  run_due(now);
+  judged_ = now;
+}
+
+std::vector<Simulator::Candidate> Simulator::candidates(const Rule& rule, TimeMs now, const std::vector<std::string>& new_rows,
+                                                        const std::vector<Change>& changes,
+                                                        const std::vector<std::pair<std::uint32_t, bool>>& flipped) const {
+  std::vector<Candidate> result;
+  const auto listed = [](const std::vector<Value>& values, const Value& v) {
+    return values.empty() || std::ranges::any_of(values, [&](const Value& each) { return equal(each, v); });
+  };
+  Candidate c;
+  c.cause.kind = rule.trigger;
+  c.cause.at = now;
+  switch (rule.trigger) {
+    case Trigger::Kind::event:
+      for (const std::string& id : new_rows) {
+        const Input* row = find(id);
+        if (row->type != rule.event) continue;
+        c.cause.row = id;
+        c.happened = c.row_time = row->time;
+        result.push_back(c);
+      }
+      std::ranges::sort(result, [](const Candidate& a, const Candidate& b) {
+        return a.row_time != b.row_time ? a.row_time < b.row_time : a.cause.row < b.cause.row;
+      });
+      break;
+    case Trigger::Kind::enters:
+    case Trigger::Kind::leaves:
+      c.happened = now;
+      for (const auto& [segment, entered] : flipped) {
+        if (segment == rule.segment && entered == (rule.trigger == Trigger::Kind::enters)) result.push_back(c);
+      }
+      break;
+    case Trigger::Kind::attribute_changes:
+      for (const Change& change : changes) {
+        if (change.attribute != rule.attribute || !listed(rule.to, change.to) || !listed(rule.from, change.from)) continue;
+        c.happened = change.since;
+        result.push_back(c);
+      }
+      break;
+    default: break;
+  }
+  return result;
+}
+
+void Simulator::consider(const Rule& rule, Candidate c, TimeMs now) {
+  if (rule.state == RuleState::draft || rule.state == RuleState::paused) return;
+  const bool ages = rule.trigger == Trigger::Kind::event || rule.trigger == Trigger::Kind::attribute_changes;
+  if (ages && now - c.happened >= rule.max_age) return;
+  if (rule.trigger == Trigger::Kind::event) {
+    const Input* row = find(c.cause.row);
+    if (rule.same != kNoField) {
+      c.cause.key = rule.same < row->fields.size() ? row->fields[rule.same] : Value();
+      if (c.cause.key.missing()) return;
+    }
+    if (rule.where && !holds(rule.where, c.cause, now, row)) return;
+  }
+  if (!holds(rule.condition, c.cause, now)) return;
+  if (rule.trigger == Trigger::Kind::enters && rule.hold_for > 0) {
+    waits_.push_back({rule.name, 0, true, now + rule.hold_for, c.cause});
+    return;
+  }
+  fire(rule, c.cause, now);
+}
+
+void Simulator::fire(const Rule& rule, const Cause& cause, TimeMs now) {
+  const std::string what = rule.name + " by " + cause_text(cause.kind, cause.row);
+  if (rule.rollout == 0) {
+    say(now, "held rollout: " + what);
+    return;
+  }
+  if (rule.once_per > 0 || rule.once_ever) {
+    const std::string key = rule.name + "\n" + key_text(cause.key);
+    const auto last = fired_.find(key);
+    if (last != fired_.end() && (rule.once_ever || now - last->second < rule.once_per)) {
+      say(now, "held once_per: " + what);
+      return;
+    }
+    fired_[key] = now;
+  }
+  if (rule.holdout == 100) {
+    say(now, "held holdout: " + what);
+    return;
+  }
+  if (rule.state == RuleState::shadow) {
+    say(now, "held shadow: " + what);
+    return;
+  }
+  say(now, "fires: " + what);
+  run_steps(rule, cause, 0, false, now);
+}
+
+void Simulator::run_steps(const Rule& rule, const Cause& cause, std::size_t step, bool waited, TimeMs now) {
+  for (; step < rule.steps.size(); ++step) {
+    const Rule::Act& act = rule.steps[step];
+    if (act.after > 0 && !waited) {
+      waits_.push_back({rule.name, step, false, now + act.after, cause});
+      return;
+    }
+    waited = false;
+    const std::string what = rule.name + " step " + std::to_string(step) + " by " + cause_text(cause.kind, cause.row);
+    say(now, (holds(act.only_if, cause, now) ? "acts: " : "held only_if: ") + what);
+  }
+}
+
+void Simulator::run_due(TimeMs now) {
+  for (;;) {
+    const auto next = std::ranges::min_element(waits_, {}, [](const Wait& w) { return std::tuple(w.due, w.rule, w.step); });
+    if (next == waits_.end() || next->due > now) return;
+    const Wait wait = *next;
+    waits_.erase(next);
+    const Rule* rule = rule_named(wait.rule);
+    if (rule == nullptr || rule->state == RuleState::paused || rule->state == RuleState::draft) {
+      say(now, "held rule_gone: by " + cause_text(wait.cause.kind, wait.cause.row));
+      continue;
+    }
+    if (!wait.holding) run_steps(*rule, wait.cause, wait.step, true, now);
+    else if (holds(rule->condition, wait.cause, now)) fire(*rule, wait.cause, now);
+  }
+}
+
+std::vector<Simulator::Change> Simulator::changes_at(TimeMs now, const std::vector<Input>& facts_before, TimeMs before,
+                                                     const std::set<AttributeId>& touched) const {
+  std::vector<Change> result;
+  Moment then, at;
+  then.now = then.horizon = before;
+  at.now = at.horizon = now;
+  const Oracle old(*all_, facts_before);
+  const Oracle current(*all_, facts_);
+  for (const AttributeId attribute : touched) {
+    Change change;
+    change.attribute = attribute;
+    change.from = old.attribute(attribute, then);
+    change.to = current.attribute(attribute, at);
+    if (equal(change.from, change.to)) continue;
+    Value previous;
+    for (const auto& [time, value] : current.story(attribute, at)) {
+      if (!equal(previous, value)) change.since = time;
+      previous = value;
+    }
+    result.push_back(change);
+  }
+  return result;
+}
+
+// What was dated ahead and whose time has now come, with every boundary at this instant.
+void Simulator::judge_arrivals(TimeMs now) {
+  std::vector<std::string> rows;
+  std::set<AttributeId> touched;
+  for (const Input& input : facts_) {
+    if (input.time <= judged_ || input.time > now) continue;
+    if (input.kind == InputKind::event) rows.push_back(input.id);
+    for (const AttributeUpdate& update : input.attributes) touched.insert(update.attribute);
+  }
+  judge(now, rows, changes_at(now, facts_, now - 1, touched), false);
+}
+
+void Simulator::advance(TimeMs now) {
+  if (!known_) return;
+  std::vector<TimeMs> instants = boundaries(*all_, facts_, judged_, now);
+  std::size_t i = 0;
+  for (;;) {
+    TimeMs next = now;
+    while (i < instants.size() && instants[i] <= judged_) ++i;
+    if (i < instants.size()) next = std::min(next, instants[i]);
+    for (const Wait& wait : waits_) next = std::min(next, wait.due);
+    if (next >= now) break;
+    judge_arrivals(next);
+  }
+  judged_ = std::max(judged_, now - 1);
+}
+
+std::vector<Receipt> Simulator::step(const std::vector<Input>& inputs, TimeMs now) {
+  advance(now);
+  std::vector<Receipt> receipts(inputs.size(), Receipt::stored);
+  const bool any_import = std::ranges::any_of(inputs, &Input::import);
+  bool judged_now = false;
+  if (any_import && known_) {  // what is due now is not history
+    judge_arrivals(now);
+    judged_now = true;
+  }
+  for (const bool import : {true, false}) {
+    const std::vector<Input> before = facts_;
+    std::vector<std::string> rows;
+    std::set<AttributeId> touched;
+    bool stored = false;
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      if (inputs[i].import != import) continue;
+      if (const Input* kept = find(inputs[i].id)) {
+        receipts[i] = same_inputs(*kept, inputs[i]) ? Receipt::duplicate : Receipt::conflict;
+        continue;
+      }
+      stored = true;
+      facts_.push_back(inputs[i]);
+      if (inputs[i].time > now) continue;
+      if (inputs[i].kind == InputKind::event) rows.push_back(inputs[i].id);
+      for (const AttributeUpdate& update : inputs[i].attributes) touched.insert(update.attribute);
+    }
+    if (!stored) continue;
+    known_ = true;
+    if (import) {
+      judge(now, {}, {}, true);
+      judged_now = true;
+      continue;
+    }
+    if (!judged_now) {
+      for (const Input& input : before) {
+        if (input.time != now) continue;  // dated ahead until now
+        if (input.kind == InputKind::event) rows.push_back(input.id);
+        for (const AttributeUpdate& update : input.attributes) touched.insert(update.attribute);
+      }
+    }
+    judge(now, rows, changes_at(now, before, judged_now ? now : now - 1, touched), false);
+  }
+  return receipts;
+}
+
+void Simulator::reload(const Definitions* all, const std::vector<bool>& fresh, TimeMs now) {
+  advance(now);
+  all_ = all;
+  std::erase_if(members_, [&](std::uint32_t s) { return s >= fresh.size() || fresh[s]; });
+  if (!known_) return;
+  Moment at;
+  at.now = at.horizon = now;
+  const Oracle oracle(*all_, facts_);
+  for (std::uint32_t s = 0; s < fresh.size(); ++s) {
+    if (!fresh[s]) continue;
+    const bool truth = oracle.truth(all_->segments[s], at);
+    // A firing that waits goes on waiting while its segment, as it is defined now, still holds the customer; `existing: fire` starts anew.
+    std::erase_if(waits_, [&](const Wait& w) {
+      const Rule* rule = rule_named(w.rule);
+      return w.holding && rule != nullptr && rule->trigger == Trigger::Kind::enters && rule->segment == s && (!truth || rule->existing_fire);
+    });
+    if (!truth) continue;
+    members_.insert(s);
+    say(now, edge_text(s, true, true));
+    for (const Rule& rule : all_->rules) {
+      if (!rule.existing_fire || rule.trigger != Trigger::Kind::enters || rule.segment != s) continue;
+      Candidate c;
+      c.cause.kind = Trigger::Kind::enters;
+      c.cause.at = c.happened = now;
+      consider(rule, std::move(c), now);
+    }
+  }
+}
+
+}  // namespace nudge::reference

@@ -1,0 +1,88 @@
+// The slow simulator of one customer: steps the clock through every instant at which anything could change, evaluates everything from scratch,
+// and so predicts every edge and every decision with its instant. Written from the language's text (rows, edges, limits), not from the engine.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "engine/core/effects.h"
+#include "tests/simulation/reference/oracle.h"
+
+namespace nudge::reference {
+
+// Something that happened, as a line of text that both sides can make.
+struct Happening {
+  TimeMs at = 0;
+  std::string what;
+  friend auto operator<=>(const Happening&, const Happening&) = default;
+};
+
+class Simulator {
+ public:
+  explicit Simulator(const Definitions* all) : all_(all) {}
+
+  // All that arrives at `now`; what was due before is judged first.
+  std::vector<Receipt> step(const std::vector<Input>& inputs, TimeMs now);
+  // Judges all that is due strictly before `now`.
+  void advance(TimeMs now);
+  // Other definitions from `now` on. `fresh`: which segments are new or not what they were.
+  void reload(const Definitions* all, const std::vector<bool>& fresh, TimeMs now);
+
+  std::vector<Happening> happenings;  // since the caller last cleared it
+  const std::vector<Input>& facts() const { return facts_; }
+  const std::set<std::uint32_t>& members() const { return members_; }
+  bool known() const { return known_; }
+
+ private:
+  struct Cause {
+    Trigger::Kind kind = Trigger::Kind::event;
+    TimeMs at = 0;
+    std::string row;   // event: its id
+    Value key;         // missing: none
+  };
+  struct Wait {
+    std::string rule;
+    std::size_t step = 0;
+    bool holding = false;   // waits for `for:`
+    TimeMs due = 0;
+    Cause cause;
+  };
+  struct Change {
+    AttributeId attribute = 0;
+    Value from, to;
+    TimeMs since = 0;
+  };
+  struct Candidate {
+    Cause cause;
+    TimeMs happened = 0;
+    TimeMs row_time = 0;
+  };
+  void judge(TimeMs now, const std::vector<std::string>& new_rows, const std::vector<Change>& changes, bool silent);
+  std::vector<Change> changes_at(TimeMs now, const std::vector<Input>& facts_before, TimeMs before, const std::set<AttributeId>& touched) const;
+  void judge_arrivals(TimeMs now);
+  std::vector<Candidate> candidates(const Rule& rule, TimeMs now, const std::vector<std::string>& new_rows, const std::vector<Change>& changes,
+                                    const std::vector<std::pair<std::uint32_t, bool>>& flipped) const;
+  void consider(const Rule& rule, Candidate candidate, TimeMs now);
+  void fire(const Rule& rule, const Cause& cause, TimeMs now);
+  void run_steps(const Rule& rule, const Cause& cause, std::size_t step, bool waited, TimeMs now);
+  void run_due(TimeMs now);
+  bool holds(const ConditionRef& condition, const Cause& cause, TimeMs now, const Input* row = nullptr) const;
+  const Input* find(const std::string& id) const;
+  const Rule* rule_named(const std::string& name) const;
+  void say(TimeMs at, std::string what) { happenings.push_back({at, std::move(what)}); }
+
+  const Definitions* all_;
+  bool known_ = false;
+  TimeMs judged_ = kAlways;            // everything at or before it is done
+  std::vector<Input> facts_;
+  std::set<std::uint32_t> members_;
+  std::map<std::string, TimeMs> fired_;  // rule and key
+  std::vector<Wait> waits_;
+};
+
+std::string cause_text(Trigger::Kind kind, const std::string& row);
+bool same_inputs(const Input& a, const Input& b);
+
+}  // namespace nudge::reference
