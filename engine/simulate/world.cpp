@@ -85,10 +85,14 @@ CustomerState& World::state_of(std::string_view customer) {
 
 void World::judge(CustomerState& state, std::span<const Input> inputs, TimeMs now) {
   // A customer already judged in this millisecond waits for the next one, as in the daemon.
-  if (state.known() && now <= state.clock) now = state.clock + 1;
+  if (!inputs.empty() && state.known() && now <= state.clock) now = state.clock + 1;
   std::vector<Receipt> receipts;
   Effects effects;
-  engine_.step(*plan_, state, inputs, now, receipts, effects);
+  if (inputs.empty()) {
+    engine_.advance(*plan_, state, now + 1, effects);  // strictly before the end of this millisecond
+  } else {
+    engine_.step(*plan_, state, inputs, now, receipts, effects);
+  }
   for (std::size_t i = 0; i < inputs.size() && i < receipts.size(); ++i) record_.receipts.push_back({state.id, inputs[i].id, receipts[i]});
   keep(state, effects);
   schedule(state);
