@@ -173,8 +173,13 @@ class Loader {
           (node.entries[0].key == "file" || node.entries[0].key == "env")) {
         items.push_back(std::string(node.entries[0].key) + ":" + std::string(node.entries[0].value->text));
       } else if (!node.is_null()) {
-        return diagnostics.error("C0007", document, entry.key_mark, std::string(key.name) + " is a secret and must not be written here",
-                                 "put it into a file of mode 0600 and write {file: /path}, or {env: NAME}");
+        // No snippet: the line holds the secret.
+        return diagnostics.add({.code = "C0007",
+                                .file = document.name(),
+                                .line = entry.key_mark.line,
+                                .column = entry.key_mark.column,
+                                .message = std::string(key.name) + " is a secret and must not be written here",
+                                .hint = "put it into a file of mode 0600 and write {file: /path}, or {env: NAME}"});
       }
     } else if (key.type == Type::paths || key.type == Type::texts) {
       if (node.is_scalar()) items.emplace_back(node.text);

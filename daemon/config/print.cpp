@@ -1,5 +1,6 @@
 // What is derived from the table for people and editors: the effective configuration, the reference, the JSON Schema.
 #include <algorithm>
+#include <filesystem>
 
 #include "daemon/config/config.h"
 #include "daemon/config/value.h"
@@ -19,6 +20,22 @@ std::string origin_text(const Origin& origin) {
     case Source::flag: return "flag " + origin.where;
   }
   return {};
+}
+
+std::string absolute(const std::string& path) { return path.empty() ? path : std::filesystem::absolute(path).lexically_normal().string(); }
+
+// The value as a file anywhere would have it: a relative path in a file counts from that file, elsewhere from the working directory.
+std::string value_text(const Key& key, const Origin& origin, const Settings& settings) {
+  if (origin.source == Source::file || (key.type != Type::path && key.type != Type::paths)) return origin.text;
+  Settings shown;
+  if (key.type == Type::path) {
+    const auto member = std::get<std::string Settings::*>(key.place);
+    shown.*member = absolute(settings.*member);
+  } else {
+    const auto member = std::get<std::vector<std::string> Settings::*>(key.place);
+    for (const std::string& path : settings.*member) (shown.*member).push_back(absolute(path));
+  }
+  return show(key, shown);
 }
 
 std::string range_text(const Key& key) {
@@ -73,7 +90,9 @@ std::string print_config(const Loaded& loaded) {
     if (group != section) out.append(group).append(":\n");
     section = group;
     std::string line = group.empty() ? "" : "  ";
-    line.append(group.empty() ? key.name : key.name.substr(dot + 1)).append(": ").append(loaded.origins[i].text);
+    line.append(group.empty() ? key.name : key.name.substr(dot + 1))
+        .append(": ")
+        .append(value_text(key, loaded.origins[i], loaded.settings));
     line.append(line.size() < kCommentColumn ? kCommentColumn - line.size() : 2, ' ');
     out.append(line).append("# ").append(origin_text(loaded.origins[i])).append("\n");
   }

@@ -90,6 +90,7 @@ struct HttpServer::Impl {
   std::unique_ptr<Timer> accept_timer;  // the same
   std::atomic<std::uint16_t> port{0};
   bool started = false;
+  bool stopped = false;
 };
 
 Result<void> HttpServer::Impl::listen() {
@@ -189,7 +190,8 @@ std::uint16_t HttpServer::port() const { return impl_->port; }
 
 bool HttpServer::stop(std::chrono::milliseconds deadline) {
   Impl& impl = *impl_;
-  if (impl.cores.empty()) return true;
+  if (impl.cores.empty() || impl.stopped) return true;
+  impl.stopped = true;
   Shared& shared = *impl.shared;
   asio::post(impl.cores.front()->context(), [&impl] {
     ErrorCode ec;
@@ -206,8 +208,7 @@ bool HttpServer::stop(std::chrono::milliseconds deadline) {
   impl.threads.clear();
   impl.acceptor.reset();
   impl.accept_timer.reset();
-  for (const auto& core : impl.cores) core->finish();
-  impl.cores.clear();
+  for (const auto& core : impl.cores) core->finish();  // they stay for stats()
   return !shared.cut;
 }
 
