@@ -57,6 +57,14 @@ std::pair<TimeMs, TimeMs> unit_around(Window::Unit unit, TimeMs now, const Zone&
   return {zone.start_of(first), zone.start_of(next)};
 }
 
+TimeMs Evaluator::day_until(const Zone& z, TimeMs next) const {
+  if (next <= now_) next = now_ + (kDay - z.local(now_).of_day);  // the day's evening is there a second time
+  for (TimeMs t = z.next_transition(now_); t < next; t = z.next_transition(t)) {
+    if (z.local(t).date < z.local(t - 1).date) return t;
+  }
+  return next;
+}
+
 Evaluator::Range Evaluator::range_of(const Window& w, const Rows& rows) {
   Range range;
   const std::size_t past = rows.upper_bound(now_);
@@ -72,7 +80,7 @@ Evaluator::Range Evaluator::range_of(const Window& w, const Rows& rows) {
     case Window::Kind::since: {
       const auto [start, next] = unit_around(w.unit, now_, w.tenant_zone ? plan_->zone : zone());
       range.lo = rows.lower_bound(start);
-      range.until = next;
+      range.until = day_until(w.tenant_zone ? plan_->zone : zone(), next);
       break;
     }
     case Window::Kind::fixed: {

@@ -256,7 +256,7 @@ Verdict Evaluator::anniversary(const Node& node, const ValueView& left) {
   if (node.op == Op::anniversary_today) {
     if (in_year(year) < today.date) ++year;
     const DateDays day = in_year(year);
-    return day == today.date ? Verdict{true, z.start_of(day + 1)} : Verdict{false, z.start_of(day)};
+    return day == today.date ? Verdict{true, day_until(z, z.start_of(day + 1))} : Verdict{false, day_until(z, z.start_of(day))};
   }
   while (instant(in_year(year)) <= now_) ++year;  // at most twice
   const TimeMs next = instant(in_year(year));

@@ -152,6 +152,15 @@ TimeMs Evaluator::instant_of(const ValueView& v) {
   return v.kind == Kind::date ? zone().start_of(static_cast<DateDays>(v.i)) : v.i;
 }
 
+namespace {
+
+// What happens at one millisecond is judged together: only the last of its updates was ever the value.
+bool overtaken(const std::vector<AttributeHistory::Update>& updates, std::size_t i) {
+  return i + 1 < updates.size() && updates[i + 1].attribute == updates[i].attribute && updates[i + 1].time == updates[i].time;
+}
+
+}  // namespace
+
 Verdict Evaluator::changed(const Node& node) {
   const auto attribute = static_cast<AttributeId>(node.ref);
   const auto& updates = state_->attributes.all();
@@ -160,8 +169,9 @@ Verdict Evaluator::changed(const Node& node) {
   };
   Verdict verdict;
   ValueView previous;
-  for (const auto& update : updates) {
-    if (update.attribute != attribute) continue;
+  for (std::size_t i = 0; i < updates.size(); ++i) {
+    const auto& update = updates[i];
+    if (update.attribute != attribute || overtaken(updates, i)) continue;
     if (update.time > now_) break;
     const ValueView value = update.value.view();
     const bool differs = value.kind != previous.kind || (value.present() && !same_value(value, previous));
@@ -183,7 +193,7 @@ Verdict Evaluator::has_been(const Node& node) {
   TimeMs held_since = kNever;
   for (std::size_t i = updates.size(); i-- > 0;) {
     const auto& update = updates[i];
-    if (update.attribute != attribute || update.time > now_) continue;
+    if (update.attribute != attribute || update.time > now_ || overtaken(updates, i)) continue;
     Quantity q;
     q.view = update.value.view();
     if (!compare_values(comparison, q, nullptr).truth) break;

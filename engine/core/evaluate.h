@@ -83,6 +83,8 @@ class Evaluator {
   Range range_of(const Window& window, const Rows& rows);
   Range range_of(const Aggregate& a, const Rows& rows);
   TimeMs exit_of(const Window& window, TimeMs row_time) const;
+  // When the calendar moves on to the day that first starts at `next`, or, where a clock is put back over midnight, back to the day before.
+  TimeMs day_until(const Zone& zone, TimeMs next) const;
   bool counts(const Aggregate& a, const Rows& rows, std::size_t row, TimeMs& until);
   // Indexes of the counting rows, ascending, in a buffer that lives until `release`.
   struct Matched { std::vector<std::uint32_t>* rows; TimeMs until; };

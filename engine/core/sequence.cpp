@@ -96,7 +96,9 @@ Verdict Evaluator::calendar(const Calendar& c) {
     return c.dates.empty() || std::ranges::any_of(c.dates, [&](const Calendar::Range& r) { return day >= r.from && day <= r.to; });
   };
   bool truth = c.hours.empty() && day_fits(wall.date);
-  TimeMs until = std::min(z.start_of(wall.date + 1), z.next_transition(now_));
+  // Between two clock changes the wall moves on evenly, so the distance to an edge on the wall is the time until then. (The instant at which the
+  // wall shows the edge would not do: after a clock was put back it may have shown it before.)
+  TimeMs until = std::min(now_ + (kDay - wall.of_day), z.next_transition(now_));
   for (const Calendar::Hours& h : c.hours) {
     const bool over_midnight = h.to <= h.from;
     if (!over_midnight) {
@@ -105,8 +107,7 @@ Verdict Evaluator::calendar(const Calendar& c) {
       truth = truth || (wall.of_day >= h.from && day_fits(wall.date)) || (wall.of_day < h.to && day_fits(wall.date - 1));
     }
     for (const DurationMs edge : {h.from, h.to}) {
-      const TimeMs at = z.at(wall.date, edge);
-      if (at > now_) until = std::min(until, at);
+      if (edge > wall.of_day) until = std::min(until, now_ + (edge - wall.of_day));
     }
   }
   return {truth, until};

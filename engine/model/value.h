@@ -38,7 +38,8 @@ struct ValueView {
   static ValueView of_int(Kind kind, std::int64_t v) { ValueView r; r.kind = kind; r.i = v; return r; }
   static ValueView of_boolean(bool v) { return of_int(Kind::boolean, v ? 1 : 0); }
   static ValueView of_integer(std::int64_t v) { return of_int(Kind::integer, v); }
-  static ValueView of_number(double v) { ValueView r; r.kind = Kind::number; r.d = v; return r; }
+  // Minus zero becomes zero: one value has one form in bytes, which is what keys and `distinct` go by.
+  static ValueView of_number(double v) { ValueView r; r.kind = Kind::number; r.d = v == 0 ? 0 : v; return r; }
   static ValueView of_decimal(Decimal v) { return of_int(Kind::decimal, v.units); }
   static ValueView of_date(DateDays v) { return of_int(Kind::date, v); }
   static ValueView of_timestamp(TimeMs v) { return of_int(Kind::timestamp, v); }
