@@ -44,18 +44,27 @@ bool write_all(int fd, std::string_view text) {
   return true;
 }
 
-void make_directories(const std::string& path) {
+// Why messages can't be kept in `path`; empty = they can, or the directory can be made. Changes nothing: a check of a
+// configuration by one user must not leave a directory that another one can't write to.
+std::string directory_problem(const std::string& path) {
+  struct stat info{};
+  if (::stat(path.c_str(), &info) != 0) {
+    if (errno != ENOENT) return path + " can't be used: " + std::strerror(errno);
+    const std::size_t slash = path.find_last_not_of('/') == std::string::npos ? 0 : path.rfind('/', path.find_last_not_of('/'));
+    return slash == 0 || slash == std::string::npos ? std::string() : directory_problem(path.substr(0, slash));
+  }
+  if (!S_ISDIR(info.st_mode)) return path + " is no directory";
+  if (::access(path.c_str(), W_OK | X_OK) != 0) return path + " can't be written to: " + std::strerror(errno);
+  return {};
+}
+
+bool make_directories(const std::string& path) {
   for (std::size_t at = 1; at != std::string::npos;) {
     at = path.find('/', at);
-    const std::string part = path.substr(0, at);
-    if (::mkdir(part.c_str(), 0700) != 0 && errno != EEXIST)
-      throw std::runtime_error("directory: " + part + " can't be made: " + std::strerror(errno));
+    if (::mkdir(path.substr(0, at).c_str(), 0700) != 0 && errno != EEXIST) return false;
     if (at != std::string::npos) ++at;
   }
-  struct stat info{};
-  if (::stat(path.c_str(), &info) != 0 || !S_ISDIR(info.st_mode)) throw std::runtime_error("directory: " + path + " is no directory");
-  if (::access(path.c_str(), W_OK | X_OK) != 0)
-    throw std::runtime_error("directory: " + path + " can't be written to: " + std::strerror(errno));
+  return true;
 }
 
 // Makes the names in a directory durable.
@@ -79,7 +88,8 @@ std::vector<std::string> Maildrop::validate(std::string_view config) { return re
 std::unique_ptr<Maildrop> Maildrop::create(const sdk::Host& host, std::string_view json) {
   const sdk::Config config = read(json);
   config.throw_if_bad();
-  make_directories(config.text("directory"));
+  if (const std::string problem = directory_problem(config.text("directory")); !problem.empty())
+    throw std::runtime_error("directory: " + problem);
   return std::unique_ptr<Maildrop>(new Maildrop(host, config.text("directory"), config.flag("sync")));
 }
 
@@ -106,7 +116,9 @@ sdk::Outcome Maildrop::deliver(const sdk::Request& request) {
   // Written aside and linked into place: readers see whole files only, and the first of two writers wins.
   static std::atomic<unsigned> counter{0};
   const std::string aside = directory_ + "/." + name + "." + std::to_string(::getpid()) + "." + std::to_string(counter++);
-  const int fd = ::open(aside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  const auto open_aside = [&aside] { return ::open(aside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600); };
+  int fd = open_aside();
+  if (fd < 0 && errno == ENOENT && make_directories(directory_)) fd = open_aside();
   if (fd < 0) return sdk::Outcome::retry("no file in " + directory_ + ": " + std::strerror(errno));
   bool good = write_all(fd, maildrop_record(request, host_.now_ms())) && (!sync_ || ::fdatasync(fd) == 0);
   good = (::close(fd) == 0) && good;

@@ -25,7 +25,7 @@ class Connector:
     def __init__(self, kind, config, env=None, expect_ok=True, timeout_s=20):
         self.timeout_s, self.ended = timeout_s, None
         self.process = subprocess.Popen(
-            [RUNNER, "--plugin", os.path.join(PLUGINS, kind + ".so")],
+            [RUNNER, "--plugin", kind if kind.startswith("/") else os.path.join(PLUGINS, kind + ".so")],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             env={"PATH": "/usr/bin:/bin", **(env or {})})
         self.raw_output = b""

@@ -3,10 +3,12 @@
 import concurrent.futures
 import json
 import os
+import re
 import subprocess
 import unittest
 
 import jsonschema
+import yaml
 from harness import PLUGINS, RUNNER, Connector, ConnectorTest
 
 KINDS = {"maildrop": ("key", "retry"), "smtp": ("none", "retry"), "sms": ("query", "verify"), "ticket": ("query", "verify"), "webhook": ("key", "retry")}
@@ -63,6 +65,28 @@ class CommandTest(ConnectorTest):
                         self.assertEqual(validator.is_valid(case), expected, "the schema and the check differ")
                         compared += 1
         self.assertGreater(compared, 60)
+
+    def test_check_changes_nothing(self):
+        path = self.write("c.json", {"directory": self.directory + "/not/yet"})
+        self.assertEqual(run("--check", path, "--plugin", os.path.join(PLUGINS, "maildrop.so")).returncode, 0)
+        self.assertFalse(os.path.exists(self.directory + "/not"))
+
+    def test_examples_of_the_documentation(self):
+        page = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../../docs/connectors.md")
+        with open(page) as file:
+            blocks = re.findall(r"```yaml\n(.*?)```", file.read(), re.S)
+        checked = 0
+        for block in blocks:
+            for name, config in yaml.safe_load(block)["connectors"].items():
+                kind = config.pop("kind")
+                config.pop("process", None)
+                if config.pop("command", None):
+                    continue
+                schema = json.loads(run("--describe", os.path.join(PLUGINS, kind + ".so")).stdout)["config_schema"]
+                with self.subTest(name=name):
+                    jsonschema.validate(config, schema)
+                    checked += 1
+        self.assertGreaterEqual(checked, 10)
 
     def test_check_names_every_mistake(self):
         config = self.write("connectors.json", {"connectors": [

@@ -395,5 +395,21 @@ class TicketTest(HttpConnectorTest):
         self.assertNotIn(b"jira-token", connector.raw_output + errors)
 
 
+class ExampleTest(HttpConnectorTest):
+    def test_the_connector_of_the_documentation(self):
+        peer = self.peer([(202, {}, ""), (429, {"Retry-After": "2"}, "")])
+        connector = self.connector(os.environ["NUDGE_PAGER"], {"url": peer.url, "token": self.secret("t", "pager-token")})
+        self.accepted(connector.deliver({"text": "ring 王芳"}, action_id="01"))
+        self.retry(connector.deliver({"text": "ring"}), 2000)
+        self.assertEqual((peer.seen[0].json(), peer.seen[0].headers["authorization"], peer.seen[0].headers["idempotency-key"]),
+                         ({"text": "ring 王芳"}, "Bearer pager-token", "01"))
+        self.assertIn("url: is missing", self.connector(os.environ["NUDGE_PAGER"], {"token": {"env": "X"}}, expect_ok=False).hello["detail"])
+
+    def test_the_documentation_shows_the_same_code(self):
+        root = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../..")
+        with open(os.path.join(root, "docs/connectors.md")) as page, open(os.path.join(root, "connectors/examples/pager.cpp")) as code:
+            self.assertIn(code.read(), page.read(), "docs/connectors.md shows another pager.cpp than connectors/examples")
+
+
 if __name__ == "__main__":
     unittest.main()
