@@ -9,7 +9,7 @@ namespace nudge::daemon {
 using namespace test;
 
 TEST_CASE("what is committed is there, also after a clean reopen") {
-  const TempDir dir;
+  const TempDir dir(std::filesystem::temp_directory_path());  // on a disk
   const StoreOptions options = options_for(dir / "store");
   {
     const auto store = must_open(options);
