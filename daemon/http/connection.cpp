@@ -1,5 +1,7 @@
 #include "daemon/http/connection.h"
 
+#include <fcntl.h>
+
 #include <algorithm>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/error.hpp>
@@ -22,6 +24,7 @@ Connection::Connection(Core& core, Socket socket) : core_(core), socket_(std::mo
   ErrorCode ec;
   const auto endpoint = socket_.remote_endpoint(ec);
   if (!ec) peer_ = endpoint.address().to_string();
+  ::fcntl(socket_.native_handle(), F_SETFD, FD_CLOEXEC);  // Asio does not, and connectors are child processes
   socket_.non_blocking(true, ec);
   socket_.set_option(asio::ip::tcp::no_delay(true), ec);
   socket_.set_option(asio::socket_base::keep_alive(true), ec);

@@ -113,8 +113,9 @@ class Connection {
   bool paused_ = false;  // too many requests in flight
   bool head_begun_ = false;
   bool continue_wanted_ = false;
-  bool served_ = false;     // at least one request has come
-  bool streaming_ = false;  // first_ is a stream whose head is sent
+  bool served_ = false;        // at least one request has come
+  bool streaming_ = false;     // first_ is a stream whose head is sent
+  bool stream_waits_ = false;  // it had nothing to offer and was not woken since
   bool end_of_input_ = false;
   bool close_after_ = false;  // when all answers are sent
   bool closed_ = false;

@@ -11,6 +11,9 @@ namespace {
 constexpr std::size_t kLingerBytes = 8 * 1024 * 1024;  // read and dropped after a refusal, so that the client gets to see it
 constexpr std::size_t kLingerBytesGate = 64 * 1024;    // the same for strangers
 
+constexpr std::chrono::milliseconds kLinger{2000};
+constexpr std::chrono::milliseconds kLingerWhenStopping{300};
+
 std::string quoted_path(const Request& request) { return "'" + request.path.substr(0, 200) + "'"; }
 
 }  // namespace
@@ -214,18 +217,23 @@ void Connection::check(Clock::time_point now) {
     close();
     return maybe_delete();
   }
+  bool changed = false;
   for (Exchange* exchange = first_; exchange != nullptr;) {
     Exchange* next = exchange->next;
-    if (exchange->lent && now > exchange->deadline) expire(exchange);
+    if (exchange->lent && now > exchange->deadline) {
+      expire(exchange);
+      changed = true;
+    }
     exchange = next;
   }
   const auto waited = now - read_started_;
   const auto too_late = [&](std::string_view code, std::string_view detail) {
     CoreStats::add(core_.stats.timeouts, 1);
     refuse_and_close(reading_, problem(408, code, detail));
+    changed = true;
   };
   if (reading_state_ == Reading::linger) {
-    if (waited > std::chrono::seconds(2)) close();
+    if (waited > (core_.draining() ? kLingerWhenStopping : kLinger)) close();
   } else if (reading_ != nullptr) {
     const auto earned = std::chrono::milliseconds(reading_->body_received * 1000 / std::max<std::size_t>(options.body_bytes_per_s_min, 1));
     if (waited > options.body_timeout + earned)
@@ -235,7 +243,7 @@ void Connection::check(Clock::time_point now) {
   } else if (count_ == 0 && !write_pending_ && waited > (served_ ? options.idle_timeout : options.head_timeout)) {
     close();
   }
-  if (!closed_) advance();
+  if (changed && !closed_) advance();
   maybe_delete();
 }
 

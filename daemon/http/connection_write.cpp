@@ -189,6 +189,7 @@ void Connection::write_answer(Exchange& exchange) {
   write_head(exchange, response, streams && exchange.http11);
   if (streams && !exchange.head_only) {
     streaming_ = true;
+    stream_waits_ = false;
     stream_bytes_ = 0;
     exchange.link->connection = this;
     append_piece(response.body);
@@ -221,6 +222,7 @@ void Connection::append_piece(std::string_view piece) {
 
 // Takes the next piece of the stream into the output. False: nothing to take now.
 bool Connection::pump_stream() {
+  if (stream_waits_ && !core_.draining()) return false;
   Pull pull = Pull::abort;
   piece_.clear();
   try {
@@ -233,6 +235,7 @@ bool Connection::pump_stream() {
     return false;
   }
   append_piece(piece_);
+  stream_waits_ = pull == Pull::later;
   if (pull == Pull::done || (pull == Pull::later && core_.draining())) {
     end_stream();
     return true;
@@ -241,12 +244,15 @@ bool Connection::pump_stream() {
 }
 
 void Connection::end_stream() {
-  if (first_->http11) output_ += "0\r\n\r\n";
+  const bool framed = first_->http11;
+  if (framed) output_ += "0\r\n\r\n";
   observe(*first_, stream_bytes_);
   pop_first();
+  while (!framed && first_ != nullptr) pop_first();  // the end of the connection is the end of the body: no answer can follow
 }
 
 void Connection::stream_woken() {
+  stream_waits_ = false;
   if (!closed_) advance();
   maybe_delete();
 }
@@ -273,7 +279,6 @@ void Connection::observe(const Exchange& exchange, std::size_t bytes) const {
 // All is said. The rest of what the client sends is read and dropped for a moment: closing with unread bytes would reset the
 // connection, and the client might never see the answer.
 void Connection::begin_linger() {
-  if (core_.draining() && reading_state_ != Reading::stopped) return close();
   ErrorCode ec;
   socket_.shutdown(Socket::shutdown_send, ec);
   if (ec) return close();

@@ -1,4 +1,6 @@
 // HttpServer: start-up, accepting, shut-down.
+#include <fcntl.h>
+
 #include <algorithm>
 #include <boost/asio/basic_socket_acceptor.hpp>
 #include <boost/asio/dispatch.hpp>
@@ -104,6 +106,7 @@ Result<void> HttpServer::Impl::listen() {
   accept_timer = std::make_unique<Timer>(cores.front()->context());
   ErrorCode ec;
   acceptor->open(endpoint.protocol(), ec);
+  if (!ec) ::fcntl(acceptor->native_handle(), F_SETFD, FD_CLOEXEC);
   if (!ec) acceptor->set_option(asio::socket_base::reuse_address(true), ec);
   if (!ec) acceptor->bind(endpoint, ec);
   if (!ec) acceptor->listen(kBacklog, ec);
@@ -124,7 +127,9 @@ void HttpServer::Impl::accept() {
       on_accept(core, std::move(socket));
       return accept();
     }
-    // Out of file descriptors, most likely: wait for some connection to close instead of spinning.
+    const bool exhausted = ec.value() == EMFILE || ec.value() == ENFILE || ec.value() == ENOBUFS || ec.value() == ENOMEM;
+    if (!exhausted) return accept();  // that one client went away
+    // Wait for some connection to close instead of spinning.
     accept_timer->expires_after(kAcceptPause);
     accept_timer->async_wait([this](ErrorCode cancelled) {
       if (!cancelled && acceptor->is_open()) accept();

@@ -166,6 +166,12 @@ class KeepAliveAndPipelining(Case):
             self.assertEqual((answer.body, answer.header("Connection")), (b"hello", "close"))
             self.assertTrue(c.is_closed())
 
+    def test_connection_close_with_a_body(self):
+        with self.connect() as c:
+            answer = c.ask("POST", "/echo", b"x" * 100000, ["Connection: close"])
+            self.assertEqual((len(answer.body), answer.header("Connection")), (100000, "close"))
+            self.assertTrue(c.is_closed())
+
     def test_half_close_still_gets_all_answers(self):
         with self.connect() as c:
             c.send(b"GET /later?ms=30 HTTP/1.1\r\nHost: localhost\r\n\r\n" * 100)
@@ -554,6 +560,11 @@ class Streams(Case):
             c.send("GET /stream?pieces=3&size=4 HTTP/1.0\r\nHost: localhost\r\nConnection: keep-alive\r\n\r\n")
             answer = c.answer()
             self.assertEqual((answer.body, answer.header("Connection"), answer.header("Transfer-Encoding")), (b"ddddccccbbbb", "close", None))
+
+    def test_nothing_follows_a_stream_to_http_1_0(self):
+        with self.connect() as c:
+            c.send(b"GET /stream?pieces=2&size=1 HTTP/1.0\r\nHost: localhost\r\nConnection: keep-alive\r\n\r\n" * 2)
+            self.assertEqual(c.answer().body, b"cb")
 
     def test_pipelined_behind_a_stream(self):
         with self.connect() as c:
