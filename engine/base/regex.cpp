@@ -112,7 +112,9 @@ class Folder {
   // \x41, \x{1F600}, \101: a code point; nothing for every other escape, and then pos_ stays.
   std::optional<char32_t> numeric_escape() {
     std::size_t p = pos_ + 1;
-    const auto hex = [](char c) { return c >= '0' && c <= '9' ? c - '0' : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : -1; };
+    const auto hex = [](char c) {
+      return c >= '0' && c <= '9' ? c - '0' : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : -1;
+    };
     if (p >= in_.size()) return std::nullopt;
     char32_t v = 0;
     if (in_[p] == 'x') {
@@ -239,7 +241,12 @@ class Folder {
       case 'P':
         if (pos_ < in_.size()) pos_ += in_[pos_] == '{' ? in_.find('}', pos_) - pos_ + 1 : 1;
         return std::nullopt;
-      case 'd': case 'D': case 's': case 'S': case 'w': case 'W': return std::nullopt;
+      case 'd':
+      case 'D':
+      case 's':
+      case 'S':
+      case 'w':
+      case 'W': return std::nullopt;
       case 'a': return U'\a';
       case 'f': return U'\f';
       case 't': return U'\t';

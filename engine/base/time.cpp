@@ -151,7 +151,8 @@ Result<TimeMs> parse_timestamp(std::string_view text) {
   DurationMs fraction = 0;
   if (skip(text, pos, '.')) {
     std::size_t n = 0;
-    for (DurationMs weight = 100; pos < text.size() && is_digit(text[pos]); ++pos, ++n, weight /= 10) fraction += (text[pos] - '0') * weight;
+    for (DurationMs weight = 100; pos < text.size() && is_digit(text[pos]); ++pos, ++n, weight /= 10)
+      fraction += (text[pos] - '0') * weight;
     if (n == 0 || n > 9) return bad_time(text, "a fraction of a second has 1 to 9 digits");
   }
   DurationMs offset = 0;

@@ -12,8 +12,8 @@
 namespace nudge {
 namespace {
 
-// The data base lists changes of offset up to 2037; for later ones it has a rule ("the last Sunday of March"). The date library reads the list only, so
-// the rule is read here and written out for 400 years, after which the calendar repeats: dates, weekdays and all.
+// The data base lists changes of offset up to 2037; for later ones it has a rule ("the last Sunday of March"). The date library reads the
+// list only, so the rule is read here and written out for 400 years, after which the calendar repeats: dates, weekdays and all.
 constexpr std::int32_t kRulesFrom = 2038;
 constexpr std::int32_t kCycleYears = 400;
 constexpr std::int32_t kCycleDays = 146097;
@@ -38,8 +38,8 @@ struct ZoneTable {
 
 namespace {
 
-// One end of summer time in a POSIX TZ string: month, week (5: the last) and weekday (0: Sunday), or a day of the year; and the time of day on the
-// clock before the change, which may lie in the days around.
+// One end of summer time in a POSIX TZ string: month, week (5: the last) and weekday (0: Sunday), or a day of the year; and the time of day
+// on the clock before the change, which may lie in the days around.
 struct Change {
   enum class Kind : std::uint8_t { month_week, day_without_leap, day_of_year } kind = Kind::month_week;
   int month = 0, week = 0, weekday = 0, day = 0;
@@ -90,7 +90,8 @@ class RuleReader {
   }
   bool number(int& out) {
     const std::size_t start = pos_;
-    for (out = 0; pos_ < text_.size() && text_[pos_] >= '0' && text_[pos_] <= '9' && out < 1000; ++pos_) out = out * 10 + (text_[pos_] - '0');
+    for (out = 0; pos_ < text_.size() && text_[pos_] >= '0' && text_[pos_] <= '9' && out < 1000; ++pos_)
+      out = out * 10 + (text_[pos_] - '0');
     return pos_ > start;
   }
   bool name() {

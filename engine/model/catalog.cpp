@@ -21,11 +21,12 @@ struct BuiltInEvent {
 };
 
 constexpr BuiltInField kTaskFields[] = {
-    {"task", Type::text},  {"rule", Type::text},    {"kind", Type::text},    {"team", Type::text},          {"owner", Type::text},
+    {"task", Type::text},    {"rule", Type::text},     {"kind", Type::text},         {"team", Type::text},        {"owner", Type::text},
     {"subject", Type::text}, {"due", Type::timestamp}, {"mandatory", Type::boolean}, {"disposition", Type::text}, {"note", Type::text},
 };
 constexpr BuiltInField kMessageFields[] = {
-    {"action", Type::text}, {"rule", Type::text}, {"channel", Type::text}, {"connector", Type::text}, {"template", Type::text}, {"reason", Type::text},
+    {"action", Type::text},    {"rule", Type::text},     {"channel", Type::text},
+    {"connector", Type::text}, {"template", Type::text}, {"reason", Type::text},
 };
 constexpr BuiltInEvent kBuiltIn[] = {
     {"task_created", "A task was put on a salesperson's list", kTaskFields},
@@ -43,8 +44,8 @@ LeafDef leaf_of(const BuiltInField& field) {
   return leaf;
 }
 
-// Puts `fresh` into the order of `stored`: what both have keeps the stored place, what only `stored` has stays as retired, what is new comes
-// after. `moved` tells where each fresh leaf went. Changes of type are told in `changes`.
+// Puts `fresh` into the order of `stored`: what both have keeps the stored place, what only `stored` has stays as retired, what is new
+// comes after. `moved` tells where each fresh leaf went. Changes of type are told in `changes`.
 std::vector<LeafDef> merge_leaves(const std::vector<LeafDef>& stored, std::vector<LeafDef> fresh, std::string_view where,
                                   std::vector<std::uint16_t>& moved, std::string& changes) {
   std::unordered_map<std::string_view, std::uint16_t> places;
@@ -233,7 +234,8 @@ Result<void> Catalog::continue_from(const Catalog& stored) {
                                     "; keep the old type, or use a new name for the new one");
   }
   if (merged.attributes.size() > limits::kAttributes || merged.events.size() > limits::kEventTypes) {
-    return fail(Code::too_large, "the catalog has had more than " + std::to_string(limits::kAttributes) + " attributes or event types over time");
+    return fail(Code::too_large,
+                "the catalog has had more than " + std::to_string(limits::kAttributes) + " attributes or event types over time");
   }
   merged.index();
   *this = std::move(merged);

@@ -121,7 +121,7 @@ void AttributeHistory::encode(Writer& out) const {
 }
 
 bool AttributeHistory::decode(Reader& in) {
-  constexpr std::size_t kBytesMin = 4;       // of one encoded update
+  constexpr std::size_t kBytesMin = 4;      // of one encoded update
   constexpr std::uint64_t kReserve = 1024;  // more are reserved only as they are read
   updates_.clear();
   latest_ = kAlways;
@@ -189,9 +189,8 @@ bool CustomerState::store(const Input& input, const Catalog& catalog) {
       for (const AttributeUpdate& update : input.attributes) attributes.insert(update.attribute, input.time, input.id, update.value);
       break;
     case InputKind::tag: {
-      const auto place = std::lower_bound(tags.begin(), tags.end(), input, [](const TagUpdate& t, const Input& in) {
-        return tag_before(t, in.tag, in.time, in.id);
-      });
+      const auto place = std::lower_bound(tags.begin(), tags.end(), input,
+                                          [](const TagUpdate& t, const Input& in) { return tag_before(t, in.tag, in.time, in.id); });
       tags.insert(place, TagUpdate{input.tag, input.time, input.id, input.tag_removed, input.tag_expires});
       break;
     }

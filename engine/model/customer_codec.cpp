@@ -2,8 +2,8 @@
 //
 //   version (1 byte) · id · clock · plan · applied · attributes · tags · events · members · wakes · last firings · runs
 //
-// Integers are varints, signed ones zig-zag; a time in a list is the difference to the one before it. Lists start with their number of items. A
-// list's order is part of the format where the engine relies on it: the decoder refuses bytes that break it.
+// Integers are varints, signed ones zig-zag; a time in a list is the difference to the one before it. Lists start with their number of
+// items. A list's order is part of the format where the engine relies on it: the decoder refuses bytes that break it.
 #include <algorithm>
 #include <tuple>
 
@@ -68,15 +68,16 @@ void write_tags(Writer& out, const std::vector<TagUpdate>& tags) {
 
 bool read_tags(Reader& in, std::vector<TagUpdate>& tags) {
   Times times;
-  return read_list(in, tags, 4, [&](TagUpdate& t) {
-           t.tag = in.string();
-           t.time = times.read(in);
-           t.id = in.string();
-           const std::uint8_t flags = in.u8();
-           t.removed = (flags & 1) != 0;
-           t.expires = (flags & 2) != 0 ? static_cast<TimeMs>(to_bits(t.time) + to_bits(in.svarint())) : kNever;
-           return flags <= 3;
-         }) &&
+  return read_list(in, tags, 4,
+                   [&](TagUpdate& t) {
+                     t.tag = in.string();
+                     t.time = times.read(in);
+                     t.id = in.string();
+                     const std::uint8_t flags = in.u8();
+                     t.removed = (flags & 1) != 0;
+                     t.expires = (flags & 2) != 0 ? static_cast<TimeMs>(to_bits(t.time) + to_bits(in.svarint())) : kNever;
+                     return flags <= 3;
+                   }) &&
          strictly_ascending(tags, [](const TagUpdate& t) { return std::tie(t.tag, t.time, t.id); });
 }
 
@@ -89,12 +90,13 @@ void write_events(Writer& out, const CustomerState& state, const Catalog& catalo
 }
 
 bool read_events(Reader& in, CustomerState& state, const Catalog& catalog) {
-  return read_list(in, state.events, 2, [&](std::pair<EventTypeId, Rows>& entry) {
-           const std::uint64_t type = in.varint();
-           if (in.bad() || type >= catalog.events.size()) return false;
-           entry.first = static_cast<EventTypeId>(type);
-           return entry.second.decode(in, catalog.events[type]);
-         }) &&
+  return read_list(in, state.events, 2,
+                   [&](std::pair<EventTypeId, Rows>& entry) {
+                     const std::uint64_t type = in.varint();
+                     if (in.bad() || type >= catalog.events.size()) return false;
+                     entry.first = static_cast<EventTypeId>(type);
+                     return entry.second.decode(in, catalog.events[type]);
+                   }) &&
          strictly_ascending(state.events, [](const auto& entry) { return entry.first; });
 }
 
@@ -109,11 +111,12 @@ void write_members(Writer& out, const std::vector<Membership>& members) {
 
 bool read_members(Reader& in, std::vector<Membership>& members) {
   Times times;
-  return read_list(in, members, 2, [&](Membership& m) {
-           const bool good = read_u32(in, m.root);
-           m.since = times.read(in);
-           return good;
-         }) &&
+  return read_list(in, members, 2,
+                   [&](Membership& m) {
+                     const bool good = read_u32(in, m.root);
+                     m.since = times.read(in);
+                     return good;
+                   }) &&
          strictly_ascending(members, [](const Membership& m) { return m.root; });
 }
 
@@ -128,11 +131,12 @@ void write_wakes(Writer& out, const std::vector<Wake>& wakes) {
 
 bool read_wakes(Reader& in, std::vector<Wake>& wakes) {
   Times times;
-  return read_list(in, wakes, 2, [&](Wake& w) {
-           const bool good = read_u32(in, w.root);
-           w.until = times.read(in);
-           return good;
-         }) &&
+  return read_list(in, wakes, 2,
+                   [&](Wake& w) {
+                     const bool good = read_u32(in, w.root);
+                     w.until = times.read(in);
+                     return good;
+                   }) &&
          strictly_ascending(wakes, [](const Wake& w) { return w.root; });
 }
 
@@ -148,12 +152,13 @@ void write_fired(Writer& out, const std::vector<LastFired>& fired) {
 
 bool read_fired(Reader& in, std::vector<LastFired>& fired) {
   Times times;
-  return read_list(in, fired, 3, [&](LastFired& f) {
-           const bool good = read_u32(in, f.rule);
-           f.key = in.string();
-           f.at = times.read(in);
-           return good;
-         }) &&
+  return read_list(in, fired, 3,
+                   [&](LastFired& f) {
+                     const bool good = read_u32(in, f.rule);
+                     f.key = in.string();
+                     f.at = times.read(in);
+                     return good;
+                   }) &&
          strictly_ascending(fired, [](const LastFired& f) { return std::tie(f.rule, f.key); });
 }
 
@@ -194,7 +199,8 @@ bool read_runs(Reader& in, std::vector<Run>& runs) {
 }
 
 std::unexpected<Error> damaged(std::string_view what) {
-  return fail(Code::corrupt, "the stored state of a customer is damaged (" + std::string(what) + "); restore the data directory from a backup");
+  return fail(Code::corrupt,
+              "the stored state of a customer is damaged (" + std::string(what) + "); restore the data directory from a backup");
 }
 
 }  // namespace
@@ -220,8 +226,9 @@ Result<CustomerState> decode_customer(std::string_view bytes, const Catalog& cat
   const std::uint8_t version = in.u8();
   if (in.bad()) return damaged("it is empty");
   if (version != kCustomerVersion) {
-    return fail(Code::corrupt, "the stored state of a customer has version " + std::to_string(version) + ", and this program reads version " +
-                                   std::to_string(kCustomerVersion) + "; use a program as new as the one that wrote it");
+    return fail(Code::corrupt, "the stored state of a customer has version " + std::to_string(version) +
+                                   ", and this program reads version " + std::to_string(kCustomerVersion) +
+                                   "; use a program as new as the one that wrote it");
   }
   CustomerState state;
   state.id = in.string();

@@ -7,7 +7,9 @@ namespace {
 
 enum : std::uint8_t { kImport = 1, kGeneratedId = 2, kTagRemoved = 4, kTagExpires = 8 };
 
-bool valid_kind(std::uint8_t kind) { return kind >= static_cast<std::uint8_t>(InputKind::event) && kind <= static_cast<std::uint8_t>(InputKind::tag); }
+bool valid_kind(std::uint8_t kind) {
+  return kind >= static_cast<std::uint8_t>(InputKind::event) && kind <= static_cast<std::uint8_t>(InputKind::tag);
+}
 
 // Fields that stand beyond the shorter one's end must be missing.
 bool same_fields(const std::vector<Value>& a, const std::vector<Value>& b) {

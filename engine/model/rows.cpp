@@ -6,9 +6,9 @@
 namespace nudge {
 namespace {
 
-constexpr std::size_t kHead = 3;             // time, id reference, presence
+constexpr std::size_t kHead = 3;              // time, id reference, presence
 constexpr std::size_t kReserveAtMost = 4096;  // rows: more are reserved only as they are read
-constexpr std::size_t kRowBytesMin = 4;      // of an encoded row: time, id's length, one byte of id, presence
+constexpr std::size_t kRowBytesMin = 4;       // of an encoded row: time, id's length, one byte of id, presence
 
 std::uint64_t to_word(TimeMs t) { return static_cast<std::uint64_t>(t); }
 
@@ -95,7 +95,8 @@ void Rows::widen(std::uint16_t fields) {
   const auto stride = static_cast<std::uint16_t>(kHead + fields);
   std::vector<std::uint64_t> wider(rows * stride, 0);
   for (std::size_t row = 0; row < rows; ++row) {
-    std::copy_n(words_.begin() + static_cast<std::ptrdiff_t>(row * stride_), stride_, wider.begin() + static_cast<std::ptrdiff_t>(row * stride));
+    std::copy_n(words_.begin() + static_cast<std::ptrdiff_t>(row * stride_), stride_,
+                wider.begin() + static_cast<std::ptrdiff_t>(row * stride));
   }
   words_ = std::move(wider);
   fields_ = fields;

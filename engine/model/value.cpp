@@ -49,7 +49,9 @@ int compare_scaled(double d, Int128 n) {
 }
 
 template <class T>
-int order(T a, T b) { return a < b ? -1 : b < a ? 1 : 0; }
+int order(T a, T b) {
+  return a < b ? -1 : b < a ? 1 : 0;
+}
 
 void append_number(std::string& out, double d) {
   if (!std::isfinite(d)) {

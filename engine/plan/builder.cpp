@@ -13,8 +13,8 @@ void put_enum(Writer& out, E e) {
   out.u8(static_cast<std::uint8_t>(e));
 }
 
-// The keys below hold everything that makes two things different, in ids of this plan: children are in the plan already, so equal ids are equal
-// things. The first letter keeps the sorts apart.
+// The keys below hold everything that makes two things different, in ids of this plan: children are in the plan already, so equal ids are
+// equal things. The first letter keeps the sorts apart.
 
 std::string key_of(const Node& n) {
   std::string key = "N";
@@ -237,7 +237,8 @@ ExprId PlanBuilder::aggregate(AggregateId id) {
 std::unique_ptr<Plan> PlanBuilder::finish() {
   std::unique_ptr<Plan> plan = std::move(plan_);
   ids_.clear();
-  std::ranges::sort(plan->rules, [](const Rule& a, const Rule& b) { return a.priority != b.priority ? a.priority > b.priority : a.name < b.name; });
+  std::ranges::sort(plan->rules,
+                    [](const Rule& a, const Rule& b) { return a.priority != b.priority ? a.priority > b.priority : a.name < b.name; });
   Definitions definitions(*plan);
   for (Segment& s : plan->segments) s.key = definitions.segment(s);
   for (Rule& r : plan->rules) r.definition = definitions.rule(r);

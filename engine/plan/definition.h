@@ -1,5 +1,5 @@
-// Fingerprints of definitions: what a segment or rule means, in names of attributes, events and fields and never in numeric ids, so that the same
-// definition has the same fingerprint in every data directory and under every plan. Used by PlanBuilder::finish; not thread-safe.
+// Fingerprints of definitions: what a segment or rule means, in names of attributes, events and fields and never in numeric ids, so that
+// the same definition has the same fingerprint in every data directory and under every plan. Used by PlanBuilder::finish; not thread-safe.
 #pragma once
 
 #include <optional>

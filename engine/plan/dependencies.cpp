@@ -16,7 +16,11 @@ bool has_date(const std::vector<Value>& values) {
 class Walk {
  public:
   explicit Walk(const Plan& plan)
-      : plan_(plan), nodes_(plan.nodes.size(), 0), exprs_(plan.exprs.size(), 0), aggregates_(plan.aggregates.size(), 0), scores_(plan.scores.size(), 0) {}
+      : plan_(plan),
+        nodes_(plan.nodes.size(), 0),
+        exprs_(plan.exprs.size(), 0),
+        aggregates_(plan.aggregates.size(), 0),
+        scores_(plan.scores.size(), 0) {}
 
   void run(NodeId root) {
     ++walk_;

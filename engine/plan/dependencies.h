@@ -5,8 +5,8 @@
 
 namespace nudge {
 
-// A segment depends on every event type, attribute and tag that its graph reaches through traits, scores, sequences and other segments; and on the
-// customer's time zone when dates, calendar windows or calendars are among them.
+// A segment depends on every event type, attribute and tag that its graph reaches through traits, scores, sequences and other segments; and
+// on the customer's time zone when dates, calendar windows or calendars are among them.
 void index_plan(Plan& plan);
 
 }  // namespace nudge

@@ -22,7 +22,8 @@ std::size_t touch(const CustomerState& state, const Catalog& catalog) {
     for (std::size_t row = 0; row < rows.size(); ++row) {
       if (rows.position(rows.time(row), rows.id(row)) != row) std::abort();
       if (!state.ids.may_have(rows.id(row))) std::abort();
-      for (std::size_t f = 0; f < fields.size(); ++f) sum += to_json(rows.field(row, static_cast<FieldId>(f), kind_of(fields[f].type))).size();
+      for (std::size_t f = 0; f < fields.size(); ++f)
+        sum += to_json(rows.field(row, static_cast<FieldId>(f), kind_of(fields[f].type))).size();
     }
   }
   for (AttributeId a = 0; a < catalog.attributes.size(); ++a) {

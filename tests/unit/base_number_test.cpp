@@ -46,8 +46,33 @@ TEST_CASE("decimals: read exactly") {
 }
 
 TEST_CASE("decimals: never rounded, never guessed") {
-  for (const std::string_view bad : {"", "-", "+1", ".5", "5.", "1,5", "1 000", "0x10", "NaN", "inf", "1e", "1e+", "--1", "01", "-01.5", "1.2.3", "12a", " 1", "1 ",
-                                     "0.0000001", "1.0000001", "1e-7", "1000000000000", "1e12", "999999999999.9999995", "1e99999999999999999999", "1e-99999999999999999999"}) {
+  for (const std::string_view bad : {"",
+                                     "-",
+                                     "+1",
+                                     ".5",
+                                     "5.",
+                                     "1,5",
+                                     "1 000",
+                                     "0x10",
+                                     "NaN",
+                                     "inf",
+                                     "1e",
+                                     "1e+",
+                                     "--1",
+                                     "01",
+                                     "-01.5",
+                                     "1.2.3",
+                                     "12a",
+                                     " 1",
+                                     "1 ",
+                                     "0.0000001",
+                                     "1.0000001",
+                                     "1e-7",
+                                     "1000000000000",
+                                     "1e12",
+                                     "999999999999.9999995",
+                                     "1e99999999999999999999",
+                                     "1e-99999999999999999999"}) {
     CAPTURE(bad);
     const auto d = Decimal::parse(bad);
     REQUIRE(!d.has_value());
@@ -160,9 +185,9 @@ TEST_CASE("exact sum: edges") {
 
   ExactSum tenths;
   for (int i = 0; i < 10; ++i) tenths.add(0.1);
-  CHECK(tenths.value() == 1.0);           // plain addition gives 0.9999999999999999
+  CHECK(tenths.value() == 1.0);  // plain addition gives 0.9999999999999999
   CHECK(tenths.compare(0.1, 10) == 0);
-  CHECK(tenths.compare(1.0, 1) == 1);     // ten times the binary fraction next to 0.1 is a little more than one
+  CHECK(tenths.compare(1.0, 1) == 1);  // ten times the binary fraction next to 0.1 is a little more than one
 
   ExactSum ties;
   ties.add(9007199254740992.0);  // 2^53

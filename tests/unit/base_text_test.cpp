@@ -48,11 +48,13 @@ TEST_CASE("hash64 is stable and spreads") {
 }
 
 TEST_CASE("UTF-8") {
-  for (const std::string_view good : {"", "abc", "Straße", "王芳", "😀", "\xf4\x8f\xbf\xbf", "\xed\x9f\xbf", "\xee\x80\x80", "\x7f", "\xc2\x80", "12345678901234567王"}) {
+  for (const std::string_view good :
+       {"", "abc", "Straße", "王芳", "😀", "\xf4\x8f\xbf\xbf", "\xed\x9f\xbf", "\xee\x80\x80", "\x7f", "\xc2\x80", "12345678901234567王"}) {
     CHECK(is_utf8(good));
   }
-  for (const std::string_view bad : {"\x80", "\xc0\x80", "\xc1\xbf", "\xe0\x80\x80", "\xe0\x9f\xbf", "\xed\xa0\x80", "\xed\xbf\xbf", "\xf0\x80\x80\x80", "\xf4\x90\x80\x80",
-                                     "\xf5\x80\x80\x80", "\xff", "\xe4\xb8", "\xe4", "\xc3", "\xf0\x9f\x98", "12345678\xff", "abc\xe4\xb8", "\xe4\xb8\x41"}) {
+  for (const std::string_view bad : {"\x80", "\xc0\x80", "\xc1\xbf", "\xe0\x80\x80", "\xe0\x9f\xbf", "\xed\xa0\x80", "\xed\xbf\xbf",
+                                     "\xf0\x80\x80\x80", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xff", "\xe4\xb8", "\xe4", "\xc3",
+                                     "\xf0\x9f\x98", "12345678\xff", "abc\xe4\xb8", "\xe4\xb8\x41"}) {
     CHECK(!is_utf8(bad));
   }
   CHECK(length_utf8("王芳a😀") == 4);
@@ -81,7 +83,7 @@ TEST_CASE("full case folding") {
       {"ŉ", "ʼn"},
       {"王芳", "王芳"},
       {"ПРИВЕТ", "привет"},
-      {"\xe2\x84\xaa", "k"},  // KELVIN SIGN
+      {"\xe2\x84\xaa", "k"},                     // KELVIN SIGN
       {"\xce\x90", "\xce\xb9\xcc\x88\xcc\x81"},  // one becomes three
   };
   for (const Row& row : kRows) {
@@ -125,7 +127,7 @@ TEST_CASE("regular expressions") {
       {"^ß{2}$", true, "ssss", true},
       {"^ß{2}$", true, "sss", false},
       {"^[ßx]y$", true, "SSY", true},
-      {"^[À-ÿ]$", true, "ß", true},        // ß lies in the range
+      {"^[À-ÿ]$", true, "ß", true},  // ß lies in the range
       {"^[A-Z]+$", true, "abc", true},
       {"^[^a]$", true, "A", false},
       {"\\x{DF}", true, "SS", true},

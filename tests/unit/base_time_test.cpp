@@ -158,13 +158,15 @@ TEST_CASE("durations: read, and written in the usual form") {
     CHECK(format_duration(*d) == row.normal);
     CHECK(parse_duration(row.normal).value() == row.ms);
   }
-  for (const std::string_view bad : {"", "5", "d", "-5d", "1.5h", "5 d", "1h1d", "1d1d", "5y", "5D", "5min", "99999999999999999999d", "9999999999d", "1d ", "٣d"}) {
+  for (const std::string_view bad :
+       {"", "5", "d", "-5d", "1.5h", "5 d", "1h1d", "1d1d", "5y", "5D", "5min", "99999999999999999999d", "9999999999d", "1d ", "٣d"}) {
     CAPTURE(bad);
     CHECK(!parse_duration(bad).has_value());
   }
   std::mt19937_64 random(7);
   for (int i = 0; i < 2000; ++i) {
-    const auto d = static_cast<DurationMs>(random() % static_cast<std::uint64_t>(kDay * 4000)) / (i % 3 == 0 ? kSecond : 1) * (i % 3 == 0 ? kSecond : 1);
+    const auto d = static_cast<DurationMs>(random() % static_cast<std::uint64_t>(kDay * 4000)) / (i % 3 == 0 ? kSecond : 1) *
+                   (i % 3 == 0 ? kSecond : 1);
     CHECK(parse_duration(format_duration(d)).value() == d);
   }
 }
@@ -189,7 +191,7 @@ TEST_CASE("zones: what the wall shows") {
       {"Australia/Lord_Howe", "2026-04-04T14:59:00Z", "2026-04-05", 2 * kHour - kMinute, 11 * kHour},
       {"Australia/Lord_Howe", "2026-04-04T15:00:00Z", "2026-04-05", kHour + 30 * kMinute, 10 * kHour + 30 * kMinute},
       {"Asia/Kathmandu", "2026-01-01T00:00:00Z", "2026-01-01", 5 * kHour + 45 * kMinute, 5 * kHour + 45 * kMinute},
-      {"Europe/Berlin", "2099-07-01T00:00:00Z", "2099-07-01", 2 * kHour, 2 * kHour},    // after the last listed change: the rule goes on
+      {"Europe/Berlin", "2099-07-01T00:00:00Z", "2099-07-01", 2 * kHour, 2 * kHour},  // after the last listed change: the rule goes on
       {"Europe/Berlin", "2099-12-01T00:00:00Z", "2099-12-01", kHour, kHour},
       {"America/New_York", "2050-07-01T12:00:00Z", "2050-07-01", 8 * kHour, -4 * kHour},
       {"America/New_York", "2450-07-01T12:00:00Z", "2450-07-01", 8 * kHour, -4 * kHour},
@@ -220,13 +222,13 @@ TEST_CASE("zones: the start of a day, and times of day in gaps and repeats") {
       {"America/Sao_Paulo", "2018-11-04", 0, "2018-11-04T03:00:00Z"},  // midnight is skipped: the day starts at 01:00
       {"America/Sao_Paulo", "2018-11-03", 0, "2018-11-03T03:00:00Z"},
       {"America/Sao_Paulo", "2018-11-05", 0, "2018-11-05T02:00:00Z"},
-      {"America/Sao_Paulo", "2018-02-18", 0, "2018-02-18T03:00:00Z"},  // 23:00 to 24:00 came twice before it
+      {"America/Sao_Paulo", "2018-02-18", 0, "2018-02-18T03:00:00Z"},                          // 23:00 to 24:00 came twice before it
       {"America/Sao_Paulo", "2018-02-17", 23 * kHour + 30 * kMinute, "2018-02-18T01:30:00Z"},  // twice: the first
       {"Europe/Berlin", "2026-03-29", 2 * kHour + 30 * kMinute, "2026-03-29T01:00:00Z"},       // in the gap: its end
       {"Europe/Berlin", "2026-03-29", 3 * kHour, "2026-03-29T01:00:00Z"},
       {"Europe/Berlin", "2026-10-25", 2 * kHour + 30 * kMinute, "2026-10-25T00:30:00Z"},  // twice: the first
       {"Europe/Berlin", "2026-10-25", 3 * kHour, "2026-10-25T02:00:00Z"},
-      {"America/Havana", "2026-11-01", 0, "2026-11-01T04:00:00Z"},  // midnight comes twice: the first
+      {"America/Havana", "2026-11-01", 0, "2026-11-01T04:00:00Z"},                              // midnight comes twice: the first
       {"Australia/Lord_Howe", "2026-10-04", 2 * kHour + 15 * kMinute, "2026-10-03T15:30:00Z"},  // a gap of half an hour
       {"Australia/Lord_Howe", "2026-04-05", kHour + 45 * kMinute, "2026-04-04T14:45:00Z"},
       {"Pacific/Apia", "2011-12-30", 0, "2011-12-30T10:00:00Z"},  // the whole day was skipped
@@ -247,8 +249,8 @@ TEST_CASE("zones: the start of a day, and times of day in gaps and repeats") {
 TEST_CASE("zones: at() and local() agree, seeded") {
   std::mt19937_64 random(11);
   std::size_t gaps = 0;
-  for (const std::string_view name : {"UTC", "Europe/Berlin", "Asia/Shanghai", "America/Sao_Paulo", "Australia/Lord_Howe", "America/St_Johns",
-                                      "Africa/Casablanca", "Pacific/Apia", "Asia/Tehran", "America/Havana"}) {
+  for (const std::string_view name : {"UTC", "Europe/Berlin", "Asia/Shanghai", "America/Sao_Paulo", "Australia/Lord_Howe",
+                                      "America/St_Johns", "Africa/Casablanca", "Pacific/Apia", "Asia/Tehran", "America/Havana"}) {
     CAPTURE(name);
     const Zone z = zone(name);
     for (int i = 0; i < 3000; ++i) {

@@ -63,8 +63,10 @@ TEST_CASE("catalog: the event types that nudge makes itself") {
 }
 
 TEST_CASE("catalog: ids are kept, what is gone is retired, what is new comes after") {
-  Catalog stored = catalog_of({leaf("name", Type::text), leaf("tier", Type::text), leaf("city", Type::text)}, {leaf("device", Type::text), leaf("ip", Type::text)});
-  Catalog fresh = catalog_of({leaf("spend", Type::decimal), leaf("city", Type::text), leaf("name", Type::text)}, {leaf("app", Type::text), leaf("ip", Type::text)});
+  Catalog stored = catalog_of({leaf("name", Type::text), leaf("tier", Type::text), leaf("city", Type::text)},
+                              {leaf("device", Type::text), leaf("ip", Type::text)});
+  Catalog fresh = catalog_of({leaf("spend", Type::decimal), leaf("city", Type::text), leaf("name", Type::text)},
+                             {leaf("app", Type::text), leaf("ip", Type::text)});
   fresh.objects.push_back({"where", {1}});
   fresh.events[0].objects.push_back({"net", {0, 1}});
   EventTypeDef order;

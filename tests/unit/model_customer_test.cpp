@@ -148,8 +148,8 @@ TEST_CASE("a state takes facts in once, and finds them again") {
   CHECK(!state.known());
   CHECK(state.store(event("e1", 10, "ios"), catalog));
   CHECK(!state.store(event("e1", 10, "ios"), catalog));
-  CHECK(!state.store(event("e1", 11, "android"), catalog));          // same id, other content
-  CHECK(!state.store(tag("e1", 10, "vip"), catalog));                // … or another sort of input
+  CHECK(!state.store(event("e1", 11, "android"), catalog));  // same id, other content
+  CHECK(!state.store(tag("e1", 10, "vip"), catalog));        // … or another sort of input
   CHECK(!state.store(upsert("e1", 10, 4, Value::of_text("gold")), catalog));
   CHECK(state.store(upsert("u1", 5, 4, Value::of_text("gold")), catalog));
   CHECK(state.store(upsert("u2", 6, 4, Value()), catalog));

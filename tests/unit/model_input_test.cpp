@@ -62,9 +62,10 @@ TEST_CASE("inputs follow one another in one buffer") {
 
 TEST_CASE("input codec: impossible inputs are refused") {
   Input back;
-  for (const std::string_view bad : {std::string_view("\x00\x00", 2), std::string_view("\x04\x00", 2), std::string_view("\x01\x10", 2),
-                                     std::string_view("\x01\x00\x01z\x01z\x00\x00\xff\xff\xff\x7f", 12),    // many fields in no bytes
-                                     std::string_view("\x02\x00\x01z\x01z\x00\x01\xff\xff\x03\x00", 12)}) {  // the attribute that means none
+  for (const std::string_view bad :
+       {std::string_view("\x00\x00", 2), std::string_view("\x04\x00", 2), std::string_view("\x01\x10", 2),
+        std::string_view("\x01\x00\x01z\x01z\x00\x00\xff\xff\xff\x7f", 12),     // many fields in no bytes
+        std::string_view("\x02\x00\x01z\x01z\x00\x01\xff\xff\x03\x00", 12)}) {  // the attribute that means none
     Reader in(bad);
     CHECK(!decode_input(in, back));
   }
@@ -87,9 +88,7 @@ TEST_CASE("same content") {
     CHECK(!same_content(input, other));
     other = input;
     switch (input.kind) {
-      case InputKind::event:
-        other.fields.push_back(Value::of_integer(1));
-        break;
+      case InputKind::event: other.fields.push_back(Value::of_integer(1)); break;
       case InputKind::attributes: other.attributes[0].value = Value::of_list({"something else"}); break;
       case InputKind::tag: other.tag_removed = !other.tag_removed; break;
     }

@@ -152,11 +152,11 @@ TEST_CASE("rows: damaged bytes are refused") {
     return Rows().decode(in, type);
   };
   CHECK(decodes(std::string_view("\0", 1)));
-  CHECK(!decodes("\xff\xff\xff\xff\x7f\x01"));                                                   // four billion rows in no bytes
-  CHECK(!decodes("\x01\x02\x02\x01z\x01\x01x"));                                                 // two fields where the type has one
-  CHECK(!decodes("\x01\x01\x02\x01z\x02\x01x"));                                                 // a field that is not there
-  CHECK(!decodes(std::string_view("\x02\x01\x02\x01z\x00\x00\x01z\x00", 10)));                   // the same row twice
-  CHECK(!decodes(std::string_view("\x02\x01\x02\x01z\x00\x01\x01z\x00", 10)));                   // back in time
+  CHECK(!decodes("\xff\xff\xff\xff\x7f\x01"));                                                    // four billion rows in no bytes
+  CHECK(!decodes("\x01\x02\x02\x01z\x01\x01x"));                                                  // two fields where the type has one
+  CHECK(!decodes("\x01\x01\x02\x01z\x02\x01x"));                                                  // a field that is not there
+  CHECK(!decodes(std::string_view("\x02\x01\x02\x01z\x00\x00\x01z\x00", 10)));                    // the same row twice
+  CHECK(!decodes(std::string_view("\x02\x01\x02\x01z\x00\x01\x01z\x00", 10)));                    // back in time
   CHECK(!decodes(std::string_view("\x01\x01\x02\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00", 13)));  // an empty id
 }
 

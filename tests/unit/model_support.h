@@ -20,8 +20,9 @@ inline LeafDef leaf(std::string name, Type type) {
 
 inline Catalog sample_catalog() {
   Catalog catalog;
-  const std::pair<const char*, Type> every[] = {{"vip", Type::boolean}, {"visits", Type::integer}, {"ratio", Type::number}, {"spend", Type::decimal}, {"tier", Type::text},
-                                                {"phone", Type::phone}, {"born", Type::date}, {"seen", Type::timestamp}, {"likes", Type::list}};
+  const std::pair<const char*, Type> every[] = {{"vip", Type::boolean},   {"visits", Type::integer}, {"ratio", Type::number},
+                                                {"spend", Type::decimal}, {"tier", Type::text},      {"phone", Type::phone},
+                                                {"born", Type::date},     {"seen", Type::timestamp}, {"likes", Type::list}};
   for (const auto& [name, type] : every) catalog.attributes.push_back(leaf(name, type));
   EventTypeDef all;
   all.name = "all_kinds";

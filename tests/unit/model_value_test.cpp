@@ -29,7 +29,7 @@ TEST_CASE("numbers of different kinds compare exactly") {
       {integer(1), decimal("1"), 0},
       {number(1.0), decimal("1.000000"), 0},
       {number(0.5), decimal("0.5"), 0},
-      {number(0.1), decimal("0.1"), 1},  // the double next to 0.1 is a little more
+      {number(0.1), decimal("0.1"), 1},   // the double next to 0.1 is a little more
       {number(0.3), decimal("0.3"), -1},  // and the one next to 0.3 a little less
       {number(0.0), integer(0), 0},
       {number(-0.0), integer(0), 0},
@@ -69,7 +69,8 @@ TEST_CASE("doubles against decimals and integers, by integers in 2^-30, seeded")
     const auto scaled = static_cast<std::int64_t>(random()) >> (11 + random() % 50);
     const double d = std::ldexp(static_cast<double>(scaled), -30);  // exact
     std::int64_t units = static_cast<std::int64_t>(random()) >> (4 + random() % 56);
-    if (i % 3 == 0) units = static_cast<std::int64_t>(Int128{scaled} * 1'000'000 >> 30) + static_cast<std::int64_t>(random() % 3) - 1;  // next to it
+    if (i % 3 == 0)
+      units = static_cast<std::int64_t>(Int128{scaled} * 1'000'000 >> 30) + static_cast<std::int64_t>(random() % 3) - 1;  // next to it
     if (units > Decimal::kMaxUnits || units < -Decimal::kMaxUnits) continue;
     const Int128 left = Int128{scaled} * 1'000'000;
     const Int128 right = Int128{units} * (Int128{1} << 30);
@@ -151,8 +152,9 @@ TEST_CASE("values in bytes: round trip; damaged bytes are refused") {
     }
   }
   // An unknown kind; a boolean of 2; a decimal that is too large; a list whose item is longer than it; a number that is infinite.
-  for (const std::string& bad : {std::string("\x09\x00", 2), std::string("\x01\x04", 2), std::string("\x04\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11),
-                                 std::string("\x08\x02\x05z", 4), std::string("\x03\x00\x00\x00\x00\x00\x00\xf0\x7f", 9)}) {
+  for (const std::string& bad :
+       {std::string("\x09\x00", 2), std::string("\x01\x04", 2), std::string("\x04\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11),
+        std::string("\x08\x02\x05z", 4), std::string("\x03\x00\x00\x00\x00\x00\x00\xf0\x7f", 9)}) {
     Reader in(bad);
     ValueView v;
     CHECK(!decode_value(in, v));

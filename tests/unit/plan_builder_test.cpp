@@ -189,7 +189,8 @@ TEST_CASE("definitions do not depend on numeric ids, nor on what else is in the 
   CHECK(tier != key);
   CHECK(tier != key_of(false, [](PlanBuilder& b) { return is_tier(b, "silver"); }));
   CHECK(tier != key_of(false, [](PlanBuilder& b) { return compare(b, attribute(b, "phone"), Op::equals, Value::of_text("gold")); }));
-  CHECK(key_of(false, [](PlanBuilder& b) { return event_count(b, "login", 1); }) != key_of(false, [](PlanBuilder& b) { return event_count(b, "login", 2); }));
+  CHECK(key_of(false, [](PlanBuilder& b) { return event_count(b, "login", 1); }) !=
+        key_of(false, [](PlanBuilder& b) { return event_count(b, "login", 2); }));
 
   // The name is part of the key; the description is not; the names of what it refers to are not either.
   PlanBuilder b(catalog());
@@ -233,7 +234,10 @@ TEST_CASE("a rule's definition is everything but its description") {
   };
   const Hash128 plain = make([](PlanBuilder&, Rule&) {});
   CHECK(plain == make([](PlanBuilder&, Rule& r) { r.description = "other"; }));
-  CHECK(plain == make([](PlanBuilder&, Rule& r) { r.file = "other.yaml"; r.line = 7; }));
+  CHECK(plain == make([](PlanBuilder&, Rule& r) {
+          r.file = "other.yaml";
+          r.line = 7;
+        }));
   const std::vector<Hash128> changed{
       make([](PlanBuilder&, Rule& r) { r.name = "q"; }),
       make([](PlanBuilder&, Rule& r) { r.category = Category::management; }),

@@ -11,7 +11,7 @@ using namespace nudge::testing;
 namespace {
 
 struct Wanted {
-  std::map<std::string, std::string> segments;  // name -> tag that it asks for
+  std::map<std::string, std::string> segments;             // name -> tag that it asks for
   std::map<std::string, std::pair<int, RuleState>> rules;  // name -> priority, state
 };
 
@@ -108,8 +108,8 @@ TEST_CASE("rules: activated when the state rises, not by a pause") {
     RuleState state;
     TimeMs activated;
   };
-  constexpr Row kRows[] = {{RuleState::draft, 1}, {RuleState::shadow, 2}, {RuleState::shadow, 2}, {RuleState::active, 4},
-                           {RuleState::paused, 4}, {RuleState::active, 4}, {RuleState::draft, 4}, {RuleState::active, 8}};
+  constexpr Row kRows[] = {{RuleState::draft, 1},  {RuleState::shadow, 2}, {RuleState::shadow, 2}, {RuleState::active, 4},
+                           {RuleState::paused, 4}, {RuleState::active, 4}, {RuleState::draft, 4},  {RuleState::active, 8}};
   Registry registry;
   TimeMs now = 0;
   for (const Row& row : kRows) {
