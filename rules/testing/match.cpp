@@ -130,7 +130,6 @@ std::string extras(const ActionOut& action, std::string_view template_name) {
   add("at", text(format_timestamp(action.at)));
   add("category", text(category_name(action.category)));
   add("channel", text(action.channel));
-  add("priority", std::to_string(action.priority));
   add("mandatory", action.mandatory ? "true" : "false");
   if (!action.connector.empty()) add("connector", text(action.connector));
   if (action.due != 0) add("due", text(format_timestamp(action.due)));
@@ -167,7 +166,7 @@ std::vector<std::string> differences(const doc::Node& expected, const ActionOut&
   }
   for (const doc::Entry& one : entry.value->entries) {
     element found;
-    const bool there = extra.at_key(one.key).get(found) == simdjson::SUCCESS || payload.at_key(one.key).get(found) == simdjson::SUCCESS;
+    const bool there = payload.at_key(one.key).get(found) == simdjson::SUCCESS || extra.at_key(one.key).get(found) == simdjson::SUCCESS;
     compare(std::string(one.key), *one.value, there ? &found : nullptr, out);
   }
   return out;
