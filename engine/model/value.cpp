@@ -245,7 +245,7 @@ bool decode_payload(Reader& in, Kind kind, ValueView& v) {
   v.kind = kind;
   switch (kind) {
     case Kind::missing: return true;
-    case Kind::number: v.d = in.f64(); return !in.bad() && std::isfinite(v.d);
+    case Kind::number: v = ValueView::of_number(in.f64()); return !in.bad() && std::isfinite(v.d);
     case Kind::text: v.bytes = in.string(); return !in.bad();
     case Kind::list: v.bytes = in.string(); return !in.bad() && each_item(v.bytes, [](std::string_view) { return true; });
     default: v.i = in.svarint();

@@ -151,6 +151,12 @@ TEST_CASE("values in bytes: round trip; damaged bytes are refused") {
       CHECK(!decode_value(shorter, back));
     }
   }
+  // One form for zero, also when the bytes have the other one.
+  Reader minus_zero(std::string_view("\x03\x00\x00\x00\x00\x00\x00\x00\x80", 9));
+  ValueView zero;
+  REQUIRE(decode_value(minus_zero, zero));
+  CHECK(Value(zero) == Value::of_number(0.0));
+  CHECK(Value::of_number(-0.0) == Value::of_number(0.0));
   // An unknown kind; a boolean of 2; a decimal that is too large; a list whose item is longer than it; a number that is infinite.
   for (const std::string& bad :
        {std::string("\x09\x00", 2), std::string("\x01\x04", 2), std::string("\x04\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11),
