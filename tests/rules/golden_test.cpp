@@ -13,6 +13,7 @@
 #include "rules/doc/reader.h"
 #include "rules/lang/codes.h"
 #include "rules/lang/load.h"
+#include "rules/lang/operators.h"
 
 namespace fs = std::filesystem;
 using namespace nudge;
@@ -148,4 +149,53 @@ TEST_CASE("codes ascend, so that the table can be searched by eye and no number 
   const auto codes = lang::all_codes();
   CHECK(std::is_sorted(codes.begin(), codes.end(), [](const auto& a, const auto& b) { return a.code < b.code; }));
   CHECK(std::adjacent_find(codes.begin(), codes.end(), [](const auto& a, const auto& b) { return a.code == b.code; }) == codes.end());
+}
+
+TEST_CASE("every example of docs/language.md compiles") {
+  const std::string page = read(kDirectory.parent_path().parent_path() / "docs" / "language.md");
+  REQUIRE(!page.empty());
+  std::size_t examples = 0;
+  for (std::size_t at = page.find("\n```yaml"); at != std::string::npos; at = page.find("\n```yaml", at + 1)) {
+    const std::size_t start = page.find('\n', at + 1) + 1;
+    const std::size_t end = page.find("\n```", start);
+    REQUIRE(end != std::string::npos);
+    const std::string kind = page.substr(at + 8, start - at - 9);
+    const std::string text = page.substr(start, end - start + 1);
+    const auto line = std::count(page.begin(), page.begin() + static_cast<std::ptrdiff_t>(start), '\n');
+    const lang::Source source{"language.md+" + std::to_string(line), text};
+    ++examples;
+    if (kind == " catalog") {
+      const lang::CatalogResult result = lang::load_catalog({source});
+      CHECK(doc::render_text(result.diagnostics) == "");
+    } else {
+      REQUIRE(kind.empty());
+      const lang::CompileResult result = lang::compile({source}, shared_catalog());
+      CHECK(doc::render_text(result.diagnostics) == "");
+    }
+    at = end;
+  }
+  CHECK(examples >= 9);
+}
+
+TEST_CASE("every operator of docs/language.md's table is in the language, and the other way round") {
+  const std::string page = read(kDirectory.parent_path().parent_path() / "docs" / "language.md");
+  const std::size_t start = page.find("### Operators");
+  const std::string section = page.substr(start, page.find("```yaml", start) - start);
+  for (const Type type : {Type::text, Type::integer, Type::date, Type::boolean, Type::list, Type::object}) {
+    for (const std::string_view word : lang::operators_for(type, true)) {
+      CAPTURE(std::string(word));
+      CHECK(section.find("`" + std::string(word) + "`") != std::string::npos);
+    }
+  }
+  for (std::size_t at = section.find('`'); at != std::string::npos; at = section.find('`', at + 1)) {
+    const std::size_t end = section.find('`', at + 1);
+    const std::string word = section.substr(at + 1, end - at - 1);
+    CAPTURE(word);
+    bool known = false;
+    for (const Type type : {Type::text, Type::integer, Type::date, Type::boolean, Type::list, Type::object}) {
+      for (const std::string_view op : lang::operators_for(type, true)) known = known || op == word;
+    }
+    CHECK(known);
+    at = end;
+  }
 }
