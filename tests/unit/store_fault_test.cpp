@@ -232,6 +232,10 @@ TEST_CASE("a really full disk: refused at the low-space mark; going on regardles
     MESSAGE("mount is not permitted here: the cases with a file system that says so stand in");
     return;
   }
+  struct Unmount {  // also when a check below ends the case
+    const std::string& path;
+    ~Unmount() { umount2(path.c_str(), MNT_DETACH); }
+  } const unmount{dir.path()};
   {
     StoreOptions options = options_for(dir / "store");
     options.write_buffer_bytes = 256U << 10;
@@ -258,7 +262,6 @@ TEST_CASE("a really full disk: refused at the low-space mark; going on regardles
     check_kept(options, acknowledged, acknowledged + 1);
     CHECK(acknowledged > 500);
   }
-  CHECK(umount(dir.path().c_str()) == 0);
 }
 
 }  // namespace nudge::daemon
