@@ -133,6 +133,7 @@ TEST_CASE("deliveries and queries go through a plugin, several at once") {
   ConnectorSpec spec = plugin_spec();
   spec.in_flight_max = 8;
   ConnectorProcess process(spec, collector.outcome_fn(), collector.log_fn());
+  REQUIRE(eventually([&] { return process.status().state == ConnectorState::ready; }));
   const auto begin = std::chrono::steady_clock::now();
   for (int i = 0; i < 16; ++i) REQUIRE(process.submit(request("a" + std::to_string(i), "slow")));
   collector.wait_count(16);
@@ -180,7 +181,7 @@ TEST_CASE("a crash costs what was in flight, once, and the next process goes on"
 TEST_CASE("a hang ends as unknown at the deadline, then the process is replaced") {
   Collector collector;
   ConnectorSpec spec = plugin_spec();
-  spec.timeout_ms = 2000;
+  spec.timeout_ms = 20'000;
   ConnectorProcess process(spec, collector.outcome_fn(), collector.log_fn());
   REQUIRE(eventually([&] { return process.status().state == ConnectorState::ready; }));
   const int pid = process.status().pid;
@@ -190,7 +191,7 @@ TEST_CASE("a hang ends as unknown at the deadline, then the process is replaced"
   REQUIRE(process.submit(hanging));
   REQUIRE(process.submit(request("slow1", "slow")));  // in flight beside it: it must keep its own answer
   CHECK(collector.wait("h1").status == OutcomeStatus::unknown);
-  CHECK(std::chrono::steady_clock::now() - begin < std::chrono::milliseconds(1500));
+  CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(10));
   CHECK(collector.wait("slow1").status == OutcomeStatus::accepted);
   REQUIRE(process.submit(request("h2")));
   CHECK(collector.wait("h2").status == OutcomeStatus::accepted);

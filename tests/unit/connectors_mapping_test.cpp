@@ -1,6 +1,5 @@
 // What providers' answers mean: the tables that decide between sent, not sent and unknown; and the guard on addresses.
 #include <arpa/inet.h>
-#include <curl/curl.h>
 #include <doctest/doctest.h>
 #include <netinet/in.h>
 
@@ -19,6 +18,20 @@ namespace sdk = nudge::sdk;
 using nudge::sdk::Status;
 
 namespace {
+
+// libcurl's numbers, which are part of its ABI.
+enum : int {
+  CURLE_OK = 0,
+  CURLE_COULDNT_RESOLVE_HOST = 6,
+  CURLE_COULDNT_CONNECT = 7,
+  CURLE_WEIRD_SERVER_REPLY = 8,
+  CURLE_OPERATION_TIMEDOUT = 28,
+  CURLE_ABORTED_BY_CALLBACK = 42,
+  CURLE_SEND_ERROR = 55,
+  CURLE_RECV_ERROR = 56,
+  CURLE_USE_SSL_FAILED = 64,
+  CURLE_LOGIN_DENIED = 67
+};
 
 bool public_address(const std::string& text) {
   if (text.find(':') != std::string::npos) {

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import subprocess
+import time
 import unittest
 
 import jsonschema
@@ -126,6 +127,45 @@ class CommandTest(ConnectorTest):
             self.assertEqual(done.returncode, 2, done)
             self.assertIn("usage:", done.stderr)
         self.assertEqual(run("--help").returncode, 0)
+
+
+class LimitsTest(ConnectorTest):
+    def test_limits_reach_the_program(self):
+        code = ("import resource as r, os; print([r.getrlimit(x)[0] for x in (r.RLIMIT_AS, r.RLIMIT_CPU, r.RLIMIT_NOFILE, r.RLIMIT_CORE)],"
+                " [l for l in open('/proc/self/status') if l.startswith('NoNewPrivs')][0].split()[1])")
+        done = run("--limit-memory", "1000000000", "--limit-cpu", "77", "--limit-files", "99", "--exec", "/usr/bin/python3", "-c", code)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        sanitized = "[-1" if done.stdout.startswith("[-1") else "[1000000000"  # a build with sanitizers sets no limit on addresses
+        self.assertEqual(done.stdout.strip(), sanitized + ", 77, 99, 0] 1")
+        self.assertEqual(run("--exec", "/nonexistent").returncode, 127)
+
+    def test_it_dies_with_its_parent(self):
+        code = ("import subprocess, os, sys, time\n"
+                f"child = subprocess.Popen([{RUNNER!r}, '--parent', str(os.getpid()), '--exec', '/bin/sleep', '600'])\n"
+                "print(child.pid, flush=True)\ntime.sleep(600)")
+        parent = subprocess.Popen(["/usr/bin/python3", "-c", code], stdout=subprocess.PIPE)
+        pid = int(parent.stdout.readline())
+
+        def name():
+            try:
+                with open(f"/proc/{pid}/stat") as file:
+                    fields = file.read().rsplit(")", 1)
+                return None if fields[1].split()[0] == "Z" else fields[0].split("(")[1]
+            except FileNotFoundError:
+                return None
+        for _ in range(500):
+            if name() == "sleep":
+                break
+            time.sleep(0.01)
+        self.assertEqual(name(), "sleep")
+        parent.kill()
+        parent.wait()
+        parent.stdout.close()
+        for _ in range(500):
+            if name() is None:
+                return
+            time.sleep(0.01)
+        self.fail("the connector outlived its parent")
 
 
 class MaildropTest(ConnectorTest):

@@ -70,7 +70,7 @@ class WebhookTest(HttpConnectorTest):
 
     def config(self, url, **more):
         return {"url": url, "secrets": [self.secret("new", whsec(KEY)), self.secret("old", whsec(OLD_KEY))],
-                "allow_private": True, "allow_http": True, "timeout_ms": 1500, **more}
+                "allow_private": True, "allow_http": True, "timeout_ms": 2500, **more}
 
     def test_signature_and_body(self):
         peer = self.peer([(500, {}, ""), (204, {}, "")])
@@ -139,8 +139,8 @@ class WebhookTest(HttpConnectorTest):
         peer = self.peer(["silent"])
         connector = self.connector("webhook", self.config(peer.url, timeout_ms=60000))
         begin = time.monotonic()
-        self.unknown(connector.deliver(self.PAYLOAD, deadline_ms=now_ms() + 800))
-        self.assertLess(time.monotonic() - begin, 0.85)
+        self.unknown(connector.deliver(self.PAYLOAD, deadline_ms=now_ms() + 3000))
+        self.assertLess(time.monotonic() - begin, 3.0)
 
     def test_private_addresses_are_refused_by_the_resolved_address(self):
         peer = self.peer()
@@ -197,7 +197,7 @@ class SmsTest(HttpConnectorTest):
 
     def test_generic(self):
         peer = self.peer([(201, {}, {"message_id": "m-7"}), (429, {"Retry-After": "3"}, ""), (500, {}, ""), "close", "silent", (400, {}, "bad number")])
-        config = {"provider": "generic_http", "url": peer.url + "/send", "sender": "nudge", "timeout_ms": 1000,
+        config = {"provider": "generic_http", "url": peer.url + "/send", "sender": "nudge", "timeout_ms": 2000,
                   "headers": {"Authorization": self.secret("k", "Bearer sms-key")}}
         connector = self.connector("sms", config)
         self.assertEqual(self.accepted(connector.deliver(self.MESSAGE, action_id="0c0d"))["provider_ref"], "m-7")
@@ -213,7 +213,7 @@ class SmsTest(HttpConnectorTest):
         self.assertEqual((peer.seen[0].headers["idempotency-key"], peer.seen[0].headers["authorization"]), ("0c0d", "Bearer sms-key"))
 
     def aliyun(self, peer, **more):
-        return self.connector("sms", {"provider": "aliyun", "url": peer.url, "access_key_id": "LTAI-test", "timeout_ms": 1000,
+        return self.connector("sms", {"provider": "aliyun", "url": peer.url, "access_key_id": "LTAI-test", "timeout_ms": 2000,
                                       "access_key_secret": self.secret("s", "aliyun-secret"), "sign_name": "测试签名",
                                       "template_code": "SMS_1", "text_param": "content", **more})
 
@@ -275,7 +275,7 @@ class SmsTest(HttpConnectorTest):
                           (200, {}, {"messages": [{"sid": "SM9", "body": self.MESSAGE["text"], "date_created": "Fri, 02 Jan 2026 03:04:05 +0000"}]}),
                           (200, {}, {"messages": []})])
         connector = self.connector("sms", {"provider": "twilio", "url": peer.url, "account_sid": account, "auth_token": self.secret("t", "twilio-token"),
-                                           "from": "+15005550006", "timeout_ms": 1000, "status_callback": "https://me.example/cb?x=1"})
+                                           "from": "+15005550006", "timeout_ms": 2000, "status_callback": "https://me.example/cb?x=1"})
         self.assertEqual(self.accepted(connector.deliver(self.MESSAGE))["provider_ref"], "SM1")
         self.retry(connector.deliver(self.MESSAGE))
         self.assertIn("21211", self.refused(connector.deliver(self.MESSAGE))["detail"])
@@ -307,7 +307,7 @@ class TicketTest(HttpConnectorTest):
             return "close" if fail else (201, {}, {"id": tickets[seen.json()["id"]]})
         fail = True
         peer = self.peer(script)
-        connector = self.connector("ticket", {"provider": "generic_http", "url": peer.url + "/tickets", "lookup_url": peer.url + "/by/{id}", "timeout_ms": 1000})
+        connector = self.connector("ticket", {"provider": "generic_http", "url": peer.url + "/tickets", "lookup_url": peer.url + "/by/{id}", "timeout_ms": 2000})
         self.unknown(connector.deliver(self.PAYLOAD, action_id="f1"))  # it took the ticket and said nothing
         fail = False
         self.assertEqual(self.accepted(connector.deliver(self.PAYLOAD, action_id="f1", attempt=2))["provider_ref"], "1")
@@ -340,7 +340,7 @@ class TicketTest(HttpConnectorTest):
         steps = ["close", (429, {"Retry-After": "93"}, ""), (409, {}, "")]
         peer = self.peer(script)
         connector = self.connector("ticket", {"provider": "zendesk", "url": peer.url + "/", "zendesk_email": "agent@example.com",
-                                              "zendesk_token": self.secret("z", "abc-zendesk"), "timeout_ms": 1000})
+                                              "zendesk_token": self.secret("z", "abc-zendesk"), "timeout_ms": 2000})
         self.unknown(connector.deliver(self.PAYLOAD, action_id="f1"))
         self.retry(connector.deliver(self.PAYLOAD, action_id="f1", attempt=2), 93_000)
         self.retry(connector.deliver(self.PAYLOAD, action_id="f1", attempt=3))
@@ -376,7 +376,7 @@ class TicketTest(HttpConnectorTest):
         steps = ["silent"]
         peer = self.peer(script)
         connector = self.connector("ticket", {"provider": "jira", "url": peer.url, "jira_email": "me@example.com", "jira_token": self.secret("j", "jira-token"),
-                                              "project": "SFA", "timeout_ms": 800})
+                                              "project": "SFA", "timeout_ms": 2000})
         self.unknown(connector.deliver(self.PAYLOAD, action_id="f1"))
         self.assertEqual(self.accepted(connector.deliver(self.PAYLOAD, action_id="f1", attempt=2))["provider_ref"], "SFA-24")
         self.assertEqual(len(issues), 1, "a second attempt must not open a second issue")
