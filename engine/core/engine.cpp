@@ -80,6 +80,16 @@ void note_arrived(Judge& judge, std::vector<std::pair<AttributeId, Value>>& befo
   }
 }
 
+// Takes out the firings that wait for their `for:` in a segment, of those rules that `which` picks.
+template <class F>
+void drop_holds(const Plan& plan, CustomerState& state, std::uint32_t segment, F&& which) {
+  if (segment >= plan.rules_by_segment.size()) return;
+  for (const std::uint32_t r : plan.rules_by_segment[segment]) {
+    if (!which(plan.rules[r])) continue;
+    std::erase_if(state.runs, [&](const Run& run) { return run.rule == plan.rules[r].id && run.step == kHoldStep; });
+  }
+}
+
 }  // namespace
 
 TimeMs Engine::next_due(const CustomerState& state) {
@@ -112,7 +122,10 @@ void Engine::reconcile(const Plan& plan, CustomerState& state, Effects& effects)
   for (const std::uint32_t i : fresh) {
     // An id that was used by this name before: what it stood for then is over.
     std::erase_if(state.members, [&](const Membership& m) { return m.root == plan.segments[i].root; });
-    judge.seed(i, std::max(plan.segments[i].activated, state.clock));
+    const TimeMs t = std::max(plan.segments[i].activated, state.clock);
+    drop_holds(plan, state, i, [&](const Rule& rule) { return rule.existing_fire; });  // they start anew
+    judge.seed(i, t);
+    if (!state.is_member(plan.segments[i].root)) drop_holds(plan, state, i, [](const Rule&) { return true; });
   }
 }
 
