@@ -24,9 +24,11 @@ std::vector<const T*> values_of(const std::map<std::string_view, const T*>& tabl
   return values;
 }
 
+/// Where a definition stands in the order of names; it must be there.
 template <class T>
-std::size_t index_of(const std::map<std::string_view, const T*>& table, std::string_view name) {
-  return static_cast<std::size_t>(std::distance(table.begin(), table.find(name)));
+std::size_t index_of(const std::vector<const T*>& sorted, std::string_view name) {
+  const auto found = std::lower_bound(sorted.begin(), sorted.end(), name, [](const T* a, std::string_view b) { return a->name.text < b; });
+  return static_cast<std::size_t>(found - sorted.begin());
 }
 
 }  // namespace
@@ -90,13 +92,15 @@ bool Compiler::enter(Progress progress, const std::string& label, const Where& w
   return true;
 }
 
+std::size_t Compiler::segment_index(std::string_view name) const { return index_of(segments_, name); }
+
 NodeId Compiler::segment_reference(const Name& name) {
   if (!names_.segments.contains(name.text)) {
     error("R0304", name.where, "there is no segment " + quoted(name.text),
           doc::did_you_mean(name.text, keys_of(names_.segments), "segments"));
     return broken();
   }
-  const std::size_t index = index_of(names_.segments, name.text);
+  const std::size_t index = segment_index(name.text);
   if (segment_progress_[index] != Progress::done) {
     if (!enter(segment_progress_[index], "segment " + std::string(name.text), name.where)) return broken();
     compile_segment(index);
@@ -115,7 +119,7 @@ Operated Compiler::trait_reference(const Name& name) {
     error("R0305", name.where, "there is no trait " + quoted(name.text), doc::did_you_mean(name.text, keys_of(names_.traits), "traits"));
     return result;
   }
-  const std::size_t index = index_of(names_.traits, name.text);
+  const std::size_t index = index_of(traits_, name.text);
   compile_trait(index);  // a trait refers to no other definition, so there is no circle
   const Operated& value = trait_values_[index];
   if (!value.ok) return result;
@@ -139,7 +143,7 @@ Operated Compiler::score_reference(const Name& name) {
     error("R0306", name.where, "there is no score " + quoted(name.text), doc::did_you_mean(name.text, keys_of(names_.scores), "scores"));
     return result;
   }
-  const std::size_t index = index_of(names_.scores, name.text);
+  const std::size_t index = index_of(scores_, name.text);
   if (score_progress_[index] != Progress::done) {
     if (!enter(score_progress_[index], "score " + std::string(name.text), name.where)) return result;
     compile_score(index);

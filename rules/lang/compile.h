@@ -45,6 +45,7 @@ class Compiler {
   enum class Progress : std::uint8_t { untouched, under_way, done };
 
   // compile.cpp: definitions, and references to them
+  [[nodiscard]] std::size_t segment_index(std::string_view name) const;
   NodeId segment_reference(const Name& name);
   Operated trait_reference(const Name& name);
   Operated score_reference(const Name& name);

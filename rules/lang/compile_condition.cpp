@@ -31,6 +31,8 @@ const LeafDef* plain_prefix(const std::vector<LeafDef>& leaves, std::string_view
 
 NodeId Compiler::condition(const Condition& ast, const Scope& scope) {
   using Kind = Condition::Kind;
+  // Further messages would not be shown, and looking for near names costs time.
+  if (diagnostics_.items().size() >= doc::Diagnostics::kMax) return broken();
   switch (ast.kind) {
     case Kind::broken: return broken();
     case Kind::all:

@@ -63,12 +63,11 @@ Trigger Compiler::trigger(const RuleAst& ast, Scope& scope) {
     case Trigger::Kind::enters:
     case Trigger::Kind::leaves: {
       trigger.hold_for = t.hold_for;
-      const auto found = names_.segments.find(t.subject.text);
-      if (found == names_.segments.end()) {
+      if (!names_.segments.contains(t.subject.text)) {
         error("R0304", t.subject.where, "there is no segment " + quoted(t.subject.text),
               doc::did_you_mean(t.subject.text, keys_of(names_.segments), "segments"));
       } else {
-        trigger.segment = static_cast<std::uint32_t>(std::distance(names_.segments.begin(), found));
+        trigger.segment = static_cast<std::uint32_t>(segment_index(t.subject.text));
       }
       break;
     }
@@ -145,6 +144,7 @@ Goal Compiler::goal(const RuleAst& ast) {
 }
 
 void Compiler::compile_rule(const RuleAst& ast) {
+  if (diagnostics_.items().size() >= doc::Diagnostics::kMax) return;
   Scope scope;
   scope.in_rule = true;
   scope.user = "the rule " + quoted(ast.name.text);

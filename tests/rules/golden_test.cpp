@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <set>
 #include <sstream>
 
@@ -56,6 +57,37 @@ void compare(const fs::path& file, const std::string& actual) {
                                                                    << actual);
 }
 
+std::string describe_trigger(const Plan& plan, const Rule& r) {
+  std::string out = "  on ";
+  const Trigger& t = r.trigger;
+  const auto values = [](const char* word, const std::vector<Value>& list) {
+    std::string text;
+    for (const Value& v : list) text += (text.empty() ? std::string(" ") + word + " " : ", ") + to_json(v.view());
+    return text;
+  };
+  switch (t.kind) {
+    case Trigger::Kind::event: out += "event " + plan.catalog->events[t.event].name; break;
+    case Trigger::Kind::enters: out += "enters " + plan.segments[t.segment].name; break;
+    case Trigger::Kind::leaves: out += "leaves " + plan.segments[t.segment].name; break;
+    case Trigger::Kind::attribute_changes: out += "change of " + plan.catalog->attributes[t.attribute].name; break;
+    default: out += "something else"; break;
+  }
+  out += values("from", t.from) + values("to", t.to);
+  if (t.same != kNoField) out += " same " + plan.catalog->events[t.event].fields[t.same].name;
+  if (t.hold_for > 0) out += " for " + format_duration(t.hold_for);
+  out += "; max_age " + format_duration(r.max_age) + (r.existing_fire ? "; existing fire" : "");
+  if (r.limits.once_ever) out += "; once ever";
+  if (r.limits.once_per > 0) out += "; once per " + format_duration(r.limits.once_per);
+  if (r.limits.at_most > 0)
+    out += "; at most " + std::to_string(r.limits.at_most) + " per " +
+           (r.limits.at_most_per_hour ? "hour" : "unit " + std::to_string(static_cast<int>(r.limits.at_most_per)));
+  out += "; " + std::to_string(r.rollout_percent) + "% holdout " + std::to_string(r.holdout_percent) + "%";
+  if (r.goal.event != kNoEventType)
+    out += "; goal " + plan.catalog->events[r.goal.event].name + " within " + format_duration(r.goal.within) + " value " +
+           std::to_string(r.goal.value);
+  return out + "\n";
+}
+
 std::string describe_plan(const Plan& plan) {
   std::string out;
   for (const Segment& s : plan.segments) out += "segment " + s.name + ": " + describe(plan, s.node) + "\n";
@@ -72,6 +104,7 @@ std::string describe_plan(const Plan& plan) {
   for (const Rule& r : plan.rules) {
     out += "rule " + r.name + " " + std::string(rule_state_name(r.state)) + " " + std::string(category_name(r.category)) + " " +
            std::to_string(r.priority) + "\n";
+    out += describe_trigger(plan, r);
     if (r.trigger.where != kNone) out += "  when " + describe(plan, r.trigger.where) + "\n";
     if (r.condition != kNone) out += "  if " + describe(plan, r.condition) + "\n";
     for (const Step& step : r.steps) {
@@ -198,4 +231,36 @@ TEST_CASE("every operator of docs/language.md's table is in the language, and th
     CHECK(known);
     at = end;
   }
+}
+
+TEST_CASE("docs/codes has a page for each code, as the table and the bad files give it") {
+  const fs::path directory = kDirectory.parent_path().parent_path() / "docs" / "codes";
+  std::map<std::string, std::string> examples;
+  for (const fs::path& file : files_in(kDirectory / "bad")) {
+    const std::string all = read(fs::path(file).replace_extension(".expected"));
+    for (std::size_t at = 0, end = 0; (end = all.find("\n\n", at)) != std::string::npos; at = end + 2) {
+      const std::string message = all.substr(at, end - at + 1);
+      const std::size_t code = message.find(": error R");
+      if (code == std::string::npos) continue;
+      std::string& best = examples[message.substr(code + 8, 5)];
+      if (best.empty() || message.size() < best.size()) best = message;  // the shortest shows it best
+    }
+  }
+  const bool update = std::getenv("NUDGE_UPDATE_GOLDEN") != nullptr;
+  if (update) fs::create_directories(directory);
+  std::string index =
+      "# Codes of messages\n\n`nudge explain-code R0304` shows the same page on the command line. A code never changes its meaning.\n\n| "
+      "code | |\n|---|---|\n";
+  for (const lang::CodeInfo& info : lang::all_codes()) {
+    const std::string code(info.code);
+    std::string page = "# " + code + ": " + std::string(info.title) + "\n\n" + std::string(info.explanation) + "\n";
+    if (const auto found = examples.find(code); found != examples.end()) page += "\n## Example\n\n```\n" + found->second + "```\n";
+    index += "| [" + code + "](" + code + ".md) | " + std::string(info.title) + " |\n";
+    const fs::path path = directory / (code + ".md");
+    if (update) std::ofstream(path, std::ios::binary) << page;
+    CHECK_MESSAGE(read(path) == page, path.string() << " is not what the table says; write it anew with NUDGE_UPDATE_GOLDEN=1");
+  }
+  const fs::path path = directory / "README.md";
+  if (update) std::ofstream(path, std::ios::binary) << index;
+  CHECK(read(path) == index);
 }
