@@ -24,6 +24,7 @@ struct RuntimeOptions {
   std::uint64_t queue_items_max = 400'000;       // taken in and not yet on disk; beyond it intake says "later"
   std::uint64_t queue_bytes_max = 256U << 20;
   std::size_t documents_max = 100'000;           // of one request
+  std::uint64_t quarantine_entries_max = 100'000; // open records; beyond it requests with something that does not fit are refused
   DurationMs skew = 5 * kMinute;
   DurationMs checkpoint_interval = 10 * kSecond;
   DeliveryOptions delivery;

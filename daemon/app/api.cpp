@@ -1,0 +1,81 @@
+#include "daemon/app/api.h"
+
+#include <charconv>
+
+#include "daemon/runtime/payload.h"
+
+namespace nudge::daemon {
+
+Api::Api(Runtime& runtime, Workers& workers, metrics::Registry& metrics, ApiOptions options)
+    : runtime_(runtime), workers_(workers), metrics_(metrics), options_(std::move(options)) {}
+
+Result<void> Api::install(http::HttpServer& server) {
+  NUDGE_TRY(install_intake(server));
+  NUDGE_TRY(install_customers(server));
+  NUDGE_TRY(install_rules(server));
+  NUDGE_TRY(install_work(server));
+  NUDGE_TRY(install_quarantine(server));
+  NUDGE_TRY(install_admin(server));
+  return {};
+}
+
+http::Handler Api::on_worker(Read read) {
+  return [this, read = std::move(read)](http::Request&, http::Responder responder) {
+    auto shared = std::make_shared<http::Responder>(std::move(responder));
+    if (!workers_.post([shared, read] { shared->send(read(shared->request())); })) {
+      http::Response busy = http::problem(503, "busy", "too many questions are waiting; try again in a moment");
+      busy.headers.emplace_back("Retry-After", "1");
+      shared->send(std::move(busy));
+    }
+  };
+}
+
+http::Response json_response(Json json, int status) {
+  http::Response response;
+  response.status = status;
+  response.body = json.take();
+  response.body.push_back('\n');
+  return response;
+}
+
+http::Response error_response(const Error& error) {
+  switch (error.code) {
+    case Code::invalid: return http::problem(400, "invalid", error.message);
+    case Code::not_found: return http::problem(404, "not_found", error.message);
+    case Code::conflict: return http::problem(409, "conflict", error.message);
+    case Code::too_large: return http::problem(413, "too_large", error.message);
+    case Code::denied: return http::problem(403, "denied", error.message);
+    case Code::unavailable: {
+      http::Response response = http::problem(503, "unavailable", error.message);
+      response.headers.emplace_back("Retry-After", "5");
+      return response;
+    }
+    case Code::corrupt:
+    case Code::io:
+    case Code::internal: break;
+  }
+  return http::problem(500, "internal", error.message);
+}
+
+Result<std::uint64_t> number_param(const http::Request& request, std::string_view name, std::uint64_t usual, std::uint64_t least, std::uint64_t most) {
+  const auto text = request.query_param(name);
+  if (!text) return usual;
+  std::uint64_t n = 0;
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), n);
+  if (error != std::errc() || end != text->data() + text->size() || n < least || n > most) {
+    return fail(Code::invalid, "`" + std::string(name) + "` must be a number between " + std::to_string(least) + " and " + std::to_string(most));
+  }
+  return n;
+}
+
+Result<std::optional<TimeMs>> time_param(const http::Request& request, std::string_view name) {
+  const auto text = request.query_param(name);
+  if (!text) return std::optional<TimeMs>();
+  Result<TimeMs> t = parse_timestamp(*text);
+  if (!t) return std::unexpected(std::move(t).error().prefixed("`" + std::string(name) + "`"));
+  return std::optional<TimeMs>(*t);
+}
+
+std::string body_text(const http::Request& request, std::string_view name) { return member_text(request.body, name); }
+
+}  // namespace nudge::daemon

@@ -1,0 +1,95 @@
+// The HTTP interface, version 1: routes and their answers. docs/api.md and schemas/openapi.yaml describe it; a test compares them with the routes.
+//
+// Thread-safety: install() once, before the server starts; the handlers run on I/O, shard, committer and worker threads.
+// Ownership: refers to the runtime and what is in ApiOptions, which must outlive the server.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "daemon/app/json.h"
+#include "daemon/app/workers.h"
+#include "daemon/http/http_server.h"
+#include "daemon/metrics/metrics.h"
+#include "daemon/runtime/runtime.h"
+
+namespace nudge::daemon {
+
+struct ApiOptions {
+  std::function<Result<PlanChange>()> reload;   // reads the directories and activates; on a worker thread
+  std::string maildrop_directory;               // empty: no maildrop connector
+  std::string version;
+  std::string data_dir;
+  std::size_t batch_bytes_max = 16U << 20;
+  TimeMs started_at = 0;
+};
+
+class Api {
+ public:
+  Api(Runtime& runtime, Workers& workers, metrics::Registry& metrics, ApiOptions options);
+  Result<void> install(http::HttpServer& server);
+  // False: /-/ready answers 503 (starting, draining).
+  void set_ready(bool ready) { ready_ = ready; }
+
+ private:
+  using Shared = std::shared_ptr<http::Responder>;
+  using Read = std::function<http::Response(const http::Request&)>;
+
+  // Routes that read the store or compile: on a worker.
+  http::Handler on_worker(Read read);
+  Result<void> install_intake(http::HttpServer& server);
+  Result<void> install_customers(http::HttpServer& server);
+  Result<void> install_rules(http::HttpServer& server);
+  Result<void> install_work(http::HttpServer& server);
+  Result<void> install_quarantine(http::HttpServer& server);
+  Result<void> install_admin(http::HttpServer& server);
+
+  void ingest(http::Request& request, http::Responder responder, bool import, std::string customer);
+  void customer(http::Request& request, http::Responder responder);
+  void customers(http::Request& request, http::Responder responder);
+  void explain(http::Request& request, http::Responder responder);
+  void segment(http::Request& request, http::Responder responder);
+  void members(http::Request& request, http::Responder responder);
+  http::Response rules() const;
+  http::Response rule(const http::Request& request) const;
+  http::Response decisions(const http::Request& request);
+  http::Response actions(const http::Request& request);
+  http::Response action(const http::Request& request);
+  http::Response tasks(const http::Request& request);
+  void change_action(http::Request& request, http::Responder responder, bool retry);
+  void complete(http::Request& request, http::Responder responder);
+  http::Response quarantine(const http::Request& request);
+  void replay_one(http::Request& request, http::Responder responder);
+  void replay_many(http::Request& request, http::Responder responder);
+  void discard(http::Request& request, http::Responder responder);
+  http::Response status();
+  http::Response connectors();
+  http::Response maildrop(const http::Request& request);
+  void collect(metrics::Page& page);
+
+  Runtime& runtime_;
+  Workers& workers_;
+  metrics::Registry& metrics_;
+  const ApiOptions options_;
+  std::atomic<bool> ready_{false};
+};
+
+// --- shared by the routes
+
+http::Response json_response(Json json, int status = 200);
+http::Response error_response(const Error& error);
+// The query parameter as a number between `least` and `most`; `usual` when it is absent; an error that names it when it is wrong.
+Result<std::uint64_t> number_param(const http::Request& request, std::string_view name, std::uint64_t usual, std::uint64_t least, std::uint64_t most);
+// An RFC 3339 instant; nothing when absent.
+Result<std::optional<TimeMs>> time_param(const http::Request& request, std::string_view name);
+// A text member of a small JSON body; empty when absent.
+std::string body_text(const http::Request& request, std::string_view name);
+
+void write_decision(Json& json, const Decision& d);
+void write_action(Json& json, const ActionRecord& r, bool whole);
+void write_task(Json& json, const TaskRecord& r, TimeMs now);
+
+}  // namespace nudge::daemon

@@ -1,0 +1,232 @@
+// Status, connectors, reload, maildrop, health and metrics.
+#include <dirent.h>
+
+#include <algorithm>
+#include <fstream>
+#include <iterator>
+
+#include "daemon/app/api.h"
+
+namespace nudge::daemon {
+namespace {
+
+void write_connector(Json& json, const ConnectorFigures& c) {
+  json.begin_object()
+      .field("name", c.name)
+      .field("kind", c.kind)
+      .field("fallback", c.fallback)
+      .field("state", connectors::to_string(c.status.state))
+      .field("pid", c.status.pid)
+      .field("restarts", c.status.restarts)
+      .field("waiting", c.waiting)
+      .field("under_way", c.under_way)
+      .field("taken", c.status.taken)
+      .field("accepted", c.status.accepted)
+      .field("not_sent", c.status.not_sent)
+      .field("unknown", c.status.unknown)
+      .field("bad_config", c.status.bad_config)
+      .field("last_error", c.status.last_error)
+      .end_object();
+}
+
+void write_shards(Json& json, const RuntimeFigures& f) {
+  json.key("shards").begin_array();
+  for (const ShardFigures& s : f.shards) {
+    json.begin_object()
+        .field("customers_hot", s.customers_hot)
+        .field("bytes", s.bytes)
+        .field("dirty", s.dirty)
+        .field("queued", s.queued)
+        .field("timers_hot", s.timers_hot)
+        .field_time("next_due", s.next_due)
+        .field("loads", s.loads)
+        .field("evictions", s.evictions)
+        .field("slots_swept", s.slots_swept)
+        .field("slots_owned", s.slots_owned)
+        .end_object();
+  }
+  json.end_array();
+}
+
+std::string read_file(const std::string& path, std::size_t most) {
+  std::ifstream in(path, std::ios::binary);
+  std::string text(most, '\0');
+  in.read(text.data(), static_cast<std::streamsize>(most));
+  text.resize(static_cast<std::size_t>(std::max<std::streamsize>(0, in.gcount())));
+  return text;
+}
+
+}  // namespace
+
+http::Response Api::status() {
+  const RuntimeFigures f = runtime_.figures();
+  const StoreStats store = runtime_.store().stats();
+  const std::string refusal = runtime_.refusal();
+  Json json;
+  json.begin_object()
+      .field("version", options_.version)
+      .field("data_dir", options_.data_dir)
+      .field_time("now", f.now)
+      .field_time("started", options_.started_at)
+      .field("ready", ready_.load())
+      .field("accepting", refusal.empty() && ready_.load())
+      .field("refusal", refusal);
+  json.key("counters").begin_object();
+  for (std::size_t i = 0; i < kCounters; ++i) json.field(counter_name(static_cast<Counter>(i)), f.stats.counters[i]);
+  json.end_object();
+  json.key("balance").begin_array();
+  for (const Balance& b : f.balance) {
+    json.begin_object().field("equation", b.name).field("left", b.left).field("right", b.right).field("holds", b.holds()).end_object();
+  }
+  json.end_array();
+  json.field("quarantine_open", f.stats[Counter::quarantine_in] - f.stats[Counter::quarantine_replayed] - f.stats[Counter::quarantine_discarded]);
+  json.key("plan").begin_object().field("sequence", f.plan).field_time("reloaded", f.reloaded_at).field("sweeping", f.sweeping);
+  json.field("slots_swept", f.slots_swept).field("slots", kSlots);
+  if (const auto plan = runtime_.plan()) json.field("rules", plan->rules.size()).field("segments", plan->segments.size()).field("digest", to_hex(plan->digest));
+  json.end_object();
+  write_shards(json, f);
+  json.key("queue").begin_object().field("items", f.queued_items).field("items_max", runtime_.options().queue_items_max).field("units", f.commit.queued_units);
+  json.field("bytes", f.commit.queued_bytes).end_object();
+  json.key("commit").begin_object().field("batches", f.commit.commits).field("units", f.commit.units).field("last_block", f.commit.last_block);
+  json.field("last_us", f.commit.last_commit_us).field("checkpoint", f.checkpoint).field("replayed_blocks", f.replayed_blocks).field("failed", f.commit.failed);
+  json.end_object();
+  json.key("disk").begin_object().field("free_bytes", store.free_bytes).field("wal_bytes", store.wal_bytes).field("writes_stopped", store.writes_stopped);
+  std::uint64_t bytes = 0;
+  for (const FamilyStats& family : store.families) bytes += family.file_bytes;
+  json.field("file_bytes", bytes).end_object();
+  json.key("connectors").begin_array();
+  for (const ConnectorFigures& c : f.connectors) write_connector(json, c);
+  json.end_array().end_object();
+  return json_response(std::move(json));
+}
+
+http::Response Api::connectors() {
+  const RuntimeFigures f = runtime_.figures();
+  Json json;
+  json.begin_object().key("connectors").begin_array();
+  for (const ConnectorFigures& c : f.connectors) write_connector(json, c);
+  json.end_array().end_object();
+  return json_response(std::move(json));
+}
+
+// The messages the maildrop connector kept, newest first.
+http::Response Api::maildrop(const http::Request& request) {
+  if (options_.maildrop_directory.empty()) return error_response({Code::not_found, "no maildrop connector is configured"});
+  const Result<std::uint64_t> limit = number_param(request, "limit", 50, 1, 1000);
+  if (!limit) return error_response(limit.error());
+  const auto customer = request.query_param("customer");
+  std::vector<std::pair<std::int64_t, std::string>> messages;
+  if (DIR* directory = ::opendir(options_.maildrop_directory.c_str())) {
+    while (const dirent* entry = ::readdir(directory)) {
+      const std::string_view name = entry->d_name;
+      if (!name.ends_with(".json") || name.starts_with(".")) continue;
+      std::string text = read_file(options_.maildrop_directory + "/" + std::string(name), 2U << 20);
+      while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
+      if (text.empty()) continue;
+      if (customer && text.find("\"customer_id\":\"" + std::string(*customer) + "\"") == std::string::npos) continue;
+      const std::size_t at = text.find("\"dropped_ms\":");
+      messages.emplace_back(at == std::string::npos ? 0 : std::atoll(text.c_str() + at + 13), std::move(text));
+    }
+    ::closedir(directory);
+  }
+  std::ranges::sort(messages, [](const auto& a, const auto& b) { return a.first > b.first; });
+  const std::size_t total = messages.size();
+  if (messages.size() > *limit) messages.resize(*limit);
+  Json json;
+  json.begin_object().field("total", total).key("messages").begin_array();
+  for (const auto& [when, text] : messages) json.raw(text);
+  json.end_array().end_object();
+  return json_response(std::move(json));
+}
+
+void Api::collect(metrics::Page& page) {
+  const RuntimeFigures f = runtime_.figures();
+  page.family("nudge_books", metrics::Type::gauge, "What became of everything taken in and decided; see the balance in /v1/status.");
+  for (std::size_t i = 0; i < kCounters; ++i) {
+    page.sample({{"what", std::string(counter_name(static_cast<Counter>(i)))}}, static_cast<double>(f.stats.counters[i]));
+  }
+  page.family("nudge_balance_off", metrics::Type::gauge, "Left minus right of each equation that must hold; not 0 is a bug.");
+  for (const Balance& b : f.balance) page.sample({{"equation", b.name}}, static_cast<double>(b.left - b.right));
+  page.family("nudge_queue_items", metrics::Type::gauge, "Events taken in and not yet on disk.");
+  page.sample({}, static_cast<double>(f.queued_items));
+  page.family("nudge_commit_batches_total", metrics::Type::counter, "Batches written.");
+  page.sample({}, static_cast<double>(f.commit.commits));
+  page.family("nudge_plan_sequence", metrics::Type::gauge, "Number of the plan in force.");
+  page.sample({}, static_cast<double>(f.plan));
+  page.family("nudge_customers_hot", metrics::Type::gauge, "Customers in memory.");
+  for (std::size_t i = 0; i < f.shards.size(); ++i) page.sample({{"shard", std::to_string(i)}}, static_cast<double>(f.shards[i].customers_hot));
+  page.family("nudge_connector_waiting", metrics::Type::gauge, "Actions waiting for a connector.");
+  for (const ConnectorFigures& c : f.connectors) page.sample({{"connector", c.name}}, static_cast<double>(c.waiting));
+  page.family("nudge_connector_up", metrics::Type::gauge, "1 when the connector's process is ready.");
+  for (const ConnectorFigures& c : f.connectors) {
+    page.sample({{"connector", c.name}}, c.status.state == connectors::ConnectorState::ready ? 1 : 0);
+  }
+  const std::shared_ptr<const Plan> plan = runtime_.plan();
+  page.family("nudge_rule_fired_total", metrics::Type::counter, "Firings by rule.");
+  for (const Rule& rule : plan->rules) {
+    const auto found = f.stats.rules.find(rule.id);
+    page.sample({{"rule", rule.name}}, found == f.stats.rules.end() ? 0 : static_cast<double>(found->second.fired));
+  }
+}
+
+Result<void> Api::install_admin(http::HttpServer& server) {
+  using http::Method;
+  metrics_.collect([this](metrics::Page& page) { collect(page); });
+  NUDGE_TRY(server.route(Method::get, "/v1/status", on_worker([this](const http::Request&) { return status(); })));
+  NUDGE_TRY(server.route(Method::get, "/v1/connectors", on_worker([this](const http::Request&) { return connectors(); })));
+  NUDGE_TRY(server.route(Method::get, "/v1/maildrop", on_worker([this](const http::Request& r) { return maildrop(r); })));
+  NUDGE_TRY(server.route(Method::post, "/v1/reload", on_worker([this](const http::Request&) {
+    const Result<PlanChange> change = options_.reload();
+    if (!change) return error_response(change.error());
+    if (!change->accepted()) {
+      http::Response response;
+      response.status = 422;
+      Json json;
+      json.begin_object()
+          .field("type", "about:blank")
+          .field("title", "Unprocessable Content")
+          .field("status", 422)
+          .field("code", "bad_rules")
+          .field("detail", change->error.empty() ? "the rules have mistakes; the set that ran before goes on" : change->error)
+          .field("text", doc::render_text(change->diagnostics))
+          .field_raw("report", doc::render_json(change->diagnostics))
+          .end_object();
+      response = json_response(std::move(json), 422);
+      response.content_type = "application/problem+json";
+      return response;
+    }
+    Json json;
+    json.begin_object().field("changed", change->changed).field("plan", change->sequence).field("warnings", change->diagnostics.warnings()).end_object();
+    return json_response(std::move(json));
+  })));
+  NUDGE_TRY(server.route(Method::get, "/v1/digest", [this](http::Request&, http::Responder to) {
+    auto shared = std::make_shared<http::Responder>(std::move(to));
+    runtime_.digest([shared](Result<std::string> digest, std::uint64_t customers) {
+      if (!digest) return shared->send(error_response(digest.error()));
+      Json json;
+      json.begin_object().field("digest", *digest).field("customers", customers).end_object();
+      shared->send(json_response(std::move(json)));
+    });
+  }));
+  const auto plain = [](int status, std::string text) {
+    http::Response response;
+    response.status = status;
+    response.content_type = "text/plain; charset=utf-8";
+    response.body = std::move(text);
+    return response;
+  };
+  NUDGE_TRY(server.route(Method::get, "/-/healthy", [plain](http::Request&, http::Responder to) { to.send(plain(200, "ok\n")); }));
+  NUDGE_TRY(server.route(Method::get, "/-/ready", [this, plain](http::Request&, http::Responder to) {
+    const std::string refusal = runtime_.refusal();
+    if (!ready_) return to.send(plain(503, "starting or stopping\n"));
+    to.send(refusal.empty() ? plain(200, "ready\n") : plain(503, refusal + "\n"));
+  }));
+  return server.route(Method::get, "/metrics", on_worker([this](const http::Request&) {
+    http::Response response;
+    response.content_type = metrics::kContentType;
+    response.body = metrics_.render();
+    return response;
+  }));
+}
+
+}  // namespace nudge::daemon

@@ -1,0 +1,219 @@
+// GET /v1/customers, /v1/customers/{id}, /v1/explain: what is known of a customer, and why a rule did or did not fire.
+#include <algorithm>
+#include <set>
+
+#include "daemon/app/api.h"
+#include "daemon/app/reads.h"
+#include "engine/core/explain.h"
+
+namespace nudge::daemon {
+namespace {
+
+struct Recent {
+  TimeMs time;
+  std::string id;
+  std::string json;
+};
+
+void write_event(Json& json, const Catalog& catalog, EventTypeId type, const Rows& rows, std::size_t row) {
+  const EventTypeDef& def = catalog.events[type];
+  json.begin_object().field("id", rows.id(row)).field_time("time", rows.time(row)).field("event", def.name).key("data").begin_object();
+  for (std::size_t f = 0; f < def.fields.size(); ++f) {
+    const auto field = static_cast<FieldId>(f);
+    if (!rows.has_field(row, field)) continue;
+    json.field_raw(def.fields[f].name, to_json(rows.field(row, field, kind_of(def.fields[f].type))));
+  }
+  json.end_object().end_object();
+}
+
+// The newest `limit` rows of all types at or before `now`.
+std::string recent_events(const CustomerState& state, const Catalog& catalog, std::size_t limit) {
+  std::vector<Recent> all;
+  for (const auto& [type, rows] : state.events) {
+    const std::size_t n = std::min(limit, rows.size());
+    for (std::size_t row = rows.size() - n; row < rows.size(); ++row) {
+      Json json;
+      write_event(json, catalog, type, rows, row);
+      all.push_back({rows.time(row), std::string(rows.id(row)), json.take()});
+    }
+  }
+  std::ranges::sort(all, [](const Recent& a, const Recent& b) { return a.time != b.time ? a.time > b.time : a.id > b.id; });
+  if (all.size() > limit) all.resize(limit);
+  Json json;
+  json.begin_array();
+  for (const Recent& r : all) json.raw(r.json);
+  json.end_array();
+  return json.take();
+}
+
+void write_traits(Json& json, Shard& shard, const CustomerState& state, TimeMs now) {
+  const Plan& plan = shard.plan();
+  json.key("traits").begin_object();
+  for (const Trait& trait : plan.traits) json.field_raw(trait.name, to_json(shard.engine().value(plan, state, trait.expr, now).view()));
+  json.end_object();
+}
+
+// All that the customer's state says; on the shard's thread.
+void write_state(Json& json, Shard& shard, const CustomerState& state, TimeMs now, std::size_t events) {
+  const Plan& plan = shard.plan();
+  const Catalog& catalog = *plan.catalog;
+  json.field("customer", state.id).field_time("as_of", now).field_time("clock", state.clock);
+  json.key("attributes").begin_object();
+  for (std::size_t a = 0; a < catalog.attributes.size(); ++a) {
+    TimeMs until = kNever;
+    const ValueView value = state.attributes.at(static_cast<AttributeId>(a), now, until);
+    if (value.present()) json.field_raw(catalog.attributes[a].name, to_json(value));
+  }
+  json.end_object();
+  json.key("tags").begin_array();
+  std::set<std::string> tags;
+  for (const TagUpdate& tag : state.tags) {
+    if (tag.time > now) continue;
+    if (tag.removed || tag.expires <= now) tags.erase(tag.tag);
+    else tags.insert(tag.tag);
+  }
+  for (const std::string& tag : tags) json.value(tag);
+  json.end_array();
+  json.key("segments").begin_array();
+  for (const Segment& segment : plan.segments) {
+    if (!shard.engine().holds(plan, state, segment.node, now)) continue;
+    TimeMs since = kNever;
+    for (const Membership& m : state.members) {
+      if (m.root == segment.root) since = m.since;
+    }
+    json.begin_object().field("name", segment.name).field_time("since", since).end_object();
+  }
+  json.end_array();
+  write_traits(json, shard, state, now);
+  std::size_t rows = 0;
+  for (const auto& [type, list] : state.events) rows += list.size();
+  json.field("events_stored", rows).field_raw("events", recent_events(state, catalog, events));
+  json.key("waiting_steps").begin_array();
+  for (const Run& run : state.runs) {
+    const auto rule = plan.rule_of_id.find(run.rule);
+    json.begin_object()
+        .field("rule", rule == plan.rule_of_id.end() ? "" : plan.rules[rule->second].name)
+        .field("step", run.step)
+        .field_time("due", run.due)
+        .field_time("started", run.started)
+        .end_object();
+  }
+  json.end_array().field_time("next_due", Engine::next_due(state));
+}
+
+http::Response unknown_customer(std::string_view id) {
+  return http::problem(404, "unknown_customer", "customer `" + std::string(id) + "` was never heard of");
+}
+
+}  // namespace
+
+void Api::customer(http::Request& request, http::Responder responder) {
+  auto shared = std::make_shared<http::Responder>(std::move(responder));
+  const std::string id(request.param("id"));
+  const Result<std::uint64_t> events = number_param(request, "events", 20, 0, 10'000);
+  const Result<std::optional<TimeMs>> at = time_param(request, "at");
+  if (!events) return shared->send(error_response(events.error()));
+  if (!at) return shared->send(error_response(at.error()));
+  runtime_.ask_customer(id, [this, shared, id, events = *events, at = *at](Shard& shard, const CustomerState* state) {
+    if (state == nullptr) return shared->send(unknown_customer(id));
+    auto json = std::make_shared<Json>();
+    json->begin_object();
+    write_state(*json, shard, *state, at.value_or(std::max(shard.now(), state->clock)), events);
+    const bool posted = workers_.post([this, shared, id, json] {
+      const TimeMs now = runtime_.now();
+      ListQuery query;
+      query.limit = 20;
+      Result<std::vector<Decision>> decisions = decisions_of(runtime_.store(), id, query);
+      Result<std::vector<ActionRecord>> actions = actions_of(runtime_.store(), id, query, [](const ActionRecord&) { return true; });
+      if (!decisions) return shared->send(error_response(decisions.error()));
+      if (!actions) return shared->send(error_response(actions.error()));
+      json->key("decisions").begin_array();
+      for (const Decision& d : *decisions) write_decision(*json, d);
+      json->end_array().key("actions").begin_array();
+      for (const ActionRecord& a : *actions) write_action(*json, a, false);
+      json->end_array().key("tasks").begin_array();
+      for (const ActionRecord& a : *actions) {
+        if (a.action.kind != "call_task") continue;
+        if (Result<TaskRecord> task = task_by_id(runtime_.store(), id_bytes(a.action.id)); task) write_task(*json, *task, now);
+      }
+      json->end_array().end_object();
+      shared->send(json_response(std::move(*json)));
+    });
+    if (!posted) shared->send(error_response({Code::unavailable, "too many questions are waiting"}));
+  });
+}
+
+void Api::customers(http::Request& request, http::Responder responder) {
+  auto shared = std::make_shared<http::Responder>(std::move(responder));
+  const Result<std::uint64_t> limit = number_param(request, "limit", 100, 1, 10'000);
+  if (!limit) return shared->send(error_response(limit.error()));
+  struct Found {
+    std::mutex mutex;
+    std::set<std::string> ids;   // the smallest `limit`
+    std::uint64_t total = 0;
+  };
+  auto found = std::make_shared<Found>();
+  const std::string after(request.query_param("after").value_or(""));
+  const std::string prefix(request.query_param("prefix").value_or(""));
+  runtime_.scan_customers(
+      [found, after, prefix, limit = *limit](Shard&, const CustomerState& state) {
+        if (!state.id.starts_with(prefix)) return;
+        const std::lock_guard lock(found->mutex);
+        ++found->total;
+        if (state.id <= after || (found->ids.size() >= limit && state.id > *found->ids.rbegin())) return;
+        found->ids.insert(state.id);
+        if (found->ids.size() > limit) found->ids.erase(std::prev(found->ids.end()));
+      },
+      [shared, found, limit = *limit](Result<void> walked) {
+        if (!walked) return shared->send(error_response(walked.error()));
+        Json json;
+        json.begin_object().field("total", found->total).key("customers").begin_array();
+        for (const std::string& id : found->ids) json.value(id);
+        json.end_array().key("next");
+        if (found->ids.size() == limit) json.value(*found->ids.rbegin());
+        else json.raw("null");
+        json.end_object();
+        shared->send(json_response(std::move(json)));
+      });
+}
+
+void Api::explain(http::Request& request, http::Responder responder) {
+  auto shared = std::make_shared<http::Responder>(std::move(responder));
+  const std::string id(request.query_param("customer").value_or(""));
+  const std::string rule_name(request.query_param("rule").value_or(""));
+  const std::string segment_name(request.query_param("segment").value_or(""));
+  const Result<std::optional<TimeMs>> at = time_param(request, "at");
+  if (!at) return shared->send(error_response(at.error()));
+  if (id.empty() || rule_name.empty() == segment_name.empty()) {
+    return shared->send(error_response({Code::invalid, "give `customer` and either `rule` or `segment`: /v1/explain?customer=c1&rule=dormant-return"}));
+  }
+  runtime_.ask_customer(id, [shared, id, rule_name, segment_name, at = *at](Shard& shard, const CustomerState* state) {
+    if (state == nullptr) return shared->send(unknown_customer(id));
+    const Plan& plan = shard.plan();
+    const TimeMs now = at.value_or(std::max(shard.now(), state->clock));
+    Json json;
+    json.begin_object().field("customer", id).field_time("at", now);
+    std::string inner;
+    if (!rule_name.empty()) {
+      const Rule* rule = plan.find_rule(rule_name);
+      if (rule == nullptr) return shared->send(error_response({Code::not_found, "there is no rule `" + rule_name + "`"}));
+      append_json(inner, explain_rule(plan, *state, *rule, now));
+      json.field("rule", rule_name).field_raw("explanation", inner);
+    } else {
+      const Segment* segment = plan.find_segment(segment_name);
+      if (segment == nullptr) return shared->send(error_response({Code::not_found, "there is no segment `" + segment_name + "`"}));
+      append_json(inner, explain_condition(plan, *state, segment->node, now));
+      json.field("segment", segment_name).field_raw("explanation", inner);
+    }
+    json.end_object();
+    shared->send(json_response(std::move(json)));
+  });
+}
+
+Result<void> Api::install_customers(http::HttpServer& server) {
+  NUDGE_TRY(server.route(http::Method::get, "/v1/customers", [this](http::Request& r, http::Responder to) { customers(r, std::move(to)); }));
+  NUDGE_TRY(server.route(http::Method::get, "/v1/customers/{id}", [this](http::Request& r, http::Responder to) { customer(r, std::move(to)); }));
+  return server.route(http::Method::get, "/v1/explain", [this](http::Request& r, http::Responder to) { explain(r, std::move(to)); });
+}
+
+}  // namespace nudge::daemon

@@ -1,0 +1,184 @@
+// GET /v1/rules, /v1/segments and what lies below them.
+#include <set>
+
+#include "daemon/app/api.h"
+
+namespace nudge::daemon {
+namespace {
+
+std::string trigger_text(const Plan& plan, const Trigger& trigger) {
+  switch (trigger.kind) {
+    case Trigger::Kind::event: return "event " + plan.catalog->events[trigger.event].name;
+    case Trigger::Kind::enters: return "enters " + plan.segments[trigger.segment].name;
+    case Trigger::Kind::leaves: return "leaves " + plan.segments[trigger.segment].name;
+    case Trigger::Kind::attribute_changes: return "attribute_changes " + plan.catalog->attributes[trigger.attribute].name;
+    case Trigger::Kind::schedule: return "schedule " + trigger.cron;
+    case Trigger::Kind::date: return "date " + plan.catalog->attributes[trigger.attribute].name;
+  }
+  return "";
+}
+
+void write_rule(Json& json, const Plan& plan, const Rule& rule, const StatsDelta& stats) {
+  json.begin_object()
+      .field("name", rule.name)
+      .field("description", rule.description)
+      .field("category", category_name(rule.category))
+      .field("state", rule_state_name(rule.state))
+      .field("version", rule.version)
+      .field("priority", rule.priority)
+      .field("trigger", trigger_text(plan, rule.trigger))
+      .field("file", rule.file)
+      .field("line", rule.line)
+      .field_time("active_since", rule.activated);
+  json.key("members");
+  const bool of_segment = rule.trigger.kind == Trigger::Kind::enters || rule.trigger.kind == Trigger::Kind::leaves;
+  const auto root = of_segment ? stats.roots.find(plan.segments[rule.trigger.segment].root) : stats.roots.end();
+  if (!of_segment) json.raw("null");
+  else json.value(root == stats.roots.end() ? std::int64_t{0} : root->second.members);
+  static const RuleStats kNothing;
+  const auto found = stats.rules.find(rule.id);
+  const RuleStats& r = found == stats.rules.end() ? kNothing : found->second;
+  json.field("fired", r.fired).field_time("last_fired", r.last_fired).field("held", r.held_total()).key("held_by").begin_object();
+  for (std::size_t i = 0; i < kHeldReasons; ++i) {
+    if (r.held[i] != 0) json.field(held_text(static_cast<Held>(i)), r.held[i]);
+  }
+  json.end_object()
+      .field("actions", r.actions)
+      .field("accepted", r.accepted)
+      .field("failed", r.failed)
+      .field("last_error", r.last_error)
+      .field_time("last_error_at", r.last_error_at)
+      .end_object();
+}
+
+void write_segment(Json& json, const Segment& segment, const StatsDelta& stats) {
+  static const RootStats kNothing;
+  const auto found = stats.roots.find(segment.root);
+  const RootStats& r = found == stats.roots.end() ? kNothing : found->second;
+  json.begin_object()
+      .field("name", segment.name)
+      .field("description", segment.description)
+      .field("file", segment.file)
+      .field("line", segment.line)
+      .field_time("active_since", segment.activated)
+      .field("members", r.members)
+      .field("entered", r.entered)
+      .field("left", r.left)
+      .end_object();
+}
+
+}  // namespace
+
+http::Response Api::rules() const {
+  const std::shared_ptr<const Plan> plan = runtime_.plan();
+  const StatsDelta stats = runtime_.stats();
+  Json json;
+  json.begin_object().field("plan", plan->sequence).key("rules").begin_array();
+  for (const Rule& rule : plan->rules) write_rule(json, *plan, rule, stats);
+  json.end_array().end_object();
+  return json_response(std::move(json));
+}
+
+http::Response Api::rule(const http::Request& request) const {
+  const std::shared_ptr<const Plan> plan = runtime_.plan();
+  const Rule* rule = plan->find_rule(request.param("name"));
+  if (rule == nullptr) return error_response({Code::not_found, "there is no rule `" + std::string(request.param("name")) + "`; see /v1/rules"});
+  Json json;
+  write_rule(json, *plan, *rule, runtime_.stats());
+  return json_response(std::move(json));
+}
+
+// Members by evaluation at an instant, over all customers, slot by slot.
+void Api::segment(http::Request& request, http::Responder responder) {
+  auto shared = std::make_shared<http::Responder>(std::move(responder));
+  const std::string name(request.param("name"));
+  const Result<std::optional<TimeMs>> at = time_param(request, "at");
+  if (!at) return shared->send(error_response(at.error()));
+  const std::shared_ptr<const Plan> plan = runtime_.plan();
+  const Segment* segment = plan->find_segment(name);
+  if (segment == nullptr) return shared->send(error_response({Code::not_found, "there is no segment `" + name + "`; see /v1/segments"}));
+  if (!at->has_value()) {
+    Json json;
+    write_segment(json, *segment, runtime_.stats());
+    return shared->send(json_response(std::move(json)));
+  }
+  struct Count {
+    std::atomic<std::uint64_t> members{0}, customers{0};
+  };
+  auto count = std::make_shared<Count>();
+  runtime_.scan_customers(
+      [plan, segment, count, at = **at](Shard& shard, const CustomerState& state) {
+        ++count->customers;
+        if (shard.engine().holds(*plan, state, segment->node, at)) ++count->members;
+      },
+      [shared, name, count, at = **at, description = segment->description](Result<void> walked) {
+        if (!walked) return shared->send(error_response(walked.error()));
+        Json json;
+        json.begin_object()
+            .field("name", name)
+            .field("description", description)
+            .field_time("at", at)
+            .field("members", count->members.load())
+            .field("customers", count->customers.load())
+            .end_object();
+        shared->send(json_response(std::move(json)));
+      });
+}
+
+void Api::members(http::Request& request, http::Responder responder) {
+  auto shared = std::make_shared<http::Responder>(std::move(responder));
+  const std::string name(request.param("name"));
+  const Result<std::optional<TimeMs>> at = time_param(request, "at");
+  const Result<std::uint64_t> limit = number_param(request, "limit", 1000, 1, 1'000'000);
+  if (!at) return shared->send(error_response(at.error()));
+  if (!limit) return shared->send(error_response(limit.error()));
+  const std::shared_ptr<const Plan> plan = runtime_.plan();
+  const Segment* segment = plan->find_segment(name);
+  if (segment == nullptr) return shared->send(error_response({Code::not_found, "there is no segment `" + name + "`; see /v1/segments"}));
+  struct Found {
+    std::mutex mutex;
+    std::set<std::string> ids;   // the smallest `limit` after `after`
+    std::uint64_t total = 0;
+  };
+  auto found = std::make_shared<Found>();
+  const TimeMs now = at->value_or(runtime_.now());
+  runtime_.scan_customers(
+      [plan, segment, found, now, after = std::string(request.query_param("after").value_or("")), limit = *limit](Shard& shard, const CustomerState& state) {
+        if (!shard.engine().holds(*plan, state, segment->node, now)) return;
+        const std::lock_guard lock(found->mutex);
+        ++found->total;
+        if (state.id <= after || (found->ids.size() >= limit && state.id > *found->ids.rbegin())) return;
+        found->ids.insert(state.id);
+        if (found->ids.size() > limit) found->ids.erase(std::prev(found->ids.end()));
+      },
+      [shared, name, found, now, limit = *limit](Result<void> walked) {
+        if (!walked) return shared->send(error_response(walked.error()));
+        Json json;
+        json.begin_object().field("name", name).field_time("at", now).field("total", found->total).key("members").begin_array();
+        for (const std::string& id : found->ids) json.value(id);
+        json.end_array().key("next");
+        if (found->ids.size() == limit) json.value(*found->ids.rbegin());
+        else json.raw("null");
+        json.end_object();
+        shared->send(json_response(std::move(json)));
+      });
+}
+
+Result<void> Api::install_rules(http::HttpServer& server) {
+  using http::Method;
+  NUDGE_TRY(server.route(Method::get, "/v1/rules", [this](http::Request&, http::Responder to) { to.send(rules()); }));
+  NUDGE_TRY(server.route(Method::get, "/v1/rules/{name}", [this](http::Request& r, http::Responder to) { to.send(rule(r)); }));
+  NUDGE_TRY(server.route(Method::get, "/v1/segments", [this](http::Request&, http::Responder to) {
+    const std::shared_ptr<const Plan> plan = runtime_.plan();
+    const StatsDelta stats = runtime_.stats();
+    Json json;
+    json.begin_object().field("plan", plan->sequence).key("segments").begin_array();
+    for (const Segment& segment : plan->segments) write_segment(json, segment, stats);
+    json.end_array().end_object();
+    to.send(json_response(std::move(json)));
+  }));
+  NUDGE_TRY(server.route(Method::get, "/v1/segments/{name}", [this](http::Request& r, http::Responder to) { segment(r, std::move(to)); }));
+  return server.route(Method::get, "/v1/segments/{name}/members", [this](http::Request& r, http::Responder to) { members(r, std::move(to)); });
+}
+
+}  // namespace nudge::daemon

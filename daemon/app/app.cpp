@@ -1,0 +1,274 @@
+#include "daemon/app/app.h"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <mutex>
+#include <thread>
+
+#include "daemon/app/api.h"
+#include "daemon/log/log.h"
+
+namespace nudge::daemon {
+namespace {
+
+constexpr std::uint32_t kShardsByDefaultMax = 16;
+
+http::Options http_options(const config::Settings& s) {
+  http::Options o;
+  o.host = s.http_host;
+  o.port = static_cast<std::uint16_t>(s.http_port);
+  o.insecure_ok = s.http_insecure_ok;
+  o.allowed_hosts = s.http_allowed_hosts;
+  o.io_threads = static_cast<unsigned>(s.http_io_threads);
+  o.head_bytes_max = static_cast<std::size_t>(s.http_head_bytes_max);
+  o.header_fields_max = static_cast<std::size_t>(s.http_header_fields_max);
+  o.target_bytes_max = static_cast<std::size_t>(s.http_target_bytes_max);
+  o.body_bytes_max = static_cast<std::size_t>(s.http_body_bytes_max);
+  o.bodies_bytes_max = static_cast<std::size_t>(s.http_bodies_bytes_max);
+  o.connections_max = static_cast<std::size_t>(s.http_connections_max);
+  o.pipeline_max = static_cast<std::size_t>(s.http_pipeline_max);
+  o.head_timeout = s.http_head_timeout;
+  o.body_timeout = s.http_body_timeout;
+  o.body_bytes_per_s_min = static_cast<std::size_t>(s.http_body_bytes_per_s_min);
+  o.idle_timeout = s.http_idle_timeout;
+  o.write_timeout = s.http_write_timeout;
+  o.handler_timeout = s.http_handler_timeout;
+  return o;
+}
+
+// Compares in a time that does not depend on where two texts differ.
+bool same_secret(std::string_view a, std::string_view b) {
+  unsigned char difference = a.size() == b.size() ? 0 : 1;
+  for (std::size_t i = 0; i < a.size(); ++i) difference = static_cast<unsigned char>(difference | (a[i] ^ (b.empty() ? 0 : b[i % b.size()])));
+  return difference == 0;
+}
+
+Result<void> start_log(const config::Settings& s) {
+  log::Options options;
+  NUDGE_ASSIGN(options.level, log::parse_level(s.log_level));
+  NUDGE_ASSIGN(options.format, log::parse_format(s.log_format));
+  options.file = s.log_file;
+  return log::init(options);
+}
+
+}  // namespace
+
+struct App::Impl {
+  AppOptions options;
+  config::Loaded loaded;
+  SystemClock system_clock;
+  std::string data_dir;
+  std::string maildrop;
+  std::vector<ConnectorSetup> connectors;
+  std::unique_ptr<Store> store;
+  std::unique_ptr<Runtime> runtime;
+  std::unique_ptr<metrics::Registry> metrics;
+  std::unique_ptr<Workers> workers;
+  std::unique_ptr<Api> api;
+  std::unique_ptr<http::HttpServer> server;
+  std::mutex reload_mutex;
+  mutable std::mutex failed_mutex;
+  std::optional<Error> failed;
+  bool stopped = false;
+
+  Clock& clock() { return options.clock != nullptr ? *options.clock : system_clock; }
+  Result<void> open_store();
+  Result<void> open_runtime();
+  Result<void> activate();
+  Result<void> start_http();
+};
+
+App::App(AppOptions options, config::Loaded loaded) : impl_(std::make_unique<Impl>()) {
+  impl_->options = std::move(options);
+  impl_->loaded = std::move(loaded);
+}
+
+App::~App() { stop(); }
+
+Result<void> App::start() {
+  Impl& impl = *impl_;
+  NUDGE_TRY(start_log(impl.loaded.settings));
+  for (const std::string& warning : impl.loaded.warnings) log::warn(warning);
+  NUDGE_ASSIGN(impl.data_dir, prepare_data_dir(impl.loaded.settings.data_dir));
+  NUDGE_ASSIGN(impl.connectors, connector_setups(impl.loaded, impl.data_dir, impl.maildrop));
+  NUDGE_TRY(impl.open_store());
+  NUDGE_TRY(impl.open_runtime());
+  NUDGE_TRY(impl.activate());
+  NUDGE_TRY(impl.runtime->start());
+  impl.metrics = std::make_unique<metrics::Registry>();
+  impl.workers = std::make_unique<Workers>(2);
+  ApiOptions api;
+  api.reload = [this] { return reload(); };
+  api.maildrop_directory = impl.maildrop;
+  api.version = impl.options.version;
+  api.data_dir = impl.data_dir;
+  api.batch_bytes_max = static_cast<std::size_t>(impl.loaded.settings.intake_batch_bytes_max);
+  api.started_at = impl.runtime->now();
+  impl.api = std::make_unique<Api>(*impl.runtime, *impl.workers, *impl.metrics, std::move(api));
+  NUDGE_TRY(impl.start_http());
+  impl.api->set_ready(true);
+  // For scripts that start nudged on any free port.
+  std::ofstream(impl.data_dir + "/nudged.url") << address() << "\n";
+  log::info("nudged is ready", {{"address", address()}, {"data_dir", impl.data_dir}, {"version", impl.options.version}});
+  return {};
+}
+
+Result<void> App::Impl::open_store() {
+  StoreOptions o;
+  o.path = data_dir + "/store";
+  o.accept_loss = options.accept_loss;
+  o.low_space_bytes = static_cast<std::uint64_t>(loaded.settings.store_low_space_bytes);
+  o.log = [](StoreLogLevel level, std::string_view text) {
+    const std::initializer_list<log::Field> fields{{"text", text}};
+    switch (level) {
+      case StoreLogLevel::debug: log::debug("store", fields); break;
+      case StoreLogLevel::info: log::debug("store", fields); break;
+      case StoreLogLevel::warn: log::warn("store", fields); break;
+      case StoreLogLevel::error: log::error("store", fields); break;
+    }
+  };
+  NUDGE_ASSIGN(store, Store::open(std::move(o)));
+  return {};
+}
+
+Result<void> App::Impl::open_runtime() {
+  const config::Settings& s = loaded.settings;
+  RuntimeOptions o;
+  o.shards = static_cast<std::uint32_t>(s.engine_shards);
+  if (o.shards == 0) o.shards = std::clamp(std::thread::hardware_concurrency(), 1U, kShardsByDefaultMax);
+  o.memory_bytes = static_cast<std::size_t>(s.engine_memory_bytes);
+  o.queue_bytes_max = static_cast<std::uint64_t>(s.intake_queue_bytes_max);
+  o.quarantine_entries_max = static_cast<std::uint64_t>(s.quarantine_entries_max);
+  o.skew = s.clock_skew.count();
+  o.checkpoint_interval = s.store_checkpoint_interval.count();
+  o.delivery.connectors = connectors;
+  NUDGE_ASSIGN(runtime, Runtime::open(std::move(o), *store, clock(), [this](const Error& error) {
+    const std::lock_guard lock(failed_mutex);
+    if (!failed) failed = error;
+  }));
+  return {};
+}
+
+// A bad set never replaces a good one; with a good one stored it takes a person's word to start with that.
+Result<void> App::Impl::activate() {
+  const std::string way_out = runtime->has_stored_plan() ? "\nMend them, or start with --use-stored-rules to go on with the rules that ran last." : "";
+  Result<PlanSources> sources = read_sources(loaded, connectors);
+  if (sources) {
+    NUDGE_ASSIGN(const PlanChange change, runtime->activate(*sources));
+    if (change.accepted()) {
+      if (change.diagnostics.warnings() != 0) log::warn("the rules have warnings; see `nudge check`", {{"warnings", change.diagnostics.warnings()}});
+      return {};
+    }
+    if (!options.use_stored_rules || !runtime->has_stored_plan()) {
+      Error error = refused(change);
+      error.message += way_out;
+      return std::unexpected(std::move(error));
+    }
+    log::warn("the rules have mistakes; going on with those that ran last", {{"errors", change.diagnostics.errors()}});
+  } else if (!options.use_stored_rules || !runtime->has_stored_plan()) {
+    return std::unexpected(Error{sources.error().code, sources.error().message + way_out});
+  }
+  return runtime->use_stored_plan();
+}
+
+Result<void> App::Impl::start_http() {
+  http::Options o = http_options(loaded.settings);
+  metrics::Histogram& latency = metrics->histogram("nudge_http_request_seconds", "From the header of a request to its answer.", metrics::latency_bounds());
+  metrics::Counter& requests = metrics->counter("nudge_http_requests_total", "Requests answered.");
+  metrics::Counter& errors = metrics->counter("nudge_http_errors_total", "Requests answered with 5xx.");
+  o.observer = [&latency, &requests, &errors](const http::Options::Completed& done) {
+    latency.observe(std::chrono::duration<double>(done.took).count());
+    requests.add();
+    if (done.status >= 500) errors.add();
+  };
+  if (!loaded.settings.http_token.empty()) {
+    o.gate = [token = loaded.settings.http_token](const http::Request& request) -> std::optional<http::Response> {
+      if (request.path == "/-/healthy" || request.path == "/-/ready") return std::nullopt;
+      const std::string_view given = request.header("authorization");
+      if (given.starts_with("Bearer ") && same_secret(given.substr(7), token.reveal())) return std::nullopt;
+      http::Response response = http::problem(401, "unauthorized", "send the token of http.token: Authorization: Bearer …");
+      response.headers.emplace_back("WWW-Authenticate", "Bearer");
+      return response;
+    };
+  }
+  server = std::make_unique<http::HttpServer>(std::move(o));
+  NUDGE_TRY(api->install(*server));
+  return server->start();
+}
+
+Result<PlanChange> App::reload() {
+  Impl& impl = *impl_;
+  const std::lock_guard lock(impl.reload_mutex);
+  NUDGE_ASSIGN(config::Loaded fresh, config::load(impl.options.sources));
+  if (const std::vector<std::string> keys = config::needs_restart(impl.loaded.settings, fresh.settings); !keys.empty()) {
+    std::string list;
+    for (const std::string& key : keys) list += (list.empty() ? "" : ", ") + key;
+    log::warn("some settings need a restart to change", {{"keys", list}});
+  }
+  if (Result<log::Level> level = log::parse_level(fresh.settings.log_level); level) log::set_level(*level);
+  config::Loaded wanted = impl.loaded;
+  wanted.settings.rules_dirs = fresh.settings.rules_dirs;
+  wanted.settings.schemas_dir = fresh.settings.schemas_dir;
+  wanted.settings.timezone = fresh.settings.timezone;
+  NUDGE_ASSIGN(const PlanSources sources, read_sources(wanted, impl.connectors));
+  NUDGE_ASSIGN(PlanChange change, impl.runtime->activate(sources));
+  if (change.accepted()) {
+    impl.loaded = std::move(wanted);
+  } else {
+    log::error("the new rules were refused; those that ran go on", {{"errors", change.diagnostics.errors()}, {"reason", change.error}});
+  }
+  return change;
+}
+
+Result<std::string> App::dry_run() {
+  Impl& impl = *impl_;
+  std::string maildrop;
+  NUDGE_ASSIGN(const auto setups, connector_setups(impl.loaded, impl.loaded.settings.data_dir, maildrop));
+  NUDGE_ASSIGN(const PlanSources sources, read_sources(impl.loaded, setups));
+  CompiledPlan compiled = compile_plan(sources, nullptr);
+  if (compiled.plan == nullptr) {
+    PlanChange change;
+    change.diagnostics = std::move(compiled.diagnostics);
+    change.error = std::move(compiled.error);
+    return std::unexpected(refused(change));
+  }
+  std::string report = doc::render_text(compiled.diagnostics);
+  if (!report.empty()) report += "\n";
+  report += "configuration, catalog and rules are good: " + std::to_string(compiled.plan->rules.size()) + " rules, " +
+            std::to_string(compiled.plan->segments.size()) + " segments, " + std::to_string(setups.size()) + " connectors";
+  return report;
+}
+
+void App::stop() {
+  Impl& impl = *impl_;
+  if (impl.stopped) return;
+  impl.stopped = true;
+  const auto deadline = impl.loaded.settings.drain_deadline;
+  if (impl.api) impl.api->set_ready(false);
+  if (impl.server) impl.server->stop(deadline);
+  if (impl.workers) impl.workers->stop();
+  if (impl.runtime) impl.runtime->stop(deadline);
+  if (impl.store) {
+    if (Result<void> closed = impl.store->close(); !closed) log::error("the store did not close cleanly", {{"error", closed.error()}});
+  }
+  if (!impl.data_dir.empty()) ::unlink((impl.data_dir + "/nudged.url").c_str());
+  log::info("nudged has stopped");
+  log::flush();
+}
+
+std::uint16_t App::port() const { return impl_->server ? impl_->server->port() : std::uint16_t{0}; }
+
+std::string App::address() const {
+  const std::string& host = impl_->loaded.settings.http_host;
+  return "http://" + (host.find(':') != std::string::npos ? "[" + host + "]" : host) + ":" + std::to_string(port());
+}
+
+std::optional<Error> App::failed() const {
+  const std::lock_guard lock(impl_->failed_mutex);
+  return impl_->failed;
+}
+
+}  // namespace nudge::daemon

@@ -1,0 +1,170 @@
+#include "daemon/app/reads.h"
+
+#include <algorithm>
+
+#include "daemon/runtime/log_block.h"
+#include "daemon/store/block.h"
+#include "daemon/store/keys.h"
+
+namespace nudge::daemon {
+namespace {
+
+Result<std::vector<Decision>> decode_list(std::string_view bytes) {
+  Reader in(bytes);
+  std::vector<Decision> list;
+  while (!in.at_end()) {
+    if (!decode_decision(in, list.emplace_back()) || in.bad()) return fail(Code::corrupt, "a stored decision can't be read");
+  }
+  return list;
+}
+
+// Takes what the query wants out of decisions in ascending order; true when there are enough.
+bool take(std::vector<Decision>& out, std::vector<Decision>& list, const ListQuery& query) {
+  for (auto it = list.rbegin(); it != list.rend(); ++it) {
+    if (query.before != 0 && it->number >= query.before) continue;
+    if (!query.rule.empty() && it->rule != query.rule) continue;
+    out.push_back(std::move(*it));
+    if (out.size() >= query.limit) return true;
+  }
+  return false;
+}
+
+Result<std::vector<ActionRecord>> actions_by_index(const Store& store, const std::string& prefix, const std::string& to, const ListQuery& query,
+                                                   const ActionFilter& filter) {
+  std::vector<ActionRecord> out;
+  std::optional<Error> error;
+  NUDGE_TRY(store.scan(
+      Family::outbox, prefix, to,
+      [&](std::string_view, std::string_view id) {
+        Result<ActionRecord> record = action_by_id(store, id);
+        if (!record) {
+          error = std::move(record).error();
+          return false;
+        }
+        if ((query.rule.empty() || record->action.rule == query.rule) && filter(*record)) out.push_back(*std::move(record));
+        return out.size() < query.limit;
+      },
+      ScanOptions{.backward = true}));
+  if (error) return std::unexpected(*std::move(error));
+  return out;
+}
+
+}  // namespace
+
+Result<std::vector<Decision>> decisions_of(const Store& store, std::string_view customer, const ListQuery& query) {
+  std::vector<Decision> out;
+  std::optional<Error> error;
+  std::string prefix = decision_key(customer, 0);
+  prefix.resize(prefix.size() - 8);
+  NUDGE_TRY(store.scan(
+      Family::decision, prefix, prefix_end(prefix),
+      [&](std::string_view, std::string_view value) {
+        Result<std::vector<Decision>> list = decode_list(value);
+        if (!list) {
+          error = std::move(list).error();
+          return false;
+        }
+        return !take(out, *list, query);
+      },
+      ScanOptions{.backward = true}));
+  if (error) return std::unexpected(*std::move(error));
+  return out;
+}
+
+Result<std::vector<Decision>> decisions_recent(const Store& store, const ListQuery& query, std::uint64_t blocks) {
+  std::vector<Decision> out;
+  std::optional<Error> error;
+  NUDGE_TRY(store.scan(
+      Family::log, "", "",
+      [&](std::string_view key, std::string_view value) {
+        const Result<Block> frame = open_block(parse_log_key(key).value_or(0), value);
+        Result<LogBlock> block = frame ? decode_block(frame->payload, BlockPart::all) : std::unexpected(frame.error());
+        if (!block) {
+          error = std::move(block).error();
+          return false;
+        }
+        return !take(out, block->decisions, query) && --blocks > 0;
+      },
+      ScanOptions{.backward = true, .fill_cache = false}));
+  if (error) return std::unexpected(*std::move(error));
+  return out;
+}
+
+Result<std::vector<ActionRecord>> actions_of(const Store& store, std::string_view customer, const ListQuery& query, const ActionFilter& filter) {
+  std::string prefix = action_customer_key(customer, 0);
+  prefix.resize(prefix.size() - 8);
+  const std::string to = query.before != 0 ? action_customer_key(customer, query.before) : prefix_end(prefix);
+  return actions_by_index(store, prefix, to, query, filter);
+}
+
+Result<std::vector<ActionRecord>> actions_recent(const Store& store, const ListQuery& query, const ActionFilter& filter) {
+  const std::string prefix = action_number_key(0);
+  const std::string to = query.before != 0 ? action_number_key(query.before) : prefix_end("n");
+  return actions_by_index(store, prefix, to, query, filter);
+}
+
+Result<ActionRecord> action_by_id(const Store& store, std::string_view id) {
+  for (const bool pending : {true, false}) {
+    NUDGE_ASSIGN(const auto bytes, store.get(Family::outbox, action_key(pending, id)));
+    if (bytes) return decode_action_record(*bytes);
+  }
+  // It moved from one place to the other between the two reads.
+  NUDGE_ASSIGN(const auto bytes, store.get(Family::outbox, action_key(true, id)));
+  if (bytes) return decode_action_record(*bytes);
+  return fail(Code::not_found, "there is no action with this id");
+}
+
+Result<std::vector<TaskRecord>> tasks_where(const Store& store, bool open, std::uint64_t limit, const std::function<bool(const TaskRecord&)>& filter) {
+  std::vector<TaskRecord> out;
+  std::optional<Error> error;
+  const std::string prefix = task_key(open, "");
+  NUDGE_TRY(store.scan(Family::task, prefix, prefix_end(prefix), [&](std::string_view, std::string_view value) {
+    Result<TaskRecord> task = decode_task_record(value);
+    if (!task) {
+      error = std::move(task).error();
+      return false;
+    }
+    if (filter(*task)) out.push_back(*std::move(task));
+    return true;
+  }));
+  if (error) return std::unexpected(*std::move(error));
+  const auto due = [](const TaskRecord& t) { return t.action.due == 0 ? kNever : t.action.due; };
+  std::ranges::sort(out, [&](const TaskRecord& a, const TaskRecord& b) {
+    if (!open) return a.done_at != b.done_at ? a.done_at > b.done_at : a.number > b.number;
+    return due(a) != due(b) ? due(a) < due(b) : a.number < b.number;
+  });
+  if (out.size() > limit) out.resize(limit);
+  return out;
+}
+
+Result<TaskRecord> task_by_id(const Store& store, std::string_view id) {
+  for (const bool open : {true, false, true}) {
+    NUDGE_ASSIGN(const auto bytes, store.get(Family::task, task_key(open, id)));
+    if (bytes) return decode_task_record(*bytes);
+  }
+  return fail(Code::not_found, "there is no task with this id");
+}
+
+Result<std::vector<QuarantineRecord>> quarantine_list(const Store& store, std::uint64_t limit, std::uint64_t after, std::string_view code) {
+  std::vector<QuarantineRecord> out;
+  std::optional<Error> error;
+  NUDGE_TRY(store.scan(Family::quarantine, quarantine_key(after + 1), "", [&](std::string_view, std::string_view value) {
+    Result<QuarantineRecord> record = decode_quarantine_record(value);
+    if (!record) {
+      error = std::move(record).error();
+      return false;
+    }
+    if (code.empty() || record->code == code) out.push_back(*std::move(record));
+    return out.size() < limit;
+  }));
+  if (error) return std::unexpected(*std::move(error));
+  return out;
+}
+
+Result<QuarantineRecord> quarantine_record(const Store& store, std::uint64_t number) {
+  NUDGE_ASSIGN(const auto bytes, store.get(Family::quarantine, quarantine_key(number)));
+  if (!bytes) return fail(Code::not_found, "there is no record " + std::to_string(number) + " in quarantine");
+  return decode_quarantine_record(*bytes);
+}
+
+}  // namespace nudge::daemon
