@@ -1,6 +1,7 @@
 #include "daemon/http/router.h"
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 #include "daemon/http/uri.h"

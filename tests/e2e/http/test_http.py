@@ -209,6 +209,14 @@ class Bodies(Case):
                 self.assertIn(part, answer.problem()["detail"])
             self.assertTrue(c.is_closed())
 
+    def test_a_client_that_sends_all_before_it_listens_still_hears_why(self):
+        with self.connect() as c:
+            c.request("POST", "/echo", None, ["Content-Length: 7340032"])
+            for _ in range(112):
+                c.send(bytes(65536))  # must not fail: the rest is read and dropped
+                time.sleep(0.001)
+            self.assertEqual(c.answer().status, 413)
+
     def test_two_megabytes_in_chunks(self):
         with self.connect() as c:
             c.request("POST", "/echo", (b"10000\r\n" + bytes(65536) + b"\r\n") * 32 + b"0\r\n\r\n", ["Transfer-Encoding: chunked"])
