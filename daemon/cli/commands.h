@@ -44,4 +44,54 @@ Result<TimeMs> read_instant(const std::string& text);
 
 Exit explain_code(const Output& out, const std::string& code);
 
+// --- of a running daemon
+Exit status(const Output& out, Client& client);
+Exit rules(const Output& out, Client& client);
+Exit segments(const Output& out, Client& client);
+struct SegmentOptions {
+  std::string name;
+  std::string at;    // empty: now
+  bool ids = false;  // one id a line
+};
+Exit segment(const Output& out, Client& client, const SegmentOptions& options);
+Exit customer(const Output& out, Client& client, const std::string& id, const std::string& at);
+struct ExplainOptions {
+  std::string customer;
+  std::string name;  // of a rule, or of a segment
+  std::string at;
+};
+Exit explain(const Output& out, Client& client, const ExplainOptions& options);
+struct TaskOptions {
+  std::string owner, customer, team, rule;
+  std::string state = "open";
+};
+Exit tasks(const Output& out, Client& client, const TaskOptions& options);
+struct CompleteOptions {
+  std::string id, disposition, note, by;
+};
+Exit complete_task(const Output& out, Client& client, const CompleteOptions& options);
+struct ActionOptions {
+  std::string customer, rule, state, kind;
+  std::uint32_t limit = 50;
+};
+Exit actions(const Output& out, Client& client, const ActionOptions& options);
+Exit change_action(const Output& out, Client& client, const std::string& id, bool retry, const std::string& reason);
+Exit quarantine_list(const Output& out, Client& client, const std::string& code);
+Exit quarantine_show(const Output& out, Client& client, const std::string& number);
+// Without a number: all, or all with this code.
+Exit quarantine_replay(const Output& out, Client& client, const std::string& number, const std::string& code);
+Exit quarantine_discard(const Output& out, Client& client, const std::string& number, const std::string& reason);
+Exit reload(const Output& out, Client& client);
+
+// --- sending to it
+Exit post_events(const Output& out, Client& client, const std::string& file, bool history);
+struct ImportOptions {
+  std::string file, mapping, schemas, errors;
+  bool dry_run = false;
+  bool live = false;           // fire rules instead of taking it in as history
+  std::uint32_t batch = 500;   // documents in one request
+  std::uint64_t from_row = 1;  // rows before it are skipped
+};
+Exit import_csv(const Output& out, Client& client, const ImportOptions& options);
+
 }  // namespace nudge::cli

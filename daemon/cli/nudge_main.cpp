@@ -9,7 +9,7 @@
 namespace nudge::cli {
 namespace {
 
-constexpr const char* kDefaultUrl = "http://127.0.0.1:8480";
+constexpr const char* kDefaultUrl = "http://127.0.0.1:8650";
 
 struct Line {
   std::string output = "text";
@@ -19,7 +19,14 @@ struct Line {
   ProjectPaths paths;
   TestOptions test;
   ReplayOptions replay;
+  SegmentOptions segment;
+  ExplainOptions explain;
+  TaskOptions task;
+  CompleteOptions complete;
+  ActionOptions action;
+  ImportOptions import;
   std::string word;
+  std::string reason;
 };
 
 /// `--output` and `--color` work before and after the command.
@@ -35,6 +42,9 @@ class Setup {
     app_.add_option("--color", line_.color, "colours in text")->check(CLI::IsMember({"auto", "always", "never"}))->capture_default_str();
     app_.add_option("--url", line_.url, "where nudged is; else NUDGE_URL, else " + std::string(kDefaultUrl));
     offline();
+    questions();
+    work();
+    intake();
   }
 
   int run(int argc, char** argv) {
@@ -96,6 +106,124 @@ class Setup {
         [this](const Output& out) { return explain_code(out, line_.word); })
         ->add_option("CODE", line_.word)
         ->required();
+  }
+
+  CLI::App* ask(const std::string& name, const std::string& what, std::function<Exit(const Output&, Client&)> work) {
+    return ask(app_, name, what, std::move(work));
+  }
+  CLI::App* ask(CLI::App& parent, const std::string& name, const std::string& what, std::function<Exit(const Output&, Client&)> work) {
+    CLI::App* sub = parent.add_subcommand(name, what);
+    sub->callback([this, work = std::move(work)] { command_ = [this, work](const Output& out) { return with_daemon(out, work); }; });
+    return sub;
+  }
+
+  Exit with_daemon(const Output& out, const std::function<Exit(const Output&, Client&)>& work) const {
+    const auto variable = [](const char* name) {
+      const char* value = std::getenv(name);
+      return std::string(value == nullptr ? "" : value);
+    };
+    std::string url = line_.url.empty() ? variable("NUDGE_URL") : line_.url;
+    Client client(url.empty() ? kDefaultUrl : url, variable("NUDGE_TOKEN"));
+    return work(out, client);
+  }
+
+  void questions() {
+    ask("status", "what nudged does, and whether its books add up", [](const Output& out, Client& c) { return status(out, c); });
+    ask("rules", "each rule with its version, state, firings and last error", [](const Output& out, Client& c) { return rules(out, c); });
+    ask("segments", "each segment with its members", [](const Output& out, Client& c) { return segments(out, c); });
+    CLI::App* one = ask("segment", "how many customers are in a segment, now or at any instant",
+                        [this](const Output& out, Client& c) { return segment(out, c, line_.segment); });
+    one->add_option("NAME", line_.segment.name)->required();
+    one->add_option("--at", line_.segment.at, "an instant (2026-02-01T09:00:00+08:00) or a date (its first moment in UTC)");
+    one->add_flag("--ids", line_.segment.ids, "print the customers' ids, one a line, sorted");
+    CLI::App* who = ask("customer", "all that is known of a customer",
+                        [this](const Output& out, Client& c) { return customer(out, c, line_.explain.customer, line_.explain.at); });
+    who->add_option("ID", line_.explain.customer)->required();
+    who->add_option("--at", line_.explain.at, "as of this instant");
+    CLI::App* why = ask("explain", "why a rule did or did not fire for a customer",
+                        [this](const Output& out, Client& c) { return explain(out, c, line_.explain); });
+    why->add_option("CUSTOMER", line_.explain.customer)->required();
+    why->add_option("RULE", line_.explain.name, "a rule, or a segment")->required();
+    why->add_option("--at", line_.explain.at, "as of this instant");
+  }
+
+  void work() {
+    CLI::App* list = ask("tasks", "salespeople's call tasks", [this](const Output& out, Client& c) { return tasks(out, c, line_.task); });
+    list->add_option("--owner", line_.task.owner, "only tasks of this person (id)");
+    list->add_option("--customer", line_.task.customer, "only tasks about this customer");
+    list->add_option("--team", line_.task.team, "only tasks of this team");
+    list->add_option("--rule", line_.task.rule, "only tasks that this rule made");
+    list->add_option("--state", line_.task.state, "open, done or overdue")
+        ->check(CLI::IsMember({"open", "done", "overdue"}))
+        ->capture_default_str();
+    CLI::App* done = ask("complete", "close a task and say what came of it",
+                         [this](const Output& out, Client& c) { return complete_task(out, c, line_.complete); });
+    done->add_option("TASK", line_.complete.id, "the task's id")->required();
+    done->add_option("--disposition", line_.complete.disposition, "what came of it: interested, no answer …")->required();
+    done->add_option("--note", line_.complete.note, "anything else");
+    done->add_option("--by", line_.complete.by, "who did it");
+    action_options(ask("actions", "messages, tickets and calls, with what became of them",
+                       [this](const Output& out, Client& c) { return actions(out, c, line_.action); }),
+                   true);
+    CLI::App* dead = app_.add_subcommand("dead-letters", "what could not be delivered");
+    dead->require_subcommand(1);
+    action_options(ask(*dead, "list", "all of them",
+                       [this](const Output& out, Client& c) {
+                         line_.action.state = "dead";
+                         return actions(out, c, line_.action);
+                       }),
+                   false);
+    ask(*dead, "retry", "try one again", [this](const Output& out, Client& c) { return change_action(out, c, line_.word, true, ""); })
+        ->add_option("ACTION", line_.word)
+        ->required();
+    CLI::App* drop = ask(*dead, "discard", "give one up",
+                         [this](const Output& out, Client& c) { return change_action(out, c, line_.word, false, line_.reason); });
+    drop->add_option("ACTION", line_.word)->required();
+    drop->add_option("--reason", line_.reason, "why; it is kept")->required();
+    ask("reload", "read the rules again and switch to them, all or nothing", [](const Output& out, Client& c) { return reload(out, c); });
+  }
+
+  void action_options(CLI::App* sub, bool with_state) {
+    sub->add_option("--customer", line_.action.customer, "only about this customer");
+    sub->add_option("--rule", line_.action.rule, "only by this rule");
+    sub->add_option("--kind", line_.action.kind, "only of this kind: email, sms, ticket …");
+    if (with_state) sub->add_option("--state", line_.action.state, "only in this state: waiting, retrying, accepted, dead …");
+    sub->add_option("--limit", line_.action.limit, "at most so many, the newest first")->check(CLI::Range(1, 10000))->capture_default_str();
+  }
+
+  void intake() {
+    CLI::App* events = app_.add_subcommand("events", "send events");
+    events->require_subcommand(1);
+    CLI::App* post = ask(*events, "post", "send one document, an array, or NDJSON",
+                         [this](const Output& out, Client& c) { return post_events(out, c, line_.word, line_.import.live); });
+    post->add_option("FILE", line_.word, "- reads standard input")->required();
+    post->add_flag("--history", line_.import.live, "take it in as history: nothing fires");
+    CLI::App* load = ask("import", "load a CSV file (plain or gzip) by a mapping, as history",
+                         [this](const Output& out, Client& c) { return import_csv(out, c, line_.import); });
+    load->add_option("FILE", line_.import.file, "- reads standard input")->required();
+    load->add_option("-m,--mapping", line_.import.mapping, "YAML file that says which column is what")->required();
+    load->add_option("--schemas", line_.import.schemas, "directory of the catalog")->default_str("schemas");
+    load->add_flag("-n,--dry-run", line_.import.dry_run, "check every row and show what the first one becomes; nothing is sent");
+    load->add_option("--errors", line_.import.errors, "write every problem as CSV (line, column, reason) to this file");
+    load->add_flag("--live", line_.import.live, "let rules fire, as if it happened now");
+    load->add_option("--batch", line_.import.batch, "documents in one request")->check(CLI::Range(1, 10000))->capture_default_str();
+    load->add_option("--from-row", line_.import.from_row, "start with this row");
+    CLI::App* aside = app_.add_subcommand("quarantine", "what did not fit the catalog");
+    aside->require_subcommand(1);
+    ask(*aside, "list", "all of it", [this](const Output& out, Client& c) {
+      return quarantine_list(out, c, line_.reason);
+    })->add_option("--code", line_.reason, "only with this code");
+    ask(*aside, "show", "one of it, as it came", [this](const Output& out, Client& c) { return quarantine_show(out, c, line_.word); })
+        ->add_option("NUMBER", line_.word)
+        ->required();
+    CLI::App* again = ask(*aside, "replay", "put it through again, after the catalog or the sender was mended",
+                          [this](const Output& out, Client& c) { return quarantine_replay(out, c, line_.word, line_.reason); });
+    again->add_option("NUMBER", line_.word, "without it: all");
+    again->add_option("--code", line_.reason, "only with this code");
+    CLI::App* drop = ask(*aside, "discard", "give it up",
+                         [this](const Output& out, Client& c) { return quarantine_discard(out, c, line_.word, line_.reason); });
+    drop->add_option("NUMBER", line_.word)->required();
+    drop->add_option("--reason", line_.reason, "why; it is kept")->required();
   }
 
   CLI::App app_{"nudge: rules for sales, checked, tested, run and explained"};

@@ -1,0 +1,258 @@
+// Data into a running nudged: CSV by a mapping, or documents as they are.
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <thread>
+
+#include "daemon/cli/commands.h"
+#include "daemon/import/feed.h"
+#include "engine/base/text.h"
+#include "rules/lang/load.h"
+
+namespace nudge::cli {
+namespace {
+
+constexpr std::size_t kBatchBytes = 700 * 1024;  // of one request; the daemon takes at least 1 MiB
+constexpr int kTriesMax = 60;                    // with pauses of up to 5 s: some minutes of back-pressure
+constexpr std::size_t kProblemsShown = 10;
+
+struct Sent {
+  std::int64_t stored = 0, duplicate = 0, conflict = 0, quarantined = 0;
+};
+
+/// Where each document of a batch came from, for messages.
+struct Batch {
+  std::string ndjson;
+  std::vector<std::uint64_t> lines;
+};
+
+class ErrorFile {
+ public:
+  Result<void> open(const std::string& path) {
+    if (path.empty()) return {};
+    file_.open(path, std::ios::binary | std::ios::trunc);
+    if (!file_) return fail(Code::io, "cannot write " + path + ": check the directory and its permissions");
+    file_ << "line,column,reason\n";
+    return {};
+  }
+  void add(const Output& out, const import::RowProblem& problem) {
+    if (++count_ <= kProblemsShown) {
+      out.terminal.error("line " + std::to_string(problem.line) + (problem.column.empty() ? "" : ", column " + problem.column) + ": " +
+                         problem.reason);
+    }
+    if (file_.is_open()) file_ << problem.line << "," << quoted(problem.column) << "," << quoted(problem.reason) << "\n";
+  }
+  std::size_t count() const { return count_; }
+
+ private:
+  static std::string quoted(const std::string& text) {
+    std::string out = "\"";
+    for (const char c : text) {
+      out += c;
+      if (c == '"') out += c;
+    }
+    return out + "\"";
+  }
+  std::ofstream file_;
+  std::size_t count_ = 0;
+};
+
+/// Posts, and waits out back-pressure. The ids of the documents make sending again harmless.
+Result<Json> post_patiently(const Output& out, Client& client, std::string_view path, const std::string& body) {
+  for (int attempt = 1;; ++attempt) {
+    auto reply = client.send("POST", path, body, "application/x-ndjson");
+    const bool busy = reply && (reply->status == 429 || reply->status == 502 || reply->status == 503);
+    if (reply && !busy) {
+      if (reply->status >= 300) return std::unexpected(error_of(*reply));
+      return Json::parse(reply->body);
+    }
+    if (attempt == kTriesMax || (!reply && attempt >= 5)) return reply ? std::unexpected(error_of(*reply)) : std::unexpected(reply.error());
+    auto pause = std::chrono::milliseconds(std::min(5000, 100 * attempt));
+    if (reply && reply->retry_after.count() > 0) pause = std::min<std::chrono::milliseconds>(reply->retry_after, std::chrono::seconds(30));
+    out.terminal.progress(reply ? "nudged is busy; going on in a moment" : "nudged does not answer; trying again");
+    std::this_thread::sleep_for(pause);
+  }
+}
+
+Result<void> send_batch(const Output& out, Client& client, std::string_view path, Batch& batch, Sent& sent, ErrorFile& errors) {
+  if (batch.lines.empty()) return {};
+  NUDGE_ASSIGN(const Json answer, post_patiently(out, client, path, batch.ndjson));
+  sent.stored += answer["stored"].integer();
+  sent.duplicate += answer["duplicate"].integer();
+  sent.conflict += answer["conflict"].integer();
+  sent.quarantined += answer["quarantined"].integer();
+  for (const Json& line : answer["results"].items) {
+    const std::string status = line["status"].shown();
+    if (status != "conflict" && status != "quarantined") continue;
+    const auto index = static_cast<std::size_t>(line["index"].integer());
+    errors.add(out, {index < batch.lines.size() ? batch.lines[index] : 0, line["field"].shown(), line["reason"].shown()});
+  }
+  batch.ndjson.clear();
+  batch.lines.clear();
+  return {};
+}
+
+std::string bar(double done) {
+  constexpr std::size_t kWidth = 30;
+  const auto full = static_cast<std::size_t>(done * kWidth);
+  std::string out = "[";
+  for (std::size_t i = 0; i < kWidth; ++i) out += i < full ? "█" : "·";
+  return out + "]";
+}
+
+void show_sent(const Output& out, std::uint64_t rows, std::size_t left_out, const Sent& sent) {
+  if (out.json) {
+    out.terminal.line("{\"rows\":" + std::to_string(rows) + ",\"stored\":" + std::to_string(sent.stored) +
+                      ",\"duplicate\":" + std::to_string(sent.duplicate) + ",\"conflict\":" + std::to_string(sent.conflict) +
+                      ",\"quarantined\":" + std::to_string(sent.quarantined) + ",\"problems\":" + std::to_string(left_out) + "}");
+    return;
+  }
+  out.terminal.line(counted(static_cast<std::int64_t>(rows), "row") + ": " + grouped(sent.stored) + " stored, " + grouped(sent.duplicate) +
+                    " known already" + (sent.conflict > 0 ? ", " + grouped(sent.conflict) + " in conflict with what is stored" : "") +
+                    (sent.quarantined > 0 ? ", " + grouped(sent.quarantined) + " in quarantine" : "") +
+                    (left_out > 0 ? ", " + counted(static_cast<std::int64_t>(left_out), "problem") : ""));
+}
+
+class Importer {
+ public:
+  Importer(const Output& out, Client& client, const ImportOptions& options) : out_(out), client_(client), options_(options) {}
+
+  Result<void> run() {
+    const std::vector<std::string> directories = {options_.schemas.empty() ? "schemas" : options_.schemas};
+    NUDGE_ASSIGN(const std::vector<lang::Source> sources, lang::read_catalog_directory(directories[0]));
+    lang::CatalogResult catalog = lang::load_catalog(sources);
+    if (catalog.catalog == nullptr) return fail(Code::invalid, "the catalog has mistakes\n" + doc::render_text(catalog.diagnostics));
+    NUDGE_ASSIGN(const auto mapping, import::load_mapping(options_.mapping, *catalog.catalog));
+    NUDGE_ASSIGN(import::CsvSource source, import::open_csv(options_.file, *mapping));
+    NUDGE_TRY(errors_.open(options_.errors));
+    NUDGE_TRY(rows(source));
+    out_.terminal.progress({});
+    return {};
+  }
+
+  std::uint64_t rows_read() const { return row_; }
+  const ErrorFile& errors() const { return errors_; }
+  const Sent& sent() const { return sent_; }
+  std::int64_t documents() const { return documents_; }
+  const std::string& example() const { return example_; }
+
+ private:
+  Result<void> rows(import::CsvSource& source) {
+    const std::string path = std::string(options_.live ? "/v1/events" : "/v1/import") + "?results=problems";
+    import::CsvRecord record;
+    std::vector<import::RowProblem> problems;
+    Batch batch;
+    for (;;) {
+      NUDGE_ASSIGN(const bool more, source.reader.next(record));
+      if (!more) break;
+      ++row_;
+      if (row_ < options_.from_row) continue;
+      const std::size_t n = source.writer.write(record, row_, batch.ndjson, problems);
+      documents_ += static_cast<std::int64_t>(n);
+      batch.lines.insert(batch.lines.end(), n, record.line);
+      for (const import::RowProblem& problem : problems) errors_.add(out_, problem);
+      problems.clear();
+      if (example_.empty() && n > 0) example_ = batch.ndjson;
+      if (options_.dry_run) {
+        batch.ndjson.clear();
+        batch.lines.clear();
+      } else if (batch.lines.size() >= options_.batch || batch.ndjson.size() >= kBatchBytes) {
+        NUDGE_TRY(send(path, batch));
+      }
+      if (row_ % 500 == 0) out_.terminal.progress(bar(source.reader.progress()) + " " + grouped(static_cast<std::int64_t>(row_)) + " rows");
+    }
+    return options_.dry_run ? Result<void>() : send(path, batch);
+  }
+
+  Result<void> send(const std::string& path, Batch& batch) {
+    if (auto sent = send_batch(out_, client_, path, batch, sent_, errors_); !sent) {
+      Error error = std::move(sent).error();
+      error.message += "\nRows up to about " + std::to_string(row_) +
+                       " were sent. Run the same command again: what is stored already is recognised by its id";
+      return std::unexpected(std::move(error));
+    }
+    return {};
+  }
+
+  const Output& out_;
+  Client& client_;
+  const ImportOptions& options_;
+  ErrorFile errors_;
+  Sent sent_;
+  std::uint64_t row_ = 0;
+  std::int64_t documents_ = 0;
+  std::string example_;
+};
+
+}  // namespace
+
+Exit import_csv(const Output& out, Client& client, const ImportOptions& options) {
+  Importer importer(out, client, options);
+  const Result<void> ran = importer.run();
+  out.terminal.progress({});
+  if (!ran) return report(out, ran.error());
+  const std::size_t problems = importer.errors().count();
+  if (problems > kProblemsShown)
+    out.terminal.error("… " + counted(static_cast<std::int64_t>(problems), "problem") + " in all" +
+                       (options.errors.empty() ? "; --errors FILE keeps them" : ", all in " + options.errors));
+  if (options.dry_run) {
+    if (out.json) {
+      out.terminal.line("{\"rows\":" + std::to_string(importer.rows_read()) + ",\"documents\":" + std::to_string(importer.documents()) +
+                        ",\"problems\":" + std::to_string(problems) + "}");
+    } else {
+      out.terminal.line("dry run: " + counted(static_cast<std::int64_t>(importer.rows_read()), "row") + " would give " +
+                        counted(importer.documents(), "document") + ", with " + counted(static_cast<std::int64_t>(problems), "problem") +
+                        ". The first:");
+      std::string_view example = importer.example();
+      while (!example.empty()) {
+        const std::size_t end = example.find('\n');
+        out.terminal.line("  " + std::string(example.substr(0, end)));
+        example = end == std::string_view::npos ? std::string_view() : example.substr(end + 1);
+      }
+    }
+  } else {
+    show_sent(out, importer.rows_read(), problems, importer.sent());
+  }
+  return problems == 0 ? Exit::ok : Exit::failed;
+}
+
+Exit post_events(const Output& out, Client& client, const std::string& file, bool history) {
+  std::ifstream opened;
+  if (file != "-") {
+    opened.open(file, std::ios::binary);
+    if (!opened) return report(out, {Code::not_found, "cannot read " + file + ": check the name; - reads standard input"});
+  }
+  std::istream& in = file == "-" ? std::cin : opened;
+  const std::string text(std::istreambuf_iterator<char>(in), {});
+  const std::string path = std::string(history ? "/v1/import" : "/v1/events") + "?results=problems";
+  ErrorFile errors;
+  Sent sent;
+  std::uint64_t line = 0;
+  const std::size_t first = text.find_first_not_of(" \t\r\n");
+  if (first == std::string::npos) return report(out, {Code::invalid, "there is nothing to send: " + file + " is empty"});
+  if (text[first] == '[' || text.find('\n', first) == std::string::npos) {
+    const auto answer = client.post(history ? "/v1/import" : "/v1/events", text);
+    if (!answer) return report(out, answer.error());
+    out.terminal.line(out.json                        ? answer->compact()
+                      : (*answer)["status"].is_null() ? grouped((*answer)["stored"].integer()) + " stored, " +
+                                                            grouped((*answer)["quarantined"].integer()) + " set aside"
+                                                      : (*answer)["status"].shown());
+    return (*answer)["quarantined"].integer() + (*answer)["conflict"].integer() == 0 ? Exit::ok : Exit::failed;
+  }
+  Batch batch;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = std::min(text.find('\n', at), text.size());
+    ++line;
+    if (text.find_first_not_of(" \t\r", at) < end) {
+      batch.ndjson.append(text, at, end - at).push_back('\n');
+      batch.lines.push_back(line);
+    }
+    at = end + 1;
+    if (batch.lines.size() < 500 && batch.ndjson.size() < kBatchBytes && at < text.size()) continue;
+    if (const auto done = send_batch(out, client, path, batch, sent, errors); !done) return report(out, done.error());
+  }
+  show_sent(out, line, errors.count(), sent);
+  return errors.count() == 0 ? Exit::ok : Exit::failed;
+}
+
+}  // namespace nudge::cli
