@@ -107,6 +107,9 @@ std::expected<std::unique_ptr<Plugin>, std::string> Plugin::load(const std::stri
   struct stat info{};
   if (::stat(path.c_str(), &info) != 0) return std::unexpected("no plugin at " + path + ": " + std::strerror(errno));
   if ((info.st_mode & S_IWOTH) != 0) return std::unexpected("the plugin " + path + " can be written by everybody; run: chmod o-w " + path);
+  const std::string directory = path.substr(0, std::max<std::size_t>(path.rfind('/'), 1));
+  if (::stat(directory.c_str(), &info) == 0 && (info.st_mode & S_IWOTH) != 0)
+    return std::unexpected("the plugin's directory " + directory + " can be written by everybody; run: chmod o-w " + directory);
   void* library = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);  // never closed: see law 6 of nudge/connector.h
   if (library == nullptr) return std::unexpected(std::string("the plugin can't be loaded: ") + ::dlerror());
   auto* const entry = reinterpret_cast<nudge_connector_entry_fn>(::dlsym(library, NUDGE_ENTRY_SYMBOL));

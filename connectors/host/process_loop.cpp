@@ -117,6 +117,8 @@ void ProcessLoop::back_off(const std::string& reason) {
 void ProcessLoop::end_child(std::string why) {
   if (child_) {
     const std::string end = child_->reap();
+    read_stderr();  // its last words may still be in the pipe
+    if (!from_stderr_.empty()) last_stderr_line_ = clean_text(from_stderr_, 300);
     child_.reset();
     why += why.empty() ? "the connector's process " + end : " (its process " + end + ")";
   }

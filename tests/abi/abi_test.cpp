@@ -153,6 +153,10 @@ TEST_CASE("an older and a newer plugin load and work; the others are refused wit
   CHECK(load_problem(PLUGINS "/no_symbol.so").find("nudge_connector_entry") != std::string::npos);
   CHECK(load_problem(PLUGINS "/missing.so").find("no plugin at") != std::string::npos);
   CHECK(load_problem("relative.so").find("absolute") != std::string::npos);
+  const std::string open_to_all = "/tmp/nudge-open-" + std::to_string(::getpid()) + ".so";  // /tmp itself can be written by everybody
+  REQUIRE(::symlink(PLUGINS "/newer.so", open_to_all.c_str()) == 0);
+  CHECK(load_problem(open_to_all).find("chmod o-w /tmp") != std::string::npos);
+  ::unlink(open_to_all.c_str());
 }
 
 TEST_CASE("answers that break the rules are made harmless") {

@@ -289,8 +289,9 @@ TEST_CASE("a refused configuration is state failed with the reason, and answers 
 TEST_CASE("a failed connector heals by itself once its configuration works") {
   Collector collector;
   ConnectorSpec spec = plugin_spec("");
-  const std::string script = "/tmp/nudge-heal-" + std::to_string(::getpid()) + ".so";
-  ::unlink(script.c_str());
+  char directory[] = "/tmp/nudge-heal-XXXXXX";
+  REQUIRE(::mkdtemp(directory) != nullptr);
+  const std::string script = std::string(directory) + "/late.so";
   spec.plugin = script;
   spec.failed_retry_ms = 50;
   ConnectorProcess process(spec, collector.outcome_fn(), collector.log_fn());
@@ -300,6 +301,7 @@ TEST_CASE("a failed connector heals by itself once its configuration works") {
   REQUIRE(process.submit(request("heal")));
   CHECK(collector.wait("heal").status == OutcomeStatus::accepted);
   ::unlink(script.c_str());
+  ::rmdir(directory);
 }
 
 TEST_CASE("a program that can't start, or never says hello, backs off; its queue ends as not_sent") {

@@ -1,4 +1,5 @@
 // A plugin that does what the payload's "do" says: ok, crash, abort, exit, throw, hang, slow, garbage, huge, print, memory.
+#include <signal.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -66,7 +67,10 @@ class Misbehave final : public nudge::sdk::Connector {
   }
 
  private:
-  static void raise_fault() { *static_cast<volatile int*>(nullptr) = 1; }
+  static void raise_fault() {
+    ::signal(SIGSEGV, SIG_DFL);  // a sanitizer's handler would turn it into an ordinary exit
+    ::raise(SIGSEGV);
+  }
   nudge::sdk::Host host_;
   std::string config_;
 };
