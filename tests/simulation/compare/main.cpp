@@ -1,6 +1,6 @@
-// compare [--seeds N] [--from SEED] [--at-least COMPARISONS] [--seconds S]
+// compare [--seeds N] [--from SEED] [--at-least COMPARISONS] [--seconds S] [--keep-going | --first]
 // Random rules over random histories: the engine against the slow reference. Exits with 1 and a small case when they differ, with 2 when too
-// little was compared.
+// little was compared. --keep-going lists every failing seed, --first stops at one; neither makes it small.
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -13,7 +13,7 @@ using namespace nudge::reference;
 int main(int argc, char** argv) {
   std::uint64_t seeds = 200, from = 1, at_least = 0;
   double seconds = 0;
-  bool keep_going = false;
+  bool keep_going = false, first = false;
   for (int i = 1; i < argc; ++i) {
     const auto number = [&]() -> std::uint64_t { return i + 1 < argc ? std::strtoull(argv[++i], nullptr, 10) : 0; };
     if (std::strcmp(argv[i], "--seeds") == 0) seeds = number();
@@ -21,8 +21,9 @@ int main(int argc, char** argv) {
     else if (std::strcmp(argv[i], "--at-least") == 0) at_least = number();
     else if (std::strcmp(argv[i], "--seconds") == 0) seconds = static_cast<double>(number());
     else if (std::strcmp(argv[i], "--keep-going") == 0) keep_going = true;
+    else if (std::strcmp(argv[i], "--first") == 0) first = true;
     else {
-      std::fprintf(stderr, "usage: compare [--seeds N] [--from SEED] [--at-least COMPARISONS] [--seconds S] [--keep-going]\n");
+      std::fprintf(stderr, "usage: compare [--seeds N] [--from SEED] [--at-least COMPARISONS] [--seconds S] [--keep-going | --first]\n");
       return 2;
     }
   }
@@ -37,8 +38,9 @@ int main(int argc, char** argv) {
     const auto wrong = run(one, counts);
     if (!wrong) continue;
     ++failures;
-    if (keep_going) {
+    if (keep_going || first) {
       std::printf("seed %llu: %s\n", static_cast<unsigned long long>(seed), wrong->c_str());
+      if (first) return 1;
       continue;
     }
     std::printf("seed %llu fails: %s\nThe smallest case found:\n", static_cast<unsigned long long>(seed), wrong->c_str());

@@ -1,0 +1,84 @@
+"""Bugs to be planted into copies of the engine's sources: each must be found by `compare`.
+
+Used by `planted` and by CMakeLists.txt:
+  mutations.py --list                     NAME FILE, one a line
+  mutations.py NAME SOURCE OUTPUT         writes the source with the bug in it; an error when its place is not found exactly once
+"""
+import sys
+
+AGGREGATE = "engine/core/aggregate.cpp"
+COMPARE = "engine/core/compare.cpp"
+ENGINE = "engine/core/engine.cpp"
+EVALUATE = "engine/core/evaluate.cpp"
+FIRE = "engine/core/fire.cpp"
+JUDGE = "engine/core/judge.cpp"
+SEQUENCE = "engine/core/sequence.cpp"
+CUSTOMER = "engine/model/customer.cpp"
+
+# name: (file, what stands there, what is put in its place)
+MUTATIONS = {
+    "window-includes-its-start": (AGGREGATE, "case Window::Kind::within: range.lo = rows.upper_bound(now_ - w.a)",
+                                  "case Window::Kind::within: range.lo = rows.lower_bound(now_ - w.a)"),
+    "window-one-millisecond-short": (AGGREGATE, "case Window::Kind::within: range.lo = rows.upper_bound(now_ - w.a)",
+                                     "case Window::Kind::within: range.lo = rows.upper_bound(now_ - w.a + 1)"),
+    "earlier-window-excludes-its-end": (AGGREGATE, "range.hi = rows.upper_bound(now_ - w.b)", "range.hi = rows.lower_bound(now_ - w.b)"),
+    "row-leaves-late": (AGGREGATE, "row_time + w.a : kNever", "row_time + w.a + 1 : kNever"),
+    "month-starts-on-the-second": (AGGREGATE, "static_cast<std::uint8_t>((month - 1) % 12 + 1), 1}", "static_cast<std::uint8_t>((month - 1) % 12 + 1), 2}"),
+    "week-starts-on-sunday": (AGGREGATE, "today - (iso_weekday(today) - 1)", "today - iso_weekday(today) % 7"),
+    "quarters-shifted": (AGGREGATE, "(ymd.month - 1) / 3 * 3 + 1", "(ymd.month + 1) / 3 * 3 - 1"),
+    "trigger-counts-itself": (AGGREGATE, "rows.position(trigger_.rows->time(trigger_.row), trigger_.rows->id(trigger_.row))",
+                              "rows.position(trigger_.rows->time(trigger_.row), trigger_.rows->id(trigger_.row)) + 1"),
+    "empty-average-is-zero": (AGGREGATE, "if (!matched.empty()) { q = sum_of(a, *rows, matched, true); q.until = found.until; }",
+                              "q.view = ValueView::of_integer(0); if (!matched.empty()) { q = sum_of(a, *rows, matched, true); q.until = found.until; }"),
+    "count-one-too-few": (AGGREGATE, "if (++n == k)", "if (++n == k + 1)"),
+    "missing-is-small": (COMPARE, "if (left.view.missing()) return {false, left.until};",
+                         "if (left.view.missing()) return {node.op == Op::less_than || node.op == Op::at_most, left.until};"),
+    "between-excludes-its-end": (COMPARE, "order_to(node.literals[1]) <= 0", "order_to(node.literals[1]) < 0"),
+    "leap-day-on-the-first-of-march": (COMPARE, "std::min(origin.day, days_in_month(year, origin.month))", "origin.day"),
+    "right-side-not-folded": (COMPARE, "if (right != nullptr && node.ignore_case) {", "if (right == nullptr && node.ignore_case) {"),
+    "late-event-ignored": (ENGINE, "if (input.time > now) return;", "if (input.time != now) return;"),
+    "event-ahead-fires-at-once": (ENGINE, "if (input.time > now) return;", ""),
+    "import-fires": (ENGINE, "judge.judge(now, true);", "judge.judge(now, false);"),
+    "conflict-taken-for-duplicate": (ENGINE, "kept && same_content(*kept, input) ?", "kept ?"),
+    "equal-value-is-a-change": (ENGINE, "if (same) continue;", ""),
+    "duplicate-fires-again": (ENGINE, "const std::optional<Input> kept =", "stored = true; note(judge, input, now); const std::optional<Input> kept ="),
+    "boundary-judged-with-what-comes-later": (ENGINE, "if (due >= now) return;", "if (due + 1 >= now) return;"),
+    "all-holds-for-the-longest": (EVALUATE, "earliest = std::min(earliest, v.until);", "earliest = earliest == kNever ? v.until : std::max(earliest, v.until);"),
+    "tag-outlives-its-end": (EVALUATE, "last->expires <= now_", "last->expires < now_"),
+    "has-been-one-late": (EVALUATE, "return now_ >= due ?", "return now_ > due ?"),
+    "days-rounded": (EVALUATE, "age >= 0 ? age / kDay :", "age >= 0 ? (age + kDay / 2) / kDay :"),
+    "customers-zone-ignored": (EVALUATE, "zone_ = it->second;", ""),
+    "highest-band-open-below": (EVALUATE, "if (q.numerator >= s.bands[i].from.units) found = i;", "if (q.numerator > s.bands[i].from.units) found = i;"),
+    "once-per-one-too-long": (FIRE, "now - it->at < rule.limits.once_per", "now - it->at <= rule.limits.once_per"),
+    "only-if-not-asked": (FIRE, "if (next.only_if != kNone && ", "if (false && next.only_if != kNone && "),
+    "too-old-one-late": (JUDGE, "now - candidate.happened >= rule.max_age", "now - candidate.happened > rule.max_age"),
+    "timer-one-late": (JUDGE, "verdict.until <= now ? now + 1 : verdict.until", "verdict.until == kNever ? kNever : verdict.until + 1"),
+    "hold-not-ended-by-leaving": (JUDGE, "run.rule == id && run.step == kHoldStep", "run.rule == id && run.step == kHoldStep && false"),
+    "seeding-fires": (JUDGE, "flip(index, true, t, true);", "flip(index, true, t, false);"),
+    "silence-includes-its-last-instant": (SEQUENCE, "t <= c.time || t > end", "t <= c.time || t >= end"),
+    "gap-may-be-the-whole-length": (SEQUENCE, "c.time - before.time >= step.within", "c.time - before.time > step.within"),
+    "hours-include-their-end": (SEQUENCE, "wall.of_day >= h.from && wall.of_day < h.to", "wall.of_day >= h.from && wall.of_day <= h.to"),
+    "duplicate-counted-twice": (CUSTOMER, "if (ids.may_have(input.id) && has_id(input)) return false;",
+                                "if (input.kind != InputKind::event && ids.may_have(input.id) && has_id(input)) return false;"),
+}
+
+
+def main(args):
+    if args == ["--list"]:
+        for name, (file, _, _) in MUTATIONS.items():
+            print(name, file)
+        return 0
+    name, source, output = args
+    file, old, new = MUTATIONS[name]
+    with open(source, encoding="utf-8") as f:
+        text = f.read()
+    if text.count(old) != 1:
+        print(f"{file}: the place for the planted bug {name} is there {text.count(old)} times, not once; look for: {old}", file=sys.stderr)
+        return 1
+    with open(output, "w", encoding="utf-8") as f:
+        f.write(text.replace(old, new))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
