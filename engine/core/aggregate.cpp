@@ -1,5 +1,6 @@
 // Windows and aggregates over a customer's rows.
 #include <algorithm>
+#include <array>
 #include <map>
 #include <set>
 
@@ -117,6 +118,9 @@ bool Evaluator::counts(const Aggregate& a, const Rows& rows, std::size_t row, Ti
     if (!same_value(rows.field(row, a.same, kind_of(type)), key_)) return false;
   }
   if (a.filter == kNone) return true;
+  if (const std::vector<Predicate>* simple = filters_.find(a.filter)) {
+    return std::ranges::all_of(*simple, [&](const Predicate& p) { return p.holds(rows, row); });
+  }
   const RowRef ref{&rows, row, a.event};
   const Verdict v = truth(a.filter, &ref);
   until = std::min(until, v.until);
@@ -246,60 +250,87 @@ Quantity Evaluator::aggregate_value(const Aggregate& a) {
   return q;
 }
 
+template <class Reached>
+Verdict Evaluator::from_newest(const Aggregate& a, const Rows& rows, Reached&& reached) {
+  const Range range = range_of(a, rows);
+  // A calendar unit that ends takes all its rows along; a row that comes in (from_to) can only add.
+  const bool unit = a.window.kind == Window::Kind::since;
+  TimeMs held_until = unit ? range.until : kNever;   // of the rows that count
+  TimeMs until = unit ? kNever : range.until;        // of those that don't
+  for (std::size_t row = range.hi; row-- > range.lo;) {
+    if (a.field != kNoField && !rows.has_field(row, a.field)) continue;
+    TimeMs row_until = kNever;
+    if (!counts(a, rows, row, row_until)) {
+      until = std::min(until, row_until);
+      continue;
+    }
+    held_until = std::min(held_until, row_until);
+    if (reached(row)) return {true, std::min(held_until, exit_of(a.window, rows.time(row)))};
+  }
+  // A row that counted now may stop counting, which only takes away.
+  return {false, until};
+}
+
 Verdict Evaluator::at_least_rows(const Aggregate& a, std::int64_t k) {
   if (k <= 0) return {true, kNever};
   const Rows* rows = rows_of(a);
   if (rows == nullptr) return {false, kNever};
-  const Range range = range_of(a, *rows);
-  // A calendar unit that ends takes all its rows along; a row that comes in (from_to) can only add.
-  const TimeMs unit_end = a.window.kind == Window::Kind::since ? range.until : kNever;
   if (a.filter == kNone && (a.same == kNoField || !has_key_)) {
+    const Range range = range_of(a, *rows);
+    const bool unit = a.window.kind == Window::Kind::since;
     const auto n = static_cast<std::int64_t>(range.hi - range.lo);
-    if (n < k) return {false, a.window.kind == Window::Kind::since ? kNever : range.until};
-    return {true, std::min(unit_end, exit_of(a.window, rows->time(range.hi - static_cast<std::size_t>(k))))};
+    if (n < k) return {false, unit ? kNever : range.until};
+    return {true, std::min(unit ? range.until : kNever, exit_of(a.window, rows->time(range.hi - static_cast<std::size_t>(k))))};
   }
-  TimeMs held_until = unit_end;   // of the rows that count
-  TimeMs until = a.window.kind == Window::Kind::since ? kNever : range.until;  // of those that don't
   std::int64_t n = 0;
-  for (std::size_t row = range.hi; row-- > range.lo;) {
-    TimeMs row_until = kNever;
-    if (counts(a, *rows, row, row_until)) {
-      held_until = std::min(held_until, row_until);
-      if (++n == k) return {true, std::min(held_until, exit_of(a.window, rows->time(row)))};
-    } else {
-      until = std::min(until, row_until);
-    }
-  }
-  return {false, until};
+  return from_newest(a, *rows, [&](std::size_t) { return ++n == k; });
 }
 
-Verdict Evaluator::compare_sum(const Node& node, const Aggregate& a) {
-  // With values that are never negative the sum only falls as rows leave: a false `at_least` stays false, a true one holds until the row whose
-  // leaving takes the sum below.
+std::optional<Verdict> Evaluator::reaches(const Node& node, const Aggregate& a) {
+  using Fn = Aggregate::Fn;
+  const bool upward = node.op == Op::at_least || node.op == Op::greater_than;
   const Rows* rows = rows_of(a);
-  Quantity q = aggregate_value(a);
-  Verdict verdict = compare_values(node, q, nullptr);
-  if (rows == nullptr || a.window.kind != Window::Kind::within || q.exact != nullptr) return verdict;
-  const Matched found = collect(a, *rows);
-  const Kind kind = kind_of(plan_->catalog->events[a.event].fields[a.field].type);
-  bool negative = false;
-  for (const std::uint32_t row : *found.rows) negative = negative || rows->field(row, a.field, kind).i < 0;
-  if (!negative) {
-    const bool rising = node.op == Op::at_least || node.op == Op::greater_than;
-    verdict.until = found.until;
-    if (verdict.truth == rising) {
-      for (const std::uint32_t row : *found.rows) {
-        q.numerator -= Int128{rows->field(row, a.field, kind).i} * (kind == Kind::integer ? Decimal::kScale : 1);
-        q.until = kNever;
-        if (compare_values(node, q, nullptr).truth != verdict.truth) {
-          verdict.until = std::min(verdict.until, exit_of(a.window, rows->time(row)));
-          break;
-        }
-      }
-    }
+  if (a.fn == Fn::count) {
+    Verdict v = at_least_rows(a, count_bound(node, node.literals[0].view()));
+    v.truth = v.truth == upward;
+    return v;
   }
-  release();
-  return verdict;
+  if (rows == nullptr || a.field == kTimeField) return std::nullopt;
+  const Kind kind = kind_of(plan_->catalog->events[a.event].fields[a.field].type);
+  const ValueView bound = node.literals[0].view();
+  if ((a.fn == Fn::max && upward) || (a.fn == Fn::min && !upward)) {
+    // Some row is at or beyond the bound: the newest such row is all that matters.
+    const bool strict = node.op == Op::greater_than || node.op == Op::less_than;
+    return from_newest(a, *rows, [&](std::size_t row) {
+      const int order = compare_numeric(rows->field(row, a.field, kind), bound);
+      return (upward ? order > 0 : order < 0) || (order == 0 && !strict);
+    });
+  }
+  if (a.fn == Fn::distinct) {
+    constexpr std::int64_t kFew = 32;
+    const std::int64_t k = count_bound(node, bound);
+    if (k <= 0 || k > kFew) return std::nullopt;
+    std::array<ValueView, kFew> seen;
+    std::size_t n = 0;
+    Verdict v = from_newest(a, *rows, [&](std::size_t row) {
+      const ValueView value = rows->field(row, a.field, kind);
+      if (std::ranges::none_of(std::span(seen).first(n), [&](const ValueView& s) { return same_value(s, value); })) seen[n++] = value;
+      return static_cast<std::int64_t>(n) == k;
+    });
+    v.truth = v.truth == upward;
+    return v;
+  }
+  if (a.fn == Fn::sum && (kind == Kind::integer || kind == Kind::decimal) && !rows->may_be_negative(a.field)) {
+    // Values that are never negative: the newest rows that reach the bound hold it, whatever the older ones are.
+    const auto units = [](const ValueView& v) { return v.kind == Kind::integer ? Int128{v.i} * Decimal::kScale : Int128{v.i}; };
+    const Int128 wanted = units(bound) + (node.op == Op::greater_than || node.op == Op::at_most ? 1 : 0);
+    Int128 sum = 0;
+    if (wanted <= 0) return Verdict{upward, kNever};
+    Verdict v = from_newest(a, *rows, [&](std::size_t row) { return (sum += units(rows->field(row, a.field, kind))) >= wanted; });
+    v.truth = v.truth == upward;
+    return v;
+  }
+  return std::nullopt;
 }
 
 Verdict Evaluator::per_value(const Node& node, const Aggregate& a) {
@@ -336,12 +367,7 @@ Verdict Evaluator::compare_aggregate(const Node& node, const Aggregate& a) {
   if (a.same != kNoField && !has_key_) return per_value(node, a);
   const bool literal = node.right == kNone && node.literals.size() == 1 && is_numeric(node.literals[0].kind);
   if (literal && is_threshold(node.op) && node.literals[0].kind != Kind::number) {
-    if (a.fn == Aggregate::Fn::count) {
-      const Verdict v = at_least_rows(a, count_bound(node, node.literals[0].view()));
-      const bool rising = node.op == Op::at_least || node.op == Op::greater_than;
-      return {v.truth == rising, v.until};
-    }
-    if (a.fn == Aggregate::Fn::sum) return compare_sum(node, a);
+    if (const std::optional<Verdict> v = reaches(node, a)) return *v;
   }
   if (literal && a.fn == Aggregate::Fn::count && node.op == Op::equals && node.literals[0].view().i == 0) {
     const Verdict v = at_least_rows(a, 1);

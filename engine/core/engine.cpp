@@ -38,7 +38,7 @@ void note(Judge& judge, const Input& input, TimeMs now) {
   if (input.time > now) return;
   switch (input.kind) {
     case InputKind::event:
-      judge.touch_event(input.type);
+      judge.touch_event(input.type, input.time, input.id);
       if (!input.import) judge.rows.push_back({input.type, input.time, input.id});
       break;
     case InputKind::attributes:
@@ -62,7 +62,7 @@ void note_changes(Judge& judge, const CustomerState& state, const std::vector<st
 void note_arrived(Judge& judge, std::vector<std::pair<AttributeId, Value>>& before, const CustomerState& state, TimeMs t) {
   for (const auto& [type, rows] : state.events) {
     for (std::size_t row = rows.upper_bound(state.clock); row < rows.size() && rows.time(row) <= t; ++row) {
-      judge.touch_event(type);
+      judge.touch_event(type, rows.time(row), rows.id(row));
       judge.rows.push_back({type, rows.time(row), std::string(rows.id(row))});
     }
   }

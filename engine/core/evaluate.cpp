@@ -5,7 +5,7 @@
 namespace nudge {
 
 void Evaluator::begin(const Plan& plan, const CustomerState& state, TimeMs now, RowRef trigger, std::string_view key) {
-  plan_ = &plan;
+  if (plan_ != &plan || prepared_sequence_ != plan.sequence || prepared_digest_ != plan.digest) prepare(plan);
   state_ = &state;
   now_ = now;
   trigger_ = trigger;
@@ -18,8 +18,15 @@ void Evaluator::begin(const Plan& plan, const CustomerState& state, TimeMs now, 
   ++epoch_;
   sums_used_ = 0;
   buffers_used_ = 0;
-  if (verdicts_.size() < plan.nodes.size()) verdicts_.resize(plan.nodes.size());
-  if (quantities_.size() < plan.exprs.size()) quantities_.resize(plan.exprs.size());
+}
+
+void Evaluator::prepare(const Plan& plan) {
+  plan_ = &plan;
+  prepared_sequence_ = plan.sequence;
+  prepared_digest_ = plan.digest;
+  filters_.build(plan);
+  verdicts_.assign(plan.nodes.size(), {});
+  quantities_.assign(plan.exprs.size(), {});
 }
 
 const Zone& Evaluator::zone() {

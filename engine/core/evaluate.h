@@ -6,10 +6,13 @@
 #pragma once
 
 #include <deque>
+#include <optional>
+#include <span>
 #include <unordered_map>
 #include <vector>
 
 #include "engine/base/zone.h"
+#include "engine/core/filter.h"
 #include "engine/model/customer.h"
 #include "engine/plan/plan.h"
 
@@ -49,6 +52,7 @@ class Evaluator {
   // The value as plain data: exact where it fits (a sum beyond 18 digits becomes the nearest number; an average a number).
   Value plain(const Quantity& q) const;
 
+  const FilterTable& filters() const { return filters_; }
   TimeMs now() const { return now_; }
   const Plan& plan() const { return *plan_; }
   const CustomerState& state() const { return *state_; }
@@ -77,7 +81,11 @@ class Evaluator {
   Verdict compare_aggregate(const Node& node, const Aggregate& a);
   Verdict per_value(const Node& node, const Aggregate& a);
   Verdict at_least_rows(const Aggregate& a, std::int64_t k);
-  Verdict compare_sum(const Node& node, const Aggregate& a);
+  // A threshold that rows, taken from the newest back, reach or do not: holds until the last row that was needed leaves the window. Nothing when
+  // this aggregate and operator are not of that kind.
+  std::optional<Verdict> reaches(const Node& node, const Aggregate& a);
+  template <class Reached>
+  Verdict from_newest(const Aggregate& a, const Rows& rows, Reached&& reached);
   Quantity sum_of(const Aggregate& a, const Rows& rows, std::span<const std::uint32_t> matched, bool average);
   const Rows* rows_of(const Aggregate& a) const { return state_->rows(a.event); }
   Range range_of(const Window& window, const Rows& rows);
@@ -98,7 +106,12 @@ class Evaluator {
   Quantity score(const Score& s);
   Verdict band(const Node& node);
 
+  void prepare(const Plan& plan);
+
   const Plan* plan_ = nullptr;
+  std::uint64_t prepared_sequence_ = 0;  // tells another plan at the same address apart
+  Hash128 prepared_digest_;
+  FilterTable filters_;
   const CustomerState* state_ = nullptr;
   TimeMs now_ = 0;
   RowRef trigger_;

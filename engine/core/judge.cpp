@@ -8,30 +8,40 @@ void Judge::begin(const Plan& plan, CustomerState& state, Effects& effects) {
   plan_ = &plan;
   state_ = &state;
   effects_ = &effects;
-  if (marks_.size() < plan.segments.size()) marks_.resize(plan.segments.size());
-  ++round_;
-  touched_.clear();
+  if (selected_ != &plan || selected_sequence_ != plan.sequence || selected_digest_ != plan.digest) {
+    evaluator.begin(plan, state, state.clock);
+    selector_.build(plan, evaluator.filters());
+    selected_ = &plan;
+    selected_sequence_ = plan.sequence;
+    selected_digest_ = plan.digest;
+  }
+  reset();
+}
+
+void Judge::reset() {
+  if (any_forced_ || forced_bits_ != plan_->segments.size()) forced_.reset(plan_->segments.size());
+  forced_bits_ = plan_->segments.size();
+  any_forced_ = false;
+  everything_ = false;
+  touched_rows_.clear();
   rows.clear();
   changes.clear();
 }
 
-void Judge::touch_segment(std::uint32_t segment) {
-  if (marks_[segment] == round_) return;
-  marks_[segment] = round_;
-  touched_.push_back(segment);
+void Judge::force(std::uint32_t segment) {
+  any_forced_ = true;
+  forced_.set(segment);
 }
-void Judge::touch_event(EventTypeId type) {
-  if (type < plan_->segments_by_event.size()) for (const auto s : plan_->segments_by_event[type]) touch_segment(s);
+void Judge::touch_event(EventTypeId type, TimeMs time, std::string_view id) {
+  if (type < plan_->segments_by_event.size() && !plan_->segments_by_event[type].empty()) touched_rows_.push_back({type, time, std::string(id)});
 }
 void Judge::touch_attribute(AttributeId attribute) {
-  if (attribute < plan_->segments_by_attribute.size()) for (const auto s : plan_->segments_by_attribute[attribute]) touch_segment(s);
+  if (attribute < plan_->segments_by_attribute.size()) for (const auto s : plan_->segments_by_attribute[attribute]) force(s);
 }
 void Judge::touch_tags() {
-  for (const auto s : plan_->segments_by_tag) touch_segment(s);
+  for (const auto s : plan_->segments_by_tag) force(s);
 }
-void Judge::touch_everything() {
-  for (std::uint32_t s = 0; s < plan_->segments.size(); ++s) touch_segment(s);
-}
+void Judge::touch_everything() { everything_ = true; }
 
 void Judge::set_wake(RootId root, TimeMs until) {
   auto& wakes = state_->wakes;
@@ -64,19 +74,28 @@ void Judge::flip(std::uint32_t index, bool truth, TimeMs now, bool silent) {
 }
 
 void Judge::judge_segments(TimeMs now, bool silent) {
+  touched_.reset(plan_->segments.size(), everything_);
+  if (!everything_) {
+    for (const Touch& touch : touched_rows_) {
+      const Rows* found = state_->rows(touch.type);
+      selector_.by_row({found, found->position(touch.time, touch.id), touch.type}, touched_);
+    }
+  }
+  // Whatever the attributes rule out is false and stays so: attributes that change force their segments themselves.
+  if (touched_.any()) selector_.rule_out(evaluator, touched_);
   for (const Wake& wake : state_->wakes) {
     if (wake.until > now) continue;
     const auto it = plan_->segment_of_root.find(wake.root);
-    if (it != plan_->segment_of_root.end()) touch_segment(it->second);
+    if (it != plan_->segment_of_root.end()) force(it->second);
   }
-  std::ranges::sort(touched_);
-  for (const std::uint32_t index : touched_) {
+  if (any_forced_) touched_.merge(forced_);
+  touched_.each(plan_->segments.size(), [&](std::size_t index) {
     const Segment& segment = plan_->segments[index];
     const Verdict verdict = evaluator.truth(segment.node);
     // Defensive: an instant that does not move on would be judged for ever.
     set_wake(segment.root, verdict.until <= now ? now + 1 : verdict.until);
-    if (verdict.truth != state_->is_member(segment.root)) flip(index, verdict.truth, now, silent);
-  }
+    if (verdict.truth != state_->is_member(segment.root)) flip(static_cast<std::uint32_t>(index), verdict.truth, now, silent);
+  });
 }
 
 void Judge::judge(TimeMs now, bool silent) {
@@ -91,10 +110,7 @@ void Judge::judge(TimeMs now, bool silent) {
     for (const Candidate& candidate : candidates_) consider(candidate, now);
   }
   run_due(now);
-  ++round_;
-  touched_.clear();
-  rows.clear();
-  changes.clear();
+  reset();
 }
 
 void Judge::seed(std::uint32_t index, TimeMs t) {

@@ -7,6 +7,7 @@
 
 #include "engine/core/effects.h"
 #include "engine/core/evaluate.h"
+#include "engine/core/selector.h"
 
 namespace nudge {
 
@@ -22,11 +23,10 @@ class Judge {
 
   void begin(const Plan& plan, CustomerState& state, Effects& effects);
   // What came in since begin or the last judge.
-  void touch_event(EventTypeId type);
+  void touch_event(EventTypeId type, TimeMs time, std::string_view id);
   void touch_attribute(AttributeId attribute);
   void touch_tags();
   void touch_everything();
-  void touch_segment(std::uint32_t segment);
   std::vector<NewRow> rows;        // trigger event rules
   std::vector<Change> changes;     // trigger attribute rules
 
@@ -43,6 +43,8 @@ class Judge {
     Cause cause;
     TimeMs happened;   // for max_age
   };
+  void reset();
+  void force(std::uint32_t segment);
   void judge_segments(TimeMs now, bool silent);
   void flip(std::uint32_t segment, bool truth, TimeMs now, bool silent);
   void set_wake(RootId root, TimeMs until);
@@ -61,9 +63,17 @@ class Judge {
   const Plan* plan_ = nullptr;
   CustomerState* state_ = nullptr;
   Effects* effects_ = nullptr;
-  std::vector<std::uint64_t> marks_;     // per segment: the round in which it was touched
-  std::uint64_t round_ = 0;
-  std::vector<std::uint32_t> touched_;
+  Selector selector_;
+  const Plan* selected_ = nullptr;       // the plan that the selector was built for, …
+  std::uint64_t selected_sequence_ = 0;  // … told apart from another at the same address
+  Hash128 selected_digest_;
+  struct Touch { EventTypeId type; TimeMs time; std::string id; };
+  std::vector<Touch> touched_rows_;
+  bool everything_ = false;
+  bool any_forced_ = false;
+  std::size_t forced_bits_ = 0;
+  Bits forced_;                          // segments to be judged whatever the attributes say
+  Bits touched_;
   std::vector<std::pair<std::uint32_t, bool>> flipped_;  // segment, entered
   std::vector<Candidate> candidates_;
   const Rows* begun_rows_ = nullptr;     // the trigger that the evaluator was last begun with

@@ -137,6 +137,8 @@ std::size_t Rows::insert(TimeMs time, std::string_view id, std::span<const Value
       words_[at + kHead + f] = store_like(neighbour, kHead + f, value.bytes);
     } else {
       words_[at + kHead + f] = static_cast<std::uint64_t>(value.bits);
+      // The sign of a double is the top bit of its word too.
+      if (value.bits < 0) negative_ |= std::uint64_t{1} << f;
     }
   }
   words_[at + 2] = presence;
@@ -225,6 +227,7 @@ bool Rows::decode(Reader& in, const EventTypeDef& type) {
         words_[at + kHead + f] = row > 0 ? store_like(row - 1, kHead + f, v.bytes) : store_text(v.bytes);
       } else {
         words_[at + kHead + f] = kind == Kind::number ? std::bit_cast<std::uint64_t>(v.d) : static_cast<std::uint64_t>(v.i);
+        if (static_cast<std::int64_t>(words_[at + kHead + f]) < 0) negative_ |= std::uint64_t{1} << f;
       }
     }
   }

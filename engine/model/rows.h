@@ -30,6 +30,9 @@ class Rows {
     return field == kTimeField || (field < fields_ && ((words_[row * stride_ + 2] >> field) & 1U) != 0);
   }
 
+  // False only when no row ever had a value below zero in this field.
+  bool may_be_negative(FieldId field) const { return field >= 64 || ((negative_ >> field) & 1U) != 0; }
+
   // The first row with time >= t, and the first with time > t; size() when there is none.
   std::size_t lower_bound(TimeMs t) const;
   std::size_t upper_bound(TimeMs t) const;
@@ -70,6 +73,7 @@ class Rows {
   std::uint16_t fields_ = 0;
   std::uint16_t stride_ = 0;          // 3 + fields_, or 0 before the first insert
   std::uint64_t in_arena_ = 0;        // bit f: field f is text or a list
+  std::uint64_t negative_ = 0;        // bit f: field f has been below zero
 };
 
 }  // namespace nudge

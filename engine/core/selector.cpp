@@ -1,0 +1,210 @@
+#include "engine/core/selector.h"
+
+#include <algorithm>
+#include <set>
+
+namespace nudge {
+
+namespace {
+
+constexpr std::size_t kValuesMax = 16384;  // remembered values of one attribute; then the table starts anew
+
+// The one attribute that a condition depends on, when it depends on nothing else: no events, no time, no zone. kNoAttribute otherwise.
+AttributeId only_attribute(const Plan& plan, NodeId id) {
+  const Node& node = plan.nodes[id];
+  switch (node.kind) {
+    case Node::Kind::compare: {
+      if (node.right != kNone) return kNoAttribute;
+      const Expr* left = &plan.exprs[node.left];
+      if (left->kind == Expr::Kind::size) left = &plan.exprs[left->child];
+      if (left->kind != Expr::Kind::attribute || left->type == Type::date || left->type == Type::timestamp) return kNoAttribute;
+      return static_cast<AttributeId>(left->ref);
+    }
+    case Node::Kind::all:
+    case Node::Kind::any:
+    case Node::Kind::negate: {
+      AttributeId found = kNoAttribute;
+      for (const NodeId child : node.children) {
+        const AttributeId a = only_attribute(plan, child);
+        if (a == kNoAttribute || (found != kNoAttribute && a != found)) return kNoAttribute;
+        found = a;
+      }
+      return found;
+    }
+    default: return kNoAttribute;
+  }
+}
+
+// Row filters below a condition, by event type; `kNone` stands for every row.
+class FilterWalk {
+ public:
+  explicit FilterWalk(const Plan& plan) : plan_(plan) {}
+  std::set<std::pair<EventTypeId, NodeId>> found;
+
+  void node(NodeId id) {
+    if (!nodes_.insert(id).second) return;
+    const Node& n = plan_.nodes[id];
+    for (const NodeId child : n.children) node(child);
+    if (n.left != kNone) expr(n.left);
+    if (n.right != kNone) expr(n.right);
+    if (n.kind == Node::Kind::sequence) {
+      for (const SequenceStep& step : plan_.sequences[n.ref].steps) {
+        found.emplace(step.event, kNone);
+        if (step.filter != kNone) node(step.filter);
+      }
+    }
+    if (n.kind == Node::Kind::band) score(n.ref);
+  }
+
+ private:
+  void expr(ExprId id) {
+    if (!exprs_.insert(id).second) return;
+    const Expr& e = plan_.exprs[id];
+    if (e.child != kNone) expr(e.child);
+    if (e.kind == Expr::Kind::score) score(e.ref);
+    if (e.kind != Expr::Kind::aggregate) return;
+    const Aggregate& a = plan_.aggregates[e.ref];
+    // Per value: a row that the filter turns away may still bring the value that the comparison is then made for.
+    found.emplace(a.event, a.same == kNoField ? a.filter : kNone);
+    if (a.filter != kNone) node(a.filter);
+  }
+  void score(std::uint32_t id) {
+    if (!scores_.insert(id).second) return;
+    for (const Score::Points& p : plan_.scores[id].points) {
+      if (p.condition != kNone) node(p.condition);
+      if (p.trait != kNone) expr(p.trait);
+    }
+  }
+  const Plan& plan_;
+  std::set<NodeId> nodes_;
+  std::set<ExprId> exprs_;
+  std::set<std::uint32_t> scores_;
+};
+
+}  // namespace
+
+void Selector::build(const Plan& plan, const FilterTable& filters) {
+  filters_ = &filters;
+  segments_ = plan.segments.size();
+  types_.clear();
+  types_.resize(plan.catalog ? plan.catalog->events.size() : 0);
+  for (TypeIndex& type : types_) type.always.reset(segments_);
+  attributes_.clear();
+  for (std::uint32_t s = 0; s < segments_; ++s) {
+    index_conjunction(plan, s, plan.segments[s].node);
+    index_events(plan, s, plan.segments[s].node);
+  }
+}
+
+void Selector::index_conjunction(const Plan& plan, std::uint32_t segment, NodeId root) {
+  const Node& node = plan.nodes[root];
+  const auto add = [&](NodeId part) {
+    const AttributeId attribute = only_attribute(plan, part);
+    if (attribute == kNoAttribute) return false;
+    auto it = std::ranges::find(attributes_, attribute, &AttributeIndex::attribute);
+    if (it == attributes_.end()) {
+      attributes_.emplace_back().attribute = attribute;
+      it = std::prev(attributes_.end());
+    }
+    it->conditions.emplace_back(segment, part);
+    return true;
+  };
+  if (add(root)) return;
+  if (node.kind == Node::Kind::all) {
+    for (const NodeId child : node.children) {
+      if (!add(child) && plan.nodes[child].kind == Node::Kind::segment) index_conjunction(plan, segment, plan.nodes[child].children[0]);
+    }
+  } else if (node.kind == Node::Kind::segment) {
+    index_conjunction(plan, segment, node.children[0]);
+  }
+}
+
+void Selector::index_events(const Plan& plan, std::uint32_t segment, NodeId root) {
+  FilterWalk walk(plan);
+  walk.node(root);
+  for (const auto& [event, filter] : walk.found) {
+    TypeIndex& type = types_[event];
+    type.any = true;
+    const std::vector<Predicate>* simple = filter == kNone ? nullptr : filters_->find(filter);
+    // A filter that is not simple may change with time or attributes: its rows must always be looked at.
+    if (simple == nullptr) { type.always.set(segment); continue; }
+    const auto equal = std::ranges::find_if(*simple, [](const Predicate& p) { return p.kind == Kind::text && p.op == Op::equals; });
+    std::vector<Group>* groups = &type.groups;
+    if (equal != simple->end()) {
+      auto it = std::ranges::find(type.equal, equal->field, &TypeIndex::Equal::field);
+      if (it == type.equal.end()) {
+        type.equal.emplace_back().field = equal->field;
+        it = std::prev(type.equal.end());
+      }
+      groups = &it->by_value[equal->text];
+    }
+    auto group = std::ranges::find(*groups, filter, &Group::filter);
+    if (group == groups->end()) {
+      groups->emplace_back();
+      group = std::prev(groups->end());
+      group->filter = filter;
+      group->simple = simple;
+      group->segments.reset(segments_);
+    }
+    group->segments.set(segment);
+  }
+}
+
+void Selector::by_row(const RowRef& row, Bits& touched) const {
+  if (row.type >= types_.size() || !types_[row.type].any) return;
+  const TypeIndex& type = types_[row.type];
+  touched.merge(type.always);
+  const auto passes = [&](const Group& group) {
+    return std::ranges::all_of(*group.simple, [&](const Predicate& p) { return p.holds(*row.rows, row.row); });
+  };
+  for (const Group& group : type.groups) {
+    if (passes(group)) touched.merge(group.segments);
+  }
+  for (const TypeIndex::Equal& equal : type.equal) {
+    if (!row.rows->has_field(row.row, equal.field)) continue;
+    const auto it = equal.by_value.find(row.rows->field(row.row, equal.field, Kind::text).bytes);
+    if (it == equal.by_value.end()) continue;
+    for (const Group& group : it->second) {
+      if (passes(group)) touched.merge(group.segments);
+    }
+  }
+}
+
+const Bits& Selector::allowed(AttributeIndex& index, Evaluator& evaluator) {
+  TimeMs until = kNever;
+  const ValueView v = evaluator.state().attributes.at(index.attribute, evaluator.now(), until);
+  Bits* bits = nullptr;
+  bool known = true;
+  if (v.missing()) {
+    bits = &index.when_missing;
+    known = index.missing_known;
+    index.missing_known = true;
+  } else if (v.kind == Kind::text || v.kind == Kind::list) {
+    if (index.by_text.size() > kValuesMax) index.by_text.clear();
+    auto it = index.by_text.find(v.bytes);
+    known = it != index.by_text.end();
+    if (!known) it = index.by_text.try_emplace(std::string(v.bytes)).first;
+    bits = &it->second;
+  } else {
+    if (index.by_number.size() > kValuesMax) index.by_number.clear();
+    const auto [it, fresh] = index.by_number.try_emplace(Value(v).bits);
+    bits = &it->second;
+    known = !fresh;
+  }
+  if (!known) {
+    bits->reset(segments_, true);
+    for (const auto& [segment, node] : index.conditions) {
+      if (!evaluator.truth(node).truth) bits->clear(segment);
+    }
+  }
+  return *bits;
+}
+
+void Selector::rule_out(Evaluator& evaluator, Bits& touched) {
+  for (AttributeIndex& index : attributes_) {
+    if (!touched.any()) return;
+    touched.mask(allowed(index, evaluator));
+  }
+}
+
+}  // namespace nudge
