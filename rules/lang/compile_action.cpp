@@ -11,7 +11,7 @@ using doc::quoted;
 
 namespace {
 
-constexpr std::initializer_list<std::string_view> kPriorities = {"low", "normal", "high", "urgent"};
+const std::initializer_list<std::string_view> kPriorities = {"low", "normal", "high", "urgent"};
 constexpr int kDataDepth = 8;
 
 Param text_param_of(std::string_view name, TemplateId text) {

@@ -12,7 +12,7 @@ using doc::quoted;
 constexpr std::array<std::string_view, 12> kForms = {"all",   "any",     "not", "attribute", "field",    "event",
                                                      "trait", "segment", "tag", "score",     "sequence", "calendar"};
 constexpr std::array<std::string_view, 8> kAggregates = {"count", "sum", "average", "min", "max", "distinct", "first", "last"};
-constexpr std::initializer_list<std::string_view> kSinceWords = {"start_of_day", "start_of_week", "start_of_month", "start_of_quarter",
+const std::initializer_list<std::string_view> kSinceWords = {"start_of_day", "start_of_week", "start_of_month", "start_of_quarter",
                                                                  "start_of_year"};
 
 bool contains(const auto& words, std::string_view word) { return std::find(words.begin(), words.end(), word) != words.end(); }

@@ -209,7 +209,7 @@ RuleAst read_rule(const Context& context, const doc::Entry& entry) {
   rule.name = {entry.key, context.at(entry.key_mark)};
   MapReader map(context, *entry.value, entry.key_mark, "the rule " + quoted(entry.key));
   rule.description = map.text("description");
-  static constexpr std::initializer_list<std::string_view> kCategories = {"sales", "management", "collaboration"};
+  static const std::initializer_list<std::string_view> kCategories = {"sales", "management", "collaboration"};
   rule.category = static_cast<Category>(map.word("category", kCategories).value_or(0));
   rule.priority = static_cast<std::int32_t>(map.integer("priority", 50, 0, 100));
   static constexpr std::array<RuleState, 4> kStates = {RuleState::draft, RuleState::shadow, RuleState::active, RuleState::paused};
