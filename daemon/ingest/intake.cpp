@@ -295,6 +295,7 @@ bool Intake::Impl::complete() {
   if (has_event && input.fields.empty()) input.fields.resize(schema->catalog().events[input.type].fields.size());
   if (has_tag) input.kind = InputKind::tag;
   if (!has_expires) input.tag_expires = kNever;
+  line->has_time = has_time;
   if (!has_time) input.time = options->now;
   if (input.time > options->now + options->skew) {
     return problem("time_in_future", "time",

@@ -48,6 +48,7 @@ struct IntakeLine {
   Span span;         // where in the body
   Input input;       // when it fits
   Problem problem;   // set: it does not fit
+  bool has_time = false;  // the document said when it happened
 };
 
 class Intake {

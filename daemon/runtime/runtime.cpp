@@ -111,60 +111,69 @@ Result<void> Runtime::ingest(std::unique_ptr<Job> job, Framing framing) {
     return {};
   }
   job->remaining.store(static_cast<std::uint32_t>(n), std::memory_order_relaxed);
-  impl.queued_items.fetch_add(n, std::memory_order_relaxed);
   if (job->body.capacity() < job->body.size() + kIntakePadding) job->body.reserve(job->body.size() + kIntakePadding);
+  Parsed parsed;
+  parsed.items.resize(impl.options.shards);
+  impl.parse(*job, parsed);
+  if (parsed.aside != nullptr) {
+    const StatsDelta stats = impl.committer.stats();
+    const std::int64_t open = stats[Counter::quarantine_in] - stats[Counter::quarantine_replayed] - stats[Counter::quarantine_discarded];
+    if (static_cast<std::uint64_t>(open) + parsed.aside->aside.size() > impl.options.quarantine_entries_max) {
+      const Problem& first = *job->results[parsed.aside->aside.front().line].problem;
+      return nudge::fail(Code::unavailable, "the quarantine is full (quarantine.entries_max), and document " +
+                                                std::to_string(parsed.aside->aside.front().line) + " does not fit: " + first.reason +
+                                                ". Nothing of this request was taken in; mend it, or replay or discard what is in quarantine");
+    }
+  }
+  impl.queued_items.fetch_add(n, std::memory_order_relaxed);
+  Job* raw = job.release();  // deletes itself after its last part
+  if (parsed.aside != nullptr) {
+    const auto parts = static_cast<std::uint32_t>(parsed.aside->aside.size());
+    parsed.aside->delta[Counter::received] += parts;
+    parsed.aside->delta[Counter::quarantined] += parts;
+    parsed.aside->items = parts;
+    parsed.aside->jobs.emplace_back(raw, parts);
+    impl.committer.push_unbounded(std::move(parsed.aside));
+  }
+  for (std::uint32_t shard = 0; shard < impl.options.shards; ++shard) {
+    if (!parsed.items[shard].empty()) impl.shards[shard]->post(std::move(parsed.items[shard]));
+  }
+  return {};
+}
 
-  std::shared_ptr<const IntakeSchema> schema;
+// Every document to an item for its shard, or to a record of the quarantine.
+void Runtime::Impl::parse(Job& job, Parsed& parsed) {
+  std::shared_ptr<const IntakeSchema> current;
   {
-    const std::lock_guard lock(impl.plan_mutex);
-    schema = impl.schema;
+    const std::lock_guard lock(plan_mutex);
+    current = schema;
   }
   thread_local Intake intake;
-  const TimeMs now = impl.clock.now();
-  IntakeOptions options{now, impl.options.skew, job->import, job->customer, impl.ids.get()};
-  std::vector<std::vector<Item>> items(impl.options.shards);
-  std::unique_ptr<Unit> unit;
-  Job* raw = job.release();  // deletes itself after its last part
-  for (std::uint32_t i = 0; i < n; ++i) {
+  const TimeMs now = clock.now();
+  const IntakeOptions how{now, options.skew, job.import, job.customer, ids.get()};
+  for (std::uint32_t i = 0; i < job.spans.size(); ++i) {
     IntakeLine line;
-    intake.read(*schema, raw->body, raw->spans[i], options, line);
+    intake.read(*current, job.body, job.spans[i], how, line);
     if (!line.problem.set()) {
       Item item;
       item.slot = slot_of(line.input.customer);
       item.input = std::move(line.input);
-      item.job = raw;
+      item.has_time = line.has_time;
+      item.job = &job;
       item.line = i;
-      items[item.slot % impl.options.shards].push_back(std::move(item));
+      parsed.items[item.slot % options.shards].push_back(std::move(item));
       continue;
     }
-    if (unit == nullptr) unit = std::make_unique<Unit>();
+    if (parsed.aside == nullptr) parsed.aside = std::make_unique<Unit>();
     SetAside aside;
-    aside.record = {0,
-                    now,
-                    raw->import,
-                    raw->customer,
-                    line.problem.code,
-                    line.problem.field,
-                    line.problem.reason,
-                    raw->body.substr(raw->spans[i].offset, raw->spans[i].length)};
-    aside.job = raw;
+    aside.record = {0, now, job.import, job.customer, line.problem.code, line.problem.field, line.problem.reason,
+                    job.body.substr(job.spans[i].offset, job.spans[i].length)};
+    aside.job = &job;
     aside.line = i;
-    unit->aside.push_back(std::move(aside));
-    raw->results[i].outcome = LineOutcome::quarantined;
-    raw->results[i].problem = std::make_unique<Problem>(std::move(line.problem));
+    parsed.aside->aside.push_back(std::move(aside));
+    job.results[i].outcome = LineOutcome::quarantined;
+    job.results[i].problem = std::make_unique<Problem>(std::move(line.problem));
   }
-  if (unit != nullptr) {
-    const auto parts = static_cast<std::uint32_t>(unit->aside.size());
-    unit->delta[Counter::received] += parts;
-    unit->delta[Counter::quarantined] += parts;
-    unit->items = parts;
-    unit->jobs.emplace_back(raw, parts);
-    impl.committer.push_unbounded(std::move(unit));
-  }
-  for (std::uint32_t shard = 0; shard < impl.options.shards; ++shard) {
-    if (!items[shard].empty()) impl.shards[shard]->post(std::move(items[shard]));
-  }
-  return {};
 }
 
 void Runtime::post_event(Input input, Attachment attachment) {

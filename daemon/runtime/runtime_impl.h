@@ -10,12 +10,19 @@
 
 namespace nudge::daemon {
 
+// A request taken apart: items by shard, and what is set aside (null: nothing).
+struct Parsed {
+  std::vector<std::vector<Item>> items;
+  std::unique_ptr<Unit> aside;
+};
+
 struct Runtime::Impl {
   Impl(RuntimeOptions options_in, Store& store_in, Clock& clock_in, TimeMs floor, std::function<void(const Error&)> fatal_in);
 
   Result<void> recover();
   Result<void> replay_tail(std::uint64_t checkpoint, StoredStats& stats);
   Shard& shard_of(std::uint8_t slot) { return *shards[slot % options.shards]; }
+  void parse(Job& job, Parsed& parsed);
   void publish(std::shared_ptr<const Plan> plan);
   void start_sweep();
   void checkpoint_loop();

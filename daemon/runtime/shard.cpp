@@ -204,8 +204,13 @@ void Shard::step_customer(CacheEntry& entry, TimeMs now) {
   inputs_.clear();
   receipts_.clear();
   for (std::uint32_t i = entry.first_item; i != kNoItem; i = items_[i].next) {
-    fit_fields(*plan_->catalog, items_[i].input);
-    inputs_.push_back(std::move(items_[i].input));
+    Input& input = items_[i].input;
+    fit_fields(*plan_->catalog, input);
+    // Sent again without a time: it happened when it was first heard of, so that equal documents are duplicates.
+    if (!items_[i].has_time && !input.generated_id && entry.state.ids.may_have(input.id)) {
+      if (const std::optional<Input> first = entry.state.find(input.id, *plan_->catalog)) input.time = first->time;
+    }
+    inputs_.push_back(std::move(input));
   }
   Effects effects;
   engine_.step(*plan_, entry.state, inputs_, now, receipts_, effects);

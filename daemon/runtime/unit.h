@@ -68,6 +68,7 @@ struct Item {
   Job* job = nullptr;                  // null: made by nudge itself
   std::uint32_t line = 0;
   std::uint8_t slot = 0;
+  bool has_time = true;                // the sender said when it happened
   std::unique_ptr<Attachment> attachment;
   std::uint32_t next = 0xffffffff;     // the shard's: the next item of the same customer
 };
