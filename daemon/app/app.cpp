@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "daemon/app/api.h"
+#include "daemon/http/auth.h"
 #include "daemon/log/log.h"
 
 namespace nudge::daemon {
@@ -37,13 +38,6 @@ http::Options http_options(const config::Settings& s) {
   o.write_timeout = s.http_write_timeout;
   o.handler_timeout = s.http_handler_timeout;
   return o;
-}
-
-// Compares in a time that does not depend on where two texts differ.
-bool same_secret(std::string_view a, std::string_view b) {
-  unsigned char difference = a.size() == b.size() ? 0 : 1;
-  for (std::size_t i = 0; i < a.size(); ++i) difference = static_cast<unsigned char>(difference | (a[i] ^ (b.empty() ? 0 : b[i % b.size()])));
-  return difference == 0;
 }
 
 Result<void> start_log(const config::Settings& s) {
@@ -146,20 +140,22 @@ Result<void> App::Impl::open_runtime() {
   o.checkpoint_interval = s.store_checkpoint_interval.count();
   o.delivery.connectors = connectors;
   NUDGE_ASSIGN(runtime, Runtime::open(std::move(o), *store, clock(), [this](const Error& error) {
-    const std::lock_guard lock(failed_mutex);
-    if (!failed) failed = error;
-  }));
+                 const std::lock_guard lock(failed_mutex);
+                 if (!failed) failed = error;
+               }));
   return {};
 }
 
 // A bad set never replaces a good one; with a good one stored it takes a person's word to start with that.
 Result<void> App::Impl::activate() {
-  const std::string way_out = runtime->has_stored_plan() ? "\nMend them, or start with --use-stored-rules to go on with the rules that ran last." : "";
+  const std::string way_out =
+      runtime->has_stored_plan() ? "\nMend them, or start with --use-stored-rules to go on with the rules that ran last." : "";
   Result<PlanSources> sources = read_sources(loaded, connectors);
   if (sources) {
     NUDGE_ASSIGN(const PlanChange change, runtime->activate(*sources));
     if (change.accepted()) {
-      if (change.diagnostics.warnings() != 0) log::warn("the rules have warnings; see `nudge check`", {{"warnings", change.diagnostics.warnings()}});
+      if (change.diagnostics.warnings() != 0)
+        log::warn("the rules have warnings; see `nudge check`", {{"warnings", change.diagnostics.warnings()}});
       return {};
     }
     if (!options.use_stored_rules || !runtime->has_stored_plan()) {
@@ -176,7 +172,8 @@ Result<void> App::Impl::activate() {
 
 Result<void> App::Impl::start_http() {
   http::Options o = http_options(loaded.settings);
-  metrics::Histogram& latency = metrics->histogram("nudge_http_request_seconds", "From the header of a request to its answer.", metrics::latency_bounds());
+  metrics::Histogram& latency =
+      metrics->histogram("nudge_http_request_seconds", "From the header of a request to its answer.", metrics::latency_bounds());
   metrics::Counter& requests = metrics->counter("nudge_http_requests_total", "Requests answered.");
   metrics::Counter& errors = metrics->counter("nudge_http_errors_total", "Requests answered with 5xx.");
   o.observer = [&latency, &requests, &errors](const http::Options::Completed& done) {
@@ -184,16 +181,7 @@ Result<void> App::Impl::start_http() {
     requests.add();
     if (done.status >= 500) errors.add();
   };
-  if (!loaded.settings.http_token.empty()) {
-    o.gate = [token = loaded.settings.http_token](const http::Request& request) -> std::optional<http::Response> {
-      if (request.path == "/-/healthy" || request.path == "/-/ready") return std::nullopt;
-      const std::string_view given = request.header("authorization");
-      if (given.starts_with("Bearer ") && same_secret(given.substr(7), token.reveal())) return std::nullopt;
-      http::Response response = http::problem(401, "unauthorized", "send the token of http.token: Authorization: Bearer …");
-      response.headers.emplace_back("WWW-Authenticate", "Bearer");
-      return response;
-    };
-  }
+  o.gate = http::bearer_gate(loaded.settings.http_token, {"/-/healthy", "/-/ready"});
   server = std::make_unique<http::HttpServer>(std::move(o));
   NUDGE_TRY(api->install(*server));
   return server->start();
