@@ -25,6 +25,13 @@ namespace {
 
 json::string_view sv(std::string_view s) { return {s.data(), s.size()}; }
 
+// A payload may be as deep as the host lets it be, and stands one level down in its line.
+json::value parse_line(std::string_view line, json::error_code& error) {
+  json::parse_options options;
+  options.max_depth = 64;
+  return json::parse(sv(line), error, {}, options);
+}
+
 // Writes whole lines to the protocol's descriptor. Thread-safe.
 class Output {
  public:
@@ -106,6 +113,7 @@ class Server {
     json::error_code error;
     json::value description = json::parse(sv(plugin_.describe()), error);
     if (why.empty() && (error || !description.is_object())) why = "the plugin's description is no JSON object";
+    if (why.empty()) why = start_threads(static_cast<std::size_t>(std::clamp<std::int64_t>(integer_of(fields, "max_in_flight"), 1, 64)));
     json::object reply = why.empty() ? description.get_object() : json::object{};
     reply.erase("config_schema");
     reply["id"] = integer_of(fields, "id");
@@ -115,8 +123,6 @@ class Server {
     if (!why.empty()) reply["detail"] = sv(why);
     output_.line(reply);
     if (!why.empty()) return false;
-    const auto threads = static_cast<std::size_t>(std::clamp<std::int64_t>(integer_of(fields, "max_in_flight"), 1, 64));
-    for (std::size_t i = 0; i < threads; ++i) threads_.emplace_back([this] { work(); });
     return true;
   }
 
@@ -139,6 +145,18 @@ class Server {
   }
 
  private:
+  // Fewer threads than wanted do the work too, only slower.
+  std::string start_threads(std::size_t count) {
+    try {
+      while (threads_.size() < count) threads_.emplace_back([this] { work(); });
+    } catch (const std::exception& error) {
+      if (threads_.empty()) return std::string("no thread can be started, is the memory limit too low? ") + error.what();
+      output_.log(
+          2, "only " + std::to_string(threads_.size()) + " of " + std::to_string(count) + " threads could be started: " + error.what());
+    }
+    return {};
+  }
+
   void work() {
     for (;;) {
       Job job;
@@ -205,7 +223,7 @@ int serve_plugin(const std::string& plugin_path) {
   bool ready = false;
   while (std::optional<std::string> line = input.next()) {
     json::error_code error;
-    json::value value = json::parse(sv(*line), error);
+    json::value value = parse_line(*line, error);
     if (error || !value.is_object()) {
       output.log(3, "a request that is no JSON object was ignored");
       continue;

@@ -1,5 +1,7 @@
 // nudge-connector: runs one connector plugin in a process of its own, speaking connectors/PROTOCOL.md; also prints a plugin's
 // description, checks configurations, and starts other programs under the same limits.
+#include <malloc.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -120,6 +122,14 @@ void apply_limits(const Options& options) {
   limit(RLIMIT_AS, options.memory);  // the sanitizers reserve terabytes of addresses
 #endif
 #endif
+  // Threads must not eat the address space: glibc reserves 8 MiB for a stack and 64 MiB for an arena of malloc, each.
+  ::mallopt(M_ARENA_MAX, 2);
+  pthread_attr_t attributes;
+  if (::pthread_attr_init(&attributes) == 0) {
+    ::pthread_attr_setstacksize(&attributes, 2u << 20);
+    ::pthread_setattr_default_np(&attributes);
+    ::pthread_attr_destroy(&attributes);
+  }
   limit(RLIMIT_CPU, options.cpu);
   limit(RLIMIT_NOFILE, options.files);
 }

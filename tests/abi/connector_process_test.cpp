@@ -363,6 +363,19 @@ TEST_CASE("a payload of nearly 1 MiB passes, as do line breaks between its token
   CHECK(collector.wait("big").status == OutcomeStatus::accepted);
 }
 
+TEST_CASE("the deepest payload that submit() takes is delivered, the next deeper one is refused") {
+  Collector collector;
+  ConnectorProcess process(plugin_spec(), collector.outcome_fn(), collector.log_fn());
+  const auto nested = [](const std::string& id, std::size_t depth) {
+    DeliverRequest r = request(id);
+    r.payload_json = "{\"a\":" + std::string(depth - 1, '[') + std::string(depth - 1, ']') + "}";
+    return r;
+  };
+  REQUIRE(process.submit(nested("d32", 32)));
+  CHECK(collector.wait("d32").status == OutcomeStatus::accepted);
+  CHECK_FALSE(process.submit(nested("d33", 33)));
+}
+
 TEST_CASE("a plugin that prints to standard output can't disturb the protocol") {
   Collector collector;
   ConnectorProcess process(plugin_spec(), collector.outcome_fn(), collector.log_fn());
@@ -372,6 +385,18 @@ TEST_CASE("a plugin that prints to standard output can't disturb the protocol") 
 }
 
 #if !defined(__SANITIZE_ADDRESS__)
+TEST_CASE("many threads fit into little memory") {
+  Collector collector;
+  ConnectorSpec spec = plugin_spec();
+  spec.memory_bytes_max = 256u << 20;
+  spec.in_flight_max = 64;
+  ConnectorProcess process(spec, collector.outcome_fn(), collector.log_fn());
+  for (int i = 0; i < 200; ++i) REQUIRE(process.submit(request("t" + std::to_string(i))));
+  collector.wait_count(200);
+  CHECK(process.status().accepted == 200);
+  CHECK(process.status().restarts == 0);
+}
+
 TEST_CASE("memory is limited: a greedy plugin gets bad_alloc or dies, nobody else notices") {
   Collector collector;
   ConnectorSpec spec = plugin_spec();
