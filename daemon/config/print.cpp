@@ -145,34 +145,39 @@ std::string reference_markdown() {
 
 std::string json_schema() {
   std::string out =
-      R"({"$schema":"https://json-schema.org/draft/2020-12/schema","title":"nudge configuration","type":"object","additionalProperties":false,"properties":{)";
+      "{\"$schema\": \"https://json-schema.org/draft/2020-12/schema\", \"$id\": \"config.schema.json\", \"title\": \"nudge "
+      "configuration\",\n"
+      " \"type\": [\"object\", \"null\"], \"additionalProperties\": false,\n \"properties\": {\n";
   std::string_view section;
-  bool first = true;
   for (const Key& key : keys()) {
     const std::size_t dot = key.name.find('.');
     const std::string_view group = dot == std::string_view::npos ? std::string_view() : key.name.substr(0, dot);
     if (group != section) {
-      if (!section.empty()) out += "}}";
-      if (!std::exchange(first, false)) out += ',';
+      if (!section.empty()) out.replace(out.size() - 2, 2, "\n  }},\n");  // the comma after the group's last key
+      out += "  ";
       append_json_string(out, group);
-      out += R"(:{"type":["object","null"],"additionalProperties":false,"properties":{)";
-      first = true;
+      out += R"(: {"type": ["object", "null"], "additionalProperties": false, "properties": {)"
+             "\n";
       section = group;
     }
-    if (!std::exchange(first, false)) out += ',';
-    append_json_string(out, dot == std::string_view::npos ? key.name : key.name.substr(dot + 1));
-    out += ":{";
+    out += group.empty() ? "  " : "    ";
+    append_json_string(out, group.empty() ? key.name : key.name.substr(dot + 1));
+    out += ": {";
     append_type_schema(out, key);
-    out += R"(,"description":)";
+    out += R"(, "description": )";
     append_json_string(out, key.help);
-    out += '}';
+    out += "},\n";
   }
-  if (!section.empty()) out += "}}";
-  out +=
-      R"(,"connectors":{"type":["object","null"],"additionalProperties":{"type":"object","required":["kind"],"properties":{"kind":{"type":"string"},)"
-      R"("command":{"type":"array","items":{"type":"string"}},"process":{"type":"object","additionalProperties":false,"properties":{)"
-      R"("timeout":{"type":"string"},"in_flight_max":{"type":"integer"},"queue_max":{"type":"integer"},"memory":{"type":["string","integer"]}}}}}}}})";
-  return out;
+  out.replace(out.size() - 2, 2, "\n  }},\n");
+  return out + R"(  "connectors": {"type": ["object", "null"], "description": "Ways out to the world, by name; see docs/connectors.md.",
+    "additionalProperties": {"type": "object", "required": ["kind"], "properties": {
+      "kind": {"type": "string", "description": "smtp, sms, webhook, ticket, maildrop, or your own"},
+      "command": {"type": "array", "items": {"type": "string"}, "description": "A program that speaks the protocol, instead of a plugin"},
+      "process": {"type": "object", "additionalProperties": false, "description": "Limits of the connector's process", "properties": {
+        "timeout": {"type": "string"}, "in_flight_max": {"type": "integer", "minimum": 1, "maximum": 64},
+        "queue_max": {"type": "integer", "minimum": 1}, "memory": {"type": ["string", "integer"]}}}}}}
+}}
+)";
 }
 
 }  // namespace nudge::config

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 
 #include "daemon/config/config.h"
 #include "rules/doc/diagnostic.h"
@@ -226,6 +227,34 @@ TEST_CASE("config: a reload names what needs a restart") {
   const Settings running = good("http: {port: 1}\nlog: {level: info}\n").settings;
   CHECK(needs_restart(running, good("http: {port: 1}\nlog: {level: debug}\nclock_skew: 1m\n").settings).empty());
   CHECK(needs_restart(running, good("data_dir: other\nhttp: {port: 2}\n").settings) == std::vector<std::string>{"data_dir", "http.port"});
+}
+
+namespace {
+
+std::string read_file(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+// With NUDGE_UPDATE set the files are written anew instead.
+void check_file(const std::string& path, const std::string& wanted) {
+  if (::getenv("NUDGE_UPDATE") != nullptr) std::ofstream(path, std::ios::binary) << wanted;
+  CHECK_MESSAGE(read_file(path) == wanted, path << " does not fit daemon/config/table.cpp; run config_test with NUDGE_UPDATE=1");
+}
+
+}  // namespace
+
+TEST_CASE("config: the shipped reference and schema are those of the table") {
+  const std::string root = NUDGE_SOURCE_DIR;
+  check_file(root + "/schemas/config.schema.json", json_schema());
+  const std::string path = root + "/docs/configuration.md";
+  const std::string page = read_file(path);
+  const std::string_view begin = "NUDGE_UPDATE=1 -->\n";
+  const std::size_t from = page.find(begin) + begin.size();
+  const std::size_t to = page.find("\n## Connectors");
+  REQUIRE(from <= to);
+  REQUIRE(to != std::string::npos);
+  check_file(path, page.substr(0, from) + reference_markdown() + page.substr(to));
 }
 
 TEST_CASE("config: reference and schema name every key") {
