@@ -196,11 +196,12 @@ Result<PlanChange> App::reload() {
     for (const std::string& key : keys) list += (list.empty() ? "" : ", ") + key;
     log::warn("some settings need a restart to change", {{"keys", list}});
   }
-  if (Result<log::Level> level = log::parse_level(fresh.settings.log_level); level) log::set_level(*level);
+  if (Result<void> log_opened = start_log(fresh.settings); !log_opened) log::warn("the log stays as it was", {{"error", log_opened.error()}});
   config::Loaded wanted = impl.loaded;
   wanted.settings.rules_dirs = fresh.settings.rules_dirs;
   wanted.settings.schemas_dir = fresh.settings.schemas_dir;
   wanted.settings.timezone = fresh.settings.timezone;
+  wanted.settings.drain_deadline = fresh.settings.drain_deadline;
   NUDGE_ASSIGN(const PlanSources sources, read_sources(wanted, impl.connectors));
   NUDGE_ASSIGN(PlanChange change, impl.runtime->activate(sources));
   if (change.accepted()) {

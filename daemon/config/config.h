@@ -62,7 +62,6 @@ struct Settings {
   std::int64_t intake_batch_bytes_max = 0;  // body of a request with many events
   std::int64_t intake_queue_bytes_max = 0;  // events taken in and not yet on disk; beyond it 429
   std::int64_t quarantine_entries_max = 0;
-  std::int64_t quarantine_bytes_max = 0;
 
   std::int64_t store_low_space_bytes = 0;  // of the disk; below it no more events are taken in
   Milliseconds store_checkpoint_interval{};

@@ -225,7 +225,7 @@ TEST_CASE("config: what is printed is a file that gives the same configuration")
 
 TEST_CASE("config: a reload names what needs a restart") {
   const Settings running = good("http: {port: 1}\nlog: {level: info}\n").settings;
-  CHECK(needs_restart(running, good("http: {port: 1}\nlog: {level: debug}\nclock_skew: 1m\n").settings).empty());
+  CHECK(needs_restart(running, good("http: {port: 1}\nlog: {level: debug}\ndrain_deadline: 1m\n").settings).empty());
   CHECK(needs_restart(running, good("data_dir: other\nhttp: {port: 2}\n").settings) == std::vector<std::string>{"data_dir", "http.port"});
 }
 
