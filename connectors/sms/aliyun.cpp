@@ -129,12 +129,6 @@ class Aliyun final : public SmsProvider {
   HttpClient http_;
 };
 
-bool one_of(std::string_view code, std::initializer_list<std::string_view> codes) {
-  for (const std::string_view one : codes)
-    if (code == one) return true;
-  return false;
-}
-
 }  // namespace
 
 sdk::Outcome aliyun_outcome(std::string_view code, std::string_view message, int http_status, std::int64_t retry_after_ms) {
@@ -145,14 +139,14 @@ sdk::Outcome aliyun_outcome(std::string_view code, std::string_view message, int
     const bool hour = message.find("小时级") != std::string_view::npos || message.find("hour") != std::string_view::npos;
     return Outcome::retry(text, day ? 24 * 60 * kMinuteMs : hour ? 60 * kMinuteMs : kMinuteMs, http_status);
   }
-  if (one_of(code, {"isv.DAY_LIMIT_CONTROL", "isv.MONTH_LIMIT_CONTROL"})) return Outcome::retry(text, 24 * 60 * kMinuteMs, http_status);
-  if (one_of(code, {"isp.SYSTEM_ERROR", "isv.SYSTEM_ERROR", "InternalError"}))
+  if (code_in(code, {"isv.DAY_LIMIT_CONTROL", "isv.MONTH_LIMIT_CONTROL"})) return Outcome::retry(text, 24 * 60 * kMinuteMs, http_status);
+  if (code_in(code, {"isp.SYSTEM_ERROR", "isv.SYSTEM_ERROR", "InternalError"}))
     return Outcome::unknown(text, http_status);  // ask for the receipt first
-  if (code.starts_with("Throttling") || one_of(code, {"ServiceUnavailable", "SignatureNonceUsed", "InvalidTimeStamp.Expired"}))
+  if (code_in(code, {"Throttling*", "ServiceUnavailable", "SignatureNonceUsed", "InvalidTimeStamp.Expired"}))
     return Outcome::retry(text, retry_after_ms, http_status);
-  if (one_of(code, {"isv.AMOUNT_NOT_ENOUGH", "isv.OUT_OF_SERVICE", "isv.PRODUCT_UNSUBSCRIBE", "isv.PRODUCT_UN_SUBSCRIPT",
-                    "isv.ACCOUNT_NOT_EXISTS", "isv.ACCOUNT_ABNORMAL", "SignatureDoesNotMatch", "InvalidAccessKeyId.NotFound",
-                    "InvalidAccessKeyId.Inactive", "Forbidden.RAM"}))
+  if (code_in(code, {"isv.AMOUNT_NOT_ENOUGH", "isv.OUT_OF_SERVICE", "isv.PRODUCT_UNSUBSCRIBE", "isv.PRODUCT_UN_SUBSCRIPT",
+                     "isv.ACCOUNT_NOT_EXISTS", "isv.ACCOUNT_ABNORMAL", "SignatureDoesNotMatch", "InvalidAccessKeyId.NotFound",
+                     "InvalidAccessKeyId.Inactive", "Forbidden.RAM"}))
     return Outcome::bad_config(text, http_status);
   if (code.empty() || http_status >= 500) return Outcome::unknown("HTTP " + std::to_string(http_status) + ": " + text, http_status);
   return Outcome::refused(text, http_status);

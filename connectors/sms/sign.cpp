@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "connectors/http/digest.h"
+#include "connectors/http/utc.h"
 
 namespace nudge::connectors {
 
@@ -35,6 +36,25 @@ AcsSignature acs3_sign(std::string_view method, std::string_view path, std::stri
   out.signed_headers = names;
   out.request_hash = hex(sha256(request));
   out.signature = hex(hmac_sha256(key_secret, "ACS3-HMAC-SHA256\n" + out.request_hash));
+  return out;
+}
+
+Tc3Signature tc3_sign(std::string_view service, const NameValues& headers, std::int64_t timestamp_s, std::string_view body,
+                      std::string_view secret_id, std::string_view secret_key) {
+  std::string canonical, names;
+  for (const auto& [name, value] : headers) {
+    canonical += name + ":" + value + "\n";
+    names += (names.empty() ? "" : ";") + name;
+  }
+  Tc3Signature out;
+  out.request_hash = hex(sha256("POST\n/\n\n" + canonical + "\n" + names + "\n" + hex(sha256(body))));
+  const std::string date = iso_utc(timestamp_s * 1000).substr(0, 10);
+  const std::string scope = date + "/" + std::string(service) + "/tc3_request";
+  const std::string text = "TC3-HMAC-SHA256\n" + std::to_string(timestamp_s) + "\n" + scope + "\n" + out.request_hash;
+  const std::string day_key = hmac_sha256("TC3" + std::string(secret_key), date);
+  out.signature = hex(hmac_sha256(hmac_sha256(hmac_sha256(day_key, service), "tc3_request"), text));
+  out.authorization =
+      "TC3-HMAC-SHA256 Credential=" + std::string(secret_id) + "/" + scope + ", SignedHeaders=" + names + ", Signature=" + out.signature;
   return out;
 }
 

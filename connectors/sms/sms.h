@@ -1,7 +1,8 @@
-// sms: text messages through Aliyun, Twilio or any gateway with an HTTP interface. Thread-safe.
+// sms: text messages through Aliyun, Tencent Cloud, Twilio or any gateway with an HTTP interface. Thread-safe.
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -25,10 +26,12 @@ std::string read_sms(std::string_view payload, SmsMessage& message);
 
 // Aliyun's answer code (and the HTTP status) as an outcome; "OK" is accepted.
 sdk::Outcome aliyun_outcome(std::string_view code, std::string_view message, int http_status, std::int64_t retry_after_ms);
+// Tencent Cloud's code, of the request or of one number, as an outcome; "Ok" is accepted.
+sdk::Outcome tencent_outcome(std::string_view code, std::string_view message, int http_status);
 // Twilio's error answer as an outcome.
 sdk::Outcome twilio_outcome(const HttpReply& reply);
 
-// One way to send; the base of the three providers.
+// One way to send; the base of the providers.
 class SmsProvider {
  public:
   SmsProvider() = default;
@@ -39,7 +42,7 @@ class SmsProvider {
   virtual sdk::Outcome query(const sdk::Request& request, const SmsMessage& message) = 0;
 };
 
-// What all three need of the configuration.
+// What all of them need of the configuration.
 struct SmsTransport {
   sdk::Host host;
   std::string url, ca_file;
@@ -48,6 +51,7 @@ struct SmsTransport {
 };
 
 std::unique_ptr<SmsProvider> make_aliyun(const SmsTransport& transport, const sdk::Config& config);
+std::unique_ptr<SmsProvider> make_tencent(const SmsTransport& transport, const sdk::Config& config);
 std::unique_ptr<SmsProvider> make_twilio(const SmsTransport& transport, const sdk::Config& config);
 std::unique_ptr<SmsProvider> make_generic_sms(const SmsTransport& transport, const sdk::Config& config);
 
@@ -63,6 +67,9 @@ class Sms final : public sdk::Connector {
   explicit Sms(std::unique_ptr<SmsProvider> provider) : provider_(std::move(provider)) {}
   std::unique_ptr<SmsProvider> provider_;
 };
+
+// True when `code` is one of `codes`; a name that ends with '*' stands for all that begin so.
+bool code_in(std::string_view code, std::initializer_list<std::string_view> codes);
 
 // How long an action that a provider doesn't list may still turn up there.
 inline constexpr std::int64_t kSmsSettleMs = 60'000;

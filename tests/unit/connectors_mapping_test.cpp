@@ -170,6 +170,34 @@ TEST_CASE("Aliyun's codes") {
   }
 }
 
+TEST_CASE("Tencent Cloud's codes") {
+  struct Row {
+    const char* code;
+    Status status;
+    bool retryable;
+    std::int64_t after_ms;
+  };
+  for (const Row& row :
+       {Row{"Ok", Status::accepted, false, 0}, Row{"LimitExceeded.PhoneNumberThirtySecondLimit", Status::not_sent, true, 30'000},
+        Row{"LimitExceeded.PhoneNumberOneHourLimit", Status::not_sent, true, 3'600'000},
+        Row{"LimitExceeded.PhoneNumberDailyLimit", Status::not_sent, true, 86'400'000},
+        Row{"LimitExceeded.AppMainlandChinaDailyLimit", Status::not_sent, true, 86'400'000},
+        Row{"LimitExceeded.PhoneNumberCountLimit", Status::not_sent, false, 0}, Row{"RequestLimitExceeded", Status::not_sent, true, 0},
+        Row{"FailedOperation.MarketingSendTimeConstraint", Status::not_sent, true, 3'600'000},
+        Row{"InternalError.Timeout", Status::unknown, false, 0}, Row{"InternalError.RequestTimeException", Status::bad_config, false, 0},
+        Row{"AuthFailure.SecretIdNotFound", Status::bad_config, false, 0},
+        Row{"UnauthorizedOperation.SdkAppIdIsDisabled", Status::bad_config, false, 0},
+        Row{"FailedOperation.InsufficientBalanceInSmsPackage", Status::bad_config, false, 0},
+        Row{"FailedOperation.ContainSensitiveWord", Status::not_sent, false, 0},
+        Row{"InvalidParameterValue.IncorrectPhoneNumber", Status::not_sent, false, 0}, Row{"", Status::unknown, false, 0}}) {
+    CAPTURE(row.code);
+    const sdk::Outcome outcome = tencent_outcome(row.code, "", 200);
+    CHECK(outcome.status == row.status);
+    CHECK(outcome.retryable == row.retryable);
+    CHECK(outcome.retry_after_ms == row.after_ms);
+  }
+}
+
 TEST_CASE("Twilio's errors") {
   struct Row {
     int http;
@@ -289,7 +317,7 @@ TEST_CASE("configurations: every mistake at once, secrets by reference only") {
   CHECK(Sms::validate(sms_good).empty());
   for (const Row& row :
        {Row{&Sms::validate, R"({})", {"provider: is missing"}}, Row{&Sms::validate, R"([])", {"config: must be"}},
-        Row{&Sms::validate, R"({"provider":"pigeon"})", {"provider: must be one of generic_http, aliyun, twilio"}},
+        Row{&Sms::validate, R"({"provider":"pigeon"})", {"provider: must be one of generic_http, aliyun, tencent, twilio"}},
         Row{&Sms::validate,
             R"({"provider":"aliyun","from":"x","access_key_id":"i","access_key_secret":"literal"})",
             {"access_key_secret: must name the secret by reference", "from: belongs to provider: twilio only"}},

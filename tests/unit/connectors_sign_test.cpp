@@ -70,6 +70,31 @@ TEST_CASE("Aliyun ACS3-HMAC-SHA256: SendSms") {
   CHECK(out.signature == "29b296baa4ca6c33ce16d280261bacb017e605379a15b4791b7e3d534c68ece1");
 }
 
+TEST_CASE("Tencent TC3-HMAC-SHA256: both texts of the documentation, and SendSms") {
+  const std::string body = R"({"Limit": 1, "Filters": [{"Values": ["\u672a\u547d\u540d"], "Name": "instance-name"}]})";
+  REQUIRE(hex(sha256(body)) == "35e9c5b0e3ae67532d3c9f17ead6c90222632e5b1ff7f6e89887f1398934f064");
+  const auto old = tc3_sign("cvm", {{"content-type", "application/json; charset=utf-8"}, {"host", "cvm.tencentcloudapi.com"}}, 1551113065,
+                            body, "AKIDz8krbsJ5yKBZQpn74WFkmLPx3EXAMPLE", "Gu5t9xGARNpq86cd98joQYCN3EXAMPLE");
+  CHECK(old.request_hash == "5ffe6a04c0664d6b969fab9a13bdab201d63ee709638e2749d62a09ca18d7031");
+  CHECK(old.signature == "72e494ea809ad7a8c8f7a4507b9bddcbaa8e581f516e8da2f66e2c5a96525168");
+  CHECK(old.authorization ==
+        "TC3-HMAC-SHA256 Credential=AKIDz8krbsJ5yKBZQpn74WFkmLPx3EXAMPLE/2019-02-25/cvm/tc3_request, SignedHeaders=content-type;host, "
+        "Signature=72e494ea809ad7a8c8f7a4507b9bddcbaa8e581f516e8da2f66e2c5a96525168");
+  const auto current = tc3_sign(
+      "cvm",
+      {{"content-type", "application/json; charset=utf-8"}, {"host", "cvm.tencentcloudapi.com"}, {"x-tc-action", "describeinstances"}},
+      1551113065, body, "id", std::string(32, '*'));
+  CHECK(current.request_hash == "7019a55be8395899b900fb5564e4200d984910f34794a27cb3fb7d10ff6a1e84");
+  CHECK(current.signature == "10b1a37a7301a02ca19a647ad722d5e43b4b3cff309d421d85b46093f6ab6c4f");
+  const std::string sms =
+      R"({"SmsSdkAppId":"1400006666","SignName":"腾讯云","TemplateId":"1234","TemplateParamSet":["12345"],"PhoneNumberSet":["+8618511122266"],"SessionContext":"test"})";
+  REQUIRE(hex(sha256(sms)) == "41a774f1eb8f8f03663b01628f573f1334fd8f31378ec9b4ab36a462cdf195b7");
+  const auto sent = tc3_sign("sms", {{"content-type", "application/json; charset=utf-8"}, {"host", "sms.tencentcloudapi.com"}}, 1767323045,
+                             sms, "AKIDEXAMPLE", "SECRETEXAMPLE");
+  CHECK(sent.request_hash == "e32c20232c094f378cd6b7dc68bdc8a18c931d31ddbbe8b61b663b2f9bc2ad48");
+  CHECK(sent.signature == "9b581c3585fb707e3aa254c9545a9801264d29ac9676250382840a8d85510022");
+}
+
 TEST_CASE("Standard Webhooks: both vectors, rotation, keys") {
   const std::string first = webhook_key("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
   CHECK(webhook_signature({first}, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, R"({"test": 2432232314})") ==

@@ -44,6 +44,7 @@ class CommandTest(ConnectorTest):
             "smtp": [{"host": "m.example", "from": "a@b.example"}, {"host": "m", "from": "a@b", "port": 465, "security": "tls", "username": "u", "password": secret}],
             "sms": [{"provider": "generic_http", "url": "https://x", "headers": {"A": "b", "C": secret}},
                     {"provider": "aliyun", "access_key_id": "i", "access_key_secret": secret},
+                    {"provider": "tencent", "secret_id": "i", "secret_key": secret, "sdk_app_id": "1"},
                     {"provider": "twilio", "account_sid": "AC", "auth_token": secret, "from": "+1"}],
             "ticket": [{"provider": "generic_http", "url": "http://x", "lookup_url": "http://x/{id}"},
                        {"provider": "zendesk", "url": "https://x", "zendesk_email": "e", "zendesk_token": secret},

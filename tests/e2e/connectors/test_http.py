@@ -53,6 +53,26 @@ def verify_aliyun(seen, secret):
     return fields["Credential"], dict(parameters)
 
 
+def verify_tencent(seen, secret):
+    """TC3-HMAC-SHA256, as Tencent Cloud checks it."""
+    head, rest = seen.headers["authorization"].split(" ", 1)
+    fields = dict(part.split("=", 1) for part in rest.split(", "))
+    signed = fields["SignedHeaders"].split(";")
+    assert head == "TC3-HMAC-SHA256" and {"content-type", "host"} <= set(signed)
+    headers = "".join(f"{name}:{seen.headers[name]}\n" for name in signed)
+    request = "\n".join([seen.method, seen.path, "", headers, ";".join(signed), hashlib.sha256(seen.body).hexdigest()])
+    stamp = seen.headers["x-tc-timestamp"]
+    identity, date, service, end = fields["Credential"].split("/")
+    assert (date, service, end) == (time.strftime("%Y-%m-%d", time.gmtime(int(stamp))), "sms", "tc3_request")
+    assert abs(time.time() - int(stamp)) < 300
+    text = "\n".join([head, stamp, f"{date}/{service}/{end}", hashlib.sha256(request.encode()).hexdigest()])
+    key = ("TC3" + secret).encode()
+    for part in (date, service, end):
+        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
+    assert hmac.compare_digest(hmac.new(key, text.encode(), hashlib.sha256).hexdigest(), fields["Signature"]), "signature"
+    return identity, seen.json()
+
+
 class HttpConnectorTest(ConnectorTest):
     def connector(self, kind, config, **more):
         connector = Connector(kind, config, **more)
@@ -263,6 +283,38 @@ class SmsTest(HttpConnectorTest):
         self.assertEqual(parameters["SendDate"], time.strftime("%Y%m%d", time.gmtime(time.time() + 8 * 3600)))
         peer.script = [(500, {}, "")]
         self.unknown(connector.query(self.MESSAGE, action_id="aa01", created_ms=now_ms() - 90_000))
+
+    def test_tencent(self):
+        def sent(code, **more):
+            return (200, {}, {"Response": {"SendStatusSet": [{"SerialNo": "5:1", "PhoneNumber": "x", "Code": code, "Message": "m"}], **more}})
+
+        def receipts(*ids):
+            return (200, {}, {"Response": {"PullSmsSendStatusSet": [{"SerialNo": "5:" + one, "SessionContext": one, "ReportStatus": "SUCCESS"} for one in ids]}})
+        peer = self.peer([sent("Ok"), sent("Ok"), sent("LimitExceeded.PhoneNumberThirtySecondLimit"), sent("FailedOperation.ContainSensitiveWord"),
+                          (200, {}, {"Response": {"Error": {"Code": "AuthFailure.SignatureFailure", "Message": "x"}}}), (200, {}, "<html>"), "close",
+                          receipts("other", "bb01"), receipts("other"), receipts(), (500, {}, "")])
+        connector = self.connector("sms", {"provider": "tencent", "url": peer.url + "/", "secret_id": "AKID-test", "secret_key": self.secret("s", "tencent-secret"),
+                                           "sdk_app_id": "1400006666", "tencent_sign_name": "腾讯云", "template_id": "1234", "text_is_param": True, "timeout_ms": 2000})
+        self.assertEqual(self.accepted(connector.deliver(self.MESSAGE, action_id="bb01"))["provider_ref"], "5:1")
+        self.accepted(connector.deliver({**self.MESSAGE, "template": "99", "params": {"z": "first", "a": 2}}))
+        self.retry(connector.deliver(self.MESSAGE), 30_000)
+        self.refused(connector.deliver(self.MESSAGE))
+        self.bad_config(connector.deliver(self.MESSAGE))
+        self.unknown(connector.deliver(self.MESSAGE))
+        self.unknown(connector.deliver(self.MESSAGE))
+        self.assertEqual(self.accepted(connector.query(self.MESSAGE, action_id="bb01"))["provider_ref"], "5:bb01")
+        self.unknown(connector.query(self.MESSAGE, action_id="bb01"))
+        self.retry(connector.query(self.MESSAGE, action_id="bb01", created_ms=now_ms() - 11 * 60_000))
+        self.unknown(connector.query(self.MESSAGE, action_id="bb01"))
+        self.assertEqual(len(peer.seen), 11)
+        for seen in peer.seen:
+            self.assertEqual(verify_tencent(seen, "tencent-secret")[0], "AKID-test")
+        self.assertEqual(peer.seen[0].json(), {"PhoneNumberSet": ["+8613800000000"], "SmsSdkAppId": "1400006666", "TemplateId": "1234", "SignName": "腾讯云",
+                                               "TemplateParamSet": ["您好，欢迎回来"], "SessionContext": "bb01"})
+        self.assertEqual((peer.seen[1].json()["TemplateId"], peer.seen[1].json()["TemplateParamSet"]), ("99", ["first", "2"]))
+        self.assertEqual((peer.seen[0].headers["x-tc-action"], peer.seen[7].headers["x-tc-action"]), ("SendSms", "PullSmsSendStatusByPhoneNumber"))
+        code, errors = connector.stop()
+        self.assertNotIn(b"tencent-secret", connector.raw_output + errors)
 
     def test_twilio(self):
         account = "AC00112233445566778899aabbccddeeff"
