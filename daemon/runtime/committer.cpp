@@ -245,6 +245,7 @@ void Committer::add_action(ActionOut action, Batch& batch) {
     std::string bytes;
     encode_record(bytes, task);
     batch.set.put(Family::task, task_key(true, id), bytes);
+    batch.set.put(Family::task, task_untold_key(id), "");
     batch.tasks.push_back(std::move(task));
   } else {
     ++delta[Counter::waiting];

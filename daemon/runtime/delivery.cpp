@@ -93,7 +93,6 @@ Result<void> Delivery::start() {
     return true;
   }));
   const std::string open = task_key(true, "");
-  const TimeMs recent = clock_.now() - kHour;
   NUDGE_TRY(store_.scan(Family::task, open, prefix_end(open), [&](std::string_view, std::string_view value) {
     Result<TaskRecord> task = decode_task_record(value);
     if (!task) {
@@ -102,10 +101,22 @@ Result<void> Delivery::start() {
     }
     const std::string id = id_bytes(task->action.id);
     if (task->action.due != 0 && !task->overdue) deadlines_.emplace(task->action.due, id);
-    // Told again in case the last process ended before it could; a second telling is a duplicate and changes nothing.
-    if (task->action.at >= recent) post_(event_for("task_created", task->action, "created", task->action.at), nullptr);
     return true;
   }));
+  std::vector<std::string> untold;
+  const std::string mark = task_untold_key("");
+  NUDGE_TRY(store_.scan(Family::task, mark, prefix_end(mark), [&](std::string_view key, std::string_view) {
+    untold.emplace_back(key.substr(mark.size()));
+    return true;
+  }));
+  for (const std::string& id : untold) {
+    for (const bool is_open : {true, false}) {
+      NUDGE_ASSIGN(const auto bytes, store_.get(Family::task, task_key(is_open, id)));
+      if (!bytes) continue;
+      NUDGE_ASSIGN(const TaskRecord task, decode_task_record(*bytes));
+      tell_created(task.action);
+    }
+  }
   if (error) return std::unexpected(*std::move(error));
   thread_ = std::thread([this] { run(); });
   for (const ConnectorSetup& setup : options_.connectors) {
@@ -162,7 +173,7 @@ void Delivery::add(const ActionRecord& record) {
 void Delivery::add(const TaskRecord& task) {
   post_command([this, action = task.action] {
     if (action.due != 0) deadlines_.emplace(action.due, id_bytes(action.id));
-    post_(event_for("task_created", action, "created", action.at), nullptr);
+    tell_created(action);
   });
 }
 

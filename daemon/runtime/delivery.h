@@ -105,6 +105,7 @@ class Delivery {
   void schedule(const ActionRecord& record, bool query = false);
   Lane* lane_of(const ActionOut& action, std::string& why_not);
   void bury(ActionRecord record, std::string note);
+  void tell_created(const ActionOut& action);
   void tell_overdue(const std::string& id);
   void command_retry(const std::string& id, const Done& done);
   void command_discard(const std::string& id, const std::string& reason, const Done& done);

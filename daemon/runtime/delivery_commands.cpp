@@ -103,6 +103,11 @@ void Delivery::command_discard(const std::string& id, const std::string& reason,
   });
 }
 
+void Delivery::tell_created(const ActionOut& action) {
+  post_(event_for("task_created", action, "created", action.at),
+        [id = id_bytes(action.id)](CommitContext& c, Receipt) { c.set.erase(Family::task, task_untold_key(id)); });
+}
+
 void Delivery::tell_overdue(const std::string& id) {
   Result<std::optional<std::string>> bytes = store_.get(Family::task, task_key(true, id));
   if (!bytes || !bytes->has_value()) return;  // done meanwhile

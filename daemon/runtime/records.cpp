@@ -140,6 +140,7 @@ std::string action_customer_key(std::string_view customer, std::uint64_t number)
 }
 std::string action_number_key(std::uint64_t number) { return Key{}.u8('n').u64(number).take(); }
 std::string task_key(bool open, std::string_view id) { return Key{}.u8(open ? 'o' : 'd').raw(id).take(); }
+std::string task_untold_key(std::string_view id) { return Key{}.u8('t').raw(id).take(); }
 std::string decision_key(std::string_view customer, std::uint64_t first_number) {
   return Key{}.u8(slot_of(customer)).text(customer).u64(first_number).take();
 }

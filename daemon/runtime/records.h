@@ -84,6 +84,8 @@ std::string action_key(bool pending, std::string_view id_bytes);
 std::string action_customer_key(std::string_view customer, std::uint64_t number);  // value: the id's bytes
 std::string action_number_key(std::uint64_t number);                               // value: the id's bytes
 std::string task_key(bool open, std::string_view id_bytes);
+// There while a task's `task_created` event is not stored yet.
+std::string task_untold_key(std::string_view id_bytes);
 std::string decision_key(std::string_view customer, std::uint64_t first_number);   // value: a list of decisions
 std::string quarantine_key(std::uint64_t number);
 

@@ -103,10 +103,18 @@ Result<void> Runtime::ingest(std::unique_ptr<Job> job, Framing framing) {
   if (before != 0 && before + n > impl.options.queue_items_max) {
     return nudge::fail(Code::unavailable, "more events are waiting to be written than " + std::to_string(impl.options.queue_items_max) + "; try again in a moment");
   }
+  const std::uint64_t bytes = job->body.size();
+  // Counted before the work, so that what several I/O threads parse at once is bounded too.
+  const std::uint64_t bytes_before = impl.queued_bytes.fetch_add(bytes, std::memory_order_relaxed);
+  if (bytes_before != 0 && bytes_before + bytes > impl.options.queue_bytes_max) {
+    impl.queued_bytes.fetch_sub(bytes, std::memory_order_relaxed);
+    return nudge::fail(Code::unavailable, "more events are waiting to be written than intake.queue_bytes_max allows; try again in a moment");
+  }
   job->spans = std::move(frames.spans);
   job->single = frames.single;
   job->results.resize(n);
   if (n == 0) {
+    impl.queued_bytes.fetch_sub(bytes, std::memory_order_relaxed);
     job->done(*job);
     return {};
   }
@@ -119,6 +127,7 @@ Result<void> Runtime::ingest(std::unique_ptr<Job> job, Framing framing) {
     const StatsDelta stats = impl.committer.stats();
     const std::int64_t open = stats[Counter::quarantine_in] - stats[Counter::quarantine_replayed] - stats[Counter::quarantine_discarded];
     if (static_cast<std::uint64_t>(open) + parsed.aside->aside.size() > impl.options.quarantine_entries_max) {
+      impl.queued_bytes.fetch_sub(bytes, std::memory_order_relaxed);
       const Problem& first = *job->results[parsed.aside->aside.front().line].problem;
       return nudge::fail(Code::unavailable, "the quarantine is full (quarantine.entries_max), and document " +
                                                 std::to_string(parsed.aside->aside.front().line) + " does not fit: " + first.reason +
@@ -126,6 +135,10 @@ Result<void> Runtime::ingest(std::unique_ptr<Job> job, Framing framing) {
     }
   }
   impl.queued_items.fetch_add(n, std::memory_order_relaxed);
+  job->done = [&impl, bytes, done = std::move(job->done)](Job& finished) {
+    impl.queued_bytes.fetch_sub(bytes, std::memory_order_relaxed);
+    done(finished);
+  };
   Job* raw = job.release();  // deletes itself after its last part
   if (parsed.aside != nullptr) {
     const auto parts = static_cast<std::uint32_t>(parsed.aside->aside.size());
