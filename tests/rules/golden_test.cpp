@@ -53,8 +53,15 @@ void compare(const fs::path& file, const std::string& actual) {
   fs::path expected = file;
   expected.replace_extension(".expected");
   if (std::getenv("NUDGE_UPDATE_GOLDEN") != nullptr) std::ofstream(expected, std::ios::binary) << actual;
-  CHECK_MESSAGE(read(expected) == actual, file.filename().string() << ": differs from " << expected.filename().string() << "; now it is\n"
-                                                                   << actual);
+  const std::string wanted = read(expected);
+  const bool same = wanted == actual;
+  CHECK(same);
+  if (same) return;
+  const std::size_t differs = static_cast<std::size_t>(std::ranges::mismatch(wanted, actual).in1 - wanted.begin());
+  const std::size_t start = actual.rfind('\n', differs) == std::string::npos ? 0 : actual.rfind('\n', differs) + 1;
+  FAIL_CHECK(file.filename().string() << " no longer gives what is in " << expected.filename().string()
+                                      << ". The first difference:\nwas: " << wanted.substr(std::min(start, wanted.size()), 200)
+                                      << "\nnow: " << actual.substr(std::min(start, actual.size()), 200));
 }
 
 std::string describe_trigger(const Plan& plan, const Rule& r) {
