@@ -82,6 +82,7 @@ Evaluator::Range Evaluator::range_of(const Window& w, const Rows& rows) {
       const auto [start, next] = unit_around(w.unit, now_, w.tenant_zone ? plan_->zone : zone());
       range.lo = rows.lower_bound(start);
       range.until = day_until(w.tenant_zone ? plan_->zone : zone(), next);
+      if (range.until < next) range.back = range.until;
       break;
     }
     case Window::Kind::fixed: {
@@ -256,7 +257,7 @@ Verdict Evaluator::from_newest(const Aggregate& a, const Rows& rows, Reached&& r
   // A calendar unit that ends takes all its rows along; a row that comes in (from_to) can only add.
   const bool unit = a.window.kind == Window::Kind::since;
   TimeMs held_until = unit ? range.until : kNever;   // of the rows that count
-  TimeMs until = unit ? kNever : range.until;        // of those that don't
+  TimeMs until = unit ? range.back : range.until;    // of those that don't
   for (std::size_t row = range.hi; row-- > range.lo;) {
     if (a.field != kNoField && !rows.has_field(row, a.field)) continue;
     TimeMs row_until = kNever;
@@ -279,7 +280,7 @@ Verdict Evaluator::at_least_rows(const Aggregate& a, std::int64_t k) {
     const Range range = range_of(a, *rows);
     const bool unit = a.window.kind == Window::Kind::since;
     const auto n = static_cast<std::int64_t>(range.hi - range.lo);
-    if (n < k) return {false, unit ? kNever : range.until};
+    if (n < k) return {false, unit ? range.back : range.until};
     return {true, std::min(unit ? range.until : kNever, exit_of(a.window, rows->time(range.hi - static_cast<std::size_t>(k))))};
   }
   std::int64_t n = 0;

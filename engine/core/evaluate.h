@@ -62,7 +62,8 @@ class Evaluator {
   std::vector<std::size_t> counted_rows(const Aggregate& aggregate);
 
  private:
-  struct Range { std::size_t lo = 0, hi = 0; TimeMs until = kNever; };  // until: when a row enters or the calendar unit ends
+  // until: when a row enters or the calendar unit ends; back: when a clock that is put back over midnight brings the unit before it back
+  struct Range { std::size_t lo = 0, hi = 0; TimeMs until = kNever, back = kNever; };
   template <class T>
   struct Memo { std::uint64_t epoch = 0; T value; };
 
