@@ -38,6 +38,20 @@ Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^-?(?:0|[1-9]
 Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(r"^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?$"), list("-0123456789"))
 
 
+# The runner of tests refuses these; so must its schema.
+BAD_TESTS = [
+    "tests: [{timeline: []}]",
+    "tests: [{name: x, timeline: [{}]}]",
+    "tests: [{name: x, timeline: [{at: yesterday}]}]",
+    "tests: [{name: x, timeline: [{at: 2026-01-01T00:00:00Z, event: a}]}]",
+    "tests: [{name: x, timeline: [{customer: c, event: a, tag: b}]}]",
+    "tests: [{name: x, timeline: [{reload: false}]}]",
+    "tests: [{name: x, timeline: [{expect: {held: because}}]}]",
+    "tests: [{name: x, timeline: [{expect: {fird: 1}}]}]",
+    "tests: [{name: x, timeline: [{advance: 3 days}]}]",
+]
+
+
 def construct_float(loader, node):
     return float(loader.construct_scalar(node))
 
@@ -72,7 +86,7 @@ def definitions(document):
 
 def main():
     validators = {}
-    for name in ("rules", "catalog"):
+    for name in ("rules", "catalog", "tests"):
         schema = json.loads((ROOT / "schemas" / f"{name}.schema.json").read_text())
         jsonschema.Draft202012Validator.check_schema(schema)
         validators[name] = jsonschema.Draft202012Validator(schema)
@@ -97,12 +111,13 @@ def main():
         check(path.name, document, validators[name], "", "nothing")
         for where, part in definitions(document):
             check(f"{path.name}: {where}", part, validators[name], "", "nothing")
-    for path in sorted((ROOT / "rules" / "packs").rglob("*.yaml")):
-        if path.name.endswith(".test.yaml"):
-            continue
+    for path in [*sorted((ROOT / "rules" / "packs").rglob("*.yaml")), *sorted((HERE / "settled").rglob("*.yaml"))]:
         document = yaml.load(path.read_text(), Loader)
         is_catalog = document and ("events" in document or "customer" in document)
-        check(str(path.relative_to(ROOT)), document, validators["catalog" if is_catalog else "rules"], "", "nothing")
+        schema = "tests" if path.name.endswith(".test.yaml") else "catalog" if is_catalog else "rules"
+        check(str(path.relative_to(ROOT)), document, validators[schema], "", "nothing")
+    for document in BAD_TESTS:
+        check(document, yaml.load(document, Loader), validators["tests"], "shape", "")
     for path in sorted((HERE / "bad").glob("*.yaml")):
         if path.name.startswith(("yaml", "rules-twice", "catalog-conflict")):
             continue  # no YAML that Python would read the same way
