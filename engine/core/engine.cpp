@@ -127,6 +127,7 @@ void Engine::reconcile(const Plan& plan, CustomerState& state, Effects& effects)
     judge.seed(i, t);
     if (!state.is_member(plan.segments[i].root)) drop_holds(plan, state, i, [](const Rule&) { return true; });
   }
+  judge.arm_for_plan();
 }
 
 void Engine::advance(const Plan& plan, CustomerState& state, TimeMs now, Effects& effects) {

@@ -11,6 +11,7 @@ void Judge::begin(const Plan& plan, CustomerState& state, Effects& effects) {
   if (selected_ != &plan || selected_sequence_ != plan.sequence || selected_digest_ != plan.digest) {
     evaluator.begin(plan, state, state.clock);
     selector_.build(plan, evaluator.filters());
+    find_waiting_rules();
     selected_ = &plan;
     selected_sequence_ = plan.sequence;
     selected_digest_ = plan.digest;
@@ -23,6 +24,8 @@ void Judge::reset() {
   forced_bits_ = plan_->segments.size();
   any_forced_ = false;
   everything_ = false;
+  arm_all_ = false;
+  armed_attributes_.clear();
   touched_rows_.clear();
   rows.clear();
   changes.clear();
@@ -37,11 +40,12 @@ void Judge::touch_event(EventTypeId type, TimeMs time, std::string_view id) {
 }
 void Judge::touch_attribute(AttributeId attribute) {
   if (attribute < plan_->segments_by_attribute.size()) for (const auto s : plan_->segments_by_attribute[attribute]) force(s);
+  if (!waiting_rules_.empty()) armed_attributes_.push_back(attribute);
 }
 void Judge::touch_tags() {
   for (const auto s : plan_->segments_by_tag) force(s);
 }
-void Judge::touch_everything() { everything_ = true; }
+void Judge::touch_everything() { everything_ = arm_all_ = true; }
 
 void Judge::set_wake(RootId root, TimeMs until) {
   auto& wakes = state_->wakes;
@@ -105,6 +109,7 @@ void Judge::judge(TimeMs now, bool silent) {
   state_->clock = std::max(state_->clock, now);
   evaluator.begin(*plan_, *state_, now);
   judge_segments(now, silent);
+  arm_touched(now);
   if (!silent) {
     collect_candidates(now);
     for (const Candidate& candidate : candidates_) consider(candidate, now);
@@ -254,6 +259,7 @@ void Judge::run_due(TimeMs now) {
     begun_ = false;  // the state may have changed since the last evaluation at this instant
     if (run.step == kHoldStep || run.step == kDateStep) {
       begin_for(run.cause, now);
+      if (rule.trigger.kind == Trigger::Kind::schedule) arm(rule, now);
       if (rule.condition != kNone && !evaluator.truth(rule.condition).truth) continue;
       fire(rule, run.cause, now);
     } else {

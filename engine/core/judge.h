@@ -3,15 +3,18 @@
 #pragma once
 
 #include <string>
+#include <unordered_map>
 #include <vector>
 
+#include "engine/base/cron.h"
 #include "engine/core/effects.h"
 #include "engine/core/evaluate.h"
 #include "engine/core/selector.h"
 
 namespace nudge {
 
-// Run::step of a firing that waits for its `for:` to pass, and of a `date` trigger that waits for its day.
+// Run::step of a firing that waits for its `for:` to pass, and of a `date` or `schedule` trigger that waits for its
+// instant.
 inline constexpr std::uint32_t kHoldStep = 0xfffffffe;
 inline constexpr std::uint32_t kDateStep = 0xfffffffd;
 
@@ -29,6 +32,9 @@ class Judge {
   void touch_everything();
   std::vector<NewRow> rows;        // trigger event rules
   std::vector<Change> changes;     // trigger attribute rules
+
+  // Sets the waiting instants of `date` and `schedule` triggers after a change of plan.
+  void arm_for_plan();
 
   // Judges `now` and sets the customer's clock to it. `silent`: nothing fires.
   void judge(TimeMs now, bool silent);
@@ -58,6 +64,11 @@ class Judge {
   void act(const Rule& rule, const Cause& cause, std::uint32_t step, TimeMs now);
   void run_due(TimeMs now);
   void add_run(const Rule& rule, Run run);
+  // `date` and `schedule` triggers: see arm.cpp.
+  TimeMs date_instant(const Trigger& trigger, TimeMs now);
+  void arm(const Rule& rule, TimeMs now);
+  void arm_touched(TimeMs now);
+  void find_waiting_rules();
   void decide(const Rule& rule, const Cause& cause, TimeMs now, bool fired, Held held, std::uint32_t step, std::string detail);
 
   const Plan* plan_ = nullptr;
@@ -71,6 +82,10 @@ class Judge {
   std::vector<Touch> touched_rows_;
   bool everything_ = false;
   bool any_forced_ = false;
+  std::vector<std::uint32_t> waiting_rules_;              // rules with a date or schedule trigger
+  std::unordered_map<RuleId, Cron> crons_;
+  std::vector<AttributeId> armed_attributes_;             // updated since the last judge
+  bool arm_all_ = false;
   std::size_t forced_bits_ = 0;
   Bits forced_;                          // segments to be judged whatever the attributes say
   Bits touched_;

@@ -118,13 +118,6 @@ void Compiler::check_rule_options(const RuleAst& ast, const Trigger& trigger, bo
               " is never late",
           "remove it");
   }
-  // Not in the engine yet: refused rather than never fired.
-  if (trigger.kind == Trigger::Kind::schedule || trigger.kind == Trigger::Kind::date) {
-    const bool date = trigger.kind == Trigger::Kind::date;
-    error("R0901", ast.trigger.where, "`when: {" + std::string(trigger_word(trigger.kind)) + ": …}` is not available in this version",
-          date ? "use a segment with `in_next` and `when: {enters: …}`: {attribute: contract_end, in_next: 60d}"
-               : "use `when: {event: …}` or `when: {enters: …}`");
-  }
 }
 
 Goal Compiler::goal(const RuleAst& ast) {

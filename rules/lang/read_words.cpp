@@ -3,6 +3,7 @@
 #include <array>
 #include <charconv>
 
+#include "engine/base/cron.h"
 #include "rules/lang/read.h"
 
 namespace nudge::lang {
@@ -16,47 +17,6 @@ int number(std::string_view text) {
   int value = 0;
   std::from_chars(text.data(), text.data() + text.size(), value);
   return value;
-}
-
-struct CronField {
-  std::string_view name;
-  int low, high;
-  std::string_view words;  // three letters each, from `low` on
-};
-constexpr std::array<CronField, 5> kCron = {{{"minute", 0, 59, ""},
-                                             {"hour", 0, 23, ""},
-                                             {"day of the month", 1, 31, ""},
-                                             {"month", 1, 12, "janfebmaraprmayjunjulaugsepoctnovdec"},
-                                             {"weekday", 0, 7, "sunmontuewedthufrisat"}}};
-
-bool cron_value(const CronField& field, std::string_view text, int& value) {
-  if (digits(text)) {
-    value = number(text);
-    return value >= field.low && value <= field.high;
-  }
-  if (text.size() != 3) return false;
-  for (std::size_t i = 0; i + 3 <= field.words.size(); i += 3) {
-    if (field.words.substr(i, 3) == text) {
-      value = field.low + static_cast<int>(i / 3);
-      return true;
-    }
-  }
-  return false;
-}
-
-bool cron_item(const CronField& field, std::string_view item) {
-  if (const std::size_t slash = item.find('/'); slash != std::string_view::npos) {
-    const std::string_view step = item.substr(slash + 1);
-    if (!digits(step) || number(step) == 0 || number(step) > field.high) return false;
-    item = item.substr(0, slash);
-    if (item != "*" && item.find('-') == std::string_view::npos) return false;
-  }
-  if (item == "*") return true;
-  int low = 0;
-  int high = 0;
-  const std::size_t dash = item.find('-');
-  if (dash == std::string_view::npos) return cron_value(field, item, low);
-  return cron_value(field, item.substr(0, dash), low) && cron_value(field, item.substr(dash + 1), high) && low <= high;
 }
 
 }  // namespace
@@ -78,27 +38,8 @@ std::optional<DurationMs> parse_signed_duration(std::string_view text) {
 }
 
 std::string check_cron(std::string_view text) {
-  std::vector<std::string_view> fields;
-  for (std::size_t i = 0; i < text.size();) {
-    const std::size_t end = std::min(text.find(' ', i), text.size());
-    if (end > i) fields.push_back(text.substr(i, end - i));
-    i = end + 1;
-  }
-  if (fields.size() != kCron.size())
-    return "a schedule has 5 fields (minute hour day month weekday), this one has " + std::to_string(fields.size());
-  for (std::size_t f = 0; f < fields.size(); ++f) {
-    std::string_view rest = fields[f];
-    while (true) {
-      const std::size_t comma = rest.find(',');
-      if (!cron_item(kCron[f], rest.substr(0, comma))) {
-        return doc::quoted(fields[f]) + " is no valid " + std::string(kCron[f].name) + " of a schedule (" + std::to_string(kCron[f].low) +
-               " to " + std::to_string(kCron[f].high) + ")";
-      }
-      if (comma == std::string_view::npos) break;
-      rest = rest.substr(comma + 1);
-    }
-  }
-  return "";
+  const Result<Cron> cron = Cron::parse(text);
+  return cron ? "" : cron.error().message;
 }
 
 const std::vector<std::string_view>& comparison_words() {
