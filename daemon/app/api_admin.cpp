@@ -208,6 +208,22 @@ Result<void> Api::install_admin(http::HttpServer& server) {
       shared->send(json_response(std::move(json)));
     });
   }));
+  http::RouteOptions slow;
+  slow.handler_timeout = std::chrono::hours(1);
+  NUDGE_TRY(server.route(Method::post, "/v1/digest/replay", on_worker([this](const http::Request&) {
+    const Result<ReplayDigest> replay = runtime_.replay_digest();
+    if (!replay) return error_response(replay.error());
+    Json json;
+    json.begin_object()
+        .field("digest", replay->digest)
+        .field("customers", replay->customers)
+        .field("blocks", replay->blocks)
+        .field("entries", replay->entries)
+        .field("decisions", replay->decisions)
+        .field("same_decisions", replay->same_decisions)
+        .end_object();
+    return json_response(std::move(json));
+  }), slow));
   const auto plain = [](int status, std::string text) {
     http::Response response;
     response.status = status;

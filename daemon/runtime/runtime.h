@@ -55,6 +55,16 @@ struct RuntimeFigures {
   TimeMs reloaded_at = 0;
 };
 
+// What a replay of the whole log gives.
+struct ReplayDigest {
+  std::string digest;              // as Runtime::digest
+  std::uint64_t customers = 0;
+  std::uint64_t blocks = 0;
+  std::uint64_t entries = 0;       // steps of customers
+  std::uint64_t decisions = 0;     // stored
+  bool same_decisions = false;     // deciding again gave the stored ones
+};
+
 class Runtime {
  public:
   // Recovers what the store holds. `fatal` is told when nothing can go on (law 2); the process is then to exit with an error.
@@ -100,6 +110,8 @@ class Runtime {
   const RuntimeOptions& options() const;
   // A digest of every customer's state: equal for equal states, whatever machine and history of restarts. For the crash test.
   void digest(std::function<void(Result<std::string>, std::uint64_t customers)> done);
+  // The same from the log alone, stepped anew in memory from the first block on. Slow; blocks the caller, and a reload meanwhile.
+  Result<ReplayDigest> replay_digest();
 
  private:
   struct Impl;
