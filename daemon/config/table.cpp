@@ -214,7 +214,7 @@ constexpr std::array kKeys{
         .type = Type::size,
         .place = &S::engine_memory_bytes,
         .initial = "512MiB",
-        .min = 16 * kMiB,
+        .min = 256 * kKiB,
         .max = kTiB,
         .help = "Memory for customers' states; those beyond it wait on disk and are slower."},
 
