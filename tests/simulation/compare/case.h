@@ -15,7 +15,7 @@ struct Happen {
     arrive,   // the inputs arrive at `now`
     advance,  // the clock passes
     restart,  // the state is encoded and decoded
-    reload,   // the second definitions take over
+    reload,   // the other definitions take over
   };
   Kind kind = Kind::arrive;
   TimeMs now = 0;

@@ -13,7 +13,7 @@ namespace {
 enum class Feature : std::uint8_t {
   windows, from_to, since, fixed, filters, aggregates, traits, scores, segments, tags, sequences, calendar, changed, has_been, dates, anniversaries,
   days_since, lists, texts, right_sides, zones, late, future, duplicates, conflicts, imports, same, steps, limits, attribute_rules, edge_rules,
-  hold, reload, restart, nasty_numbers, removals, before_trigger, count
+  hold, reload, restart, nasty_numbers, negatives, removals, before_trigger, count
 };
 
 struct Context {
@@ -30,6 +30,7 @@ class Generator {
   explicit Generator(std::uint64_t seed) : random_(seed * 0x9e3779b97f4a7c15ULL + 1) {
     result_.seed = seed;
     for (bool& f : on_) f = !chance(35);
+    on_[static_cast<std::size_t>(Feature::negatives)] = chance(40);
     scale_ = static_cast<int>(below(4));
     static constexpr DurationMs kPools[4][6] = {{1, 2, 5, 10, 50, 100},
                                                 {kMinute, 10 * kMinute, kHour / 2, kHour, 2 * kHour, kDay},
@@ -96,16 +97,20 @@ class Generator {
   DateDays date() {
     static const std::vector<DateDays> kSpecial = {days_of({2020, 2, 29}), days_of({2024, 2, 29}), days_of({2011, 12, 30}), days_of({2023, 12, 31})};
     if (chance(25)) return pick(kSpecial);
+    // Near the end of February leap days are what matters.
+    const Ymd start = ymd_of(static_cast<DateDays>(base_ / kDay));
+    if (start.month == 2 && start.day == 28 && chance(40)) return kSpecial[below(2)];
     return Zone::find(pick(zones_)).value().local(instant()).date + static_cast<DateDays>(below(3)) - 1 - (chance(30) ? 365 : 0);
   }
   Value value(Type type) {
     static const std::vector<std::string> kTexts = {"gold", "Gold", "silver", "go", "old", "", "straße", "STRASSE", "王芳"};
     switch (type) {
       case Type::boolean: return Value::of_boolean(chance(50));
-      case Type::integer: return Value::of_integer(static_cast<std::int64_t>(below(7)) - 2);
+      case Type::integer: return Value::of_integer(static_cast<std::int64_t>(below(7)) - (on(Feature::negatives) ? 2 : 0));
       case Type::decimal: {
         static const std::vector<std::int64_t> kUnits = {0, 500000, 1000000, 1500000, -250000, 2000000, 100000001, 1};
-        return Value::of_decimal(Decimal{pick(kUnits)});
+        const std::int64_t units = pick(kUnits);
+        return Value::of_decimal(Decimal{units < 0 && !on(Feature::negatives) ? -units : units});
       }
       case Type::number: {
         static const std::vector<double> kTame = {0.0, 0.5, 1.0, 1.5, -2.0, 3.0, -0.0};
@@ -208,7 +213,7 @@ class Generator {
     }
     o.type = Type::integer;
     if (on(Feature::aggregates) && chance(60)) {
-      q.fn = static_cast<Fn>(1 + below(7));
+      q.fn = chance(25) ? Fn::sum : static_cast<Fn>(1 + below(7));
       for (;;) {
         const OperandRef f = field(q.event, Operand::Kind::field);
         const bool numeric = is_numeric(kind_of(f->type));
@@ -432,7 +437,7 @@ class Generator {
     static const std::vector<Op> kOps = {Op::before, Op::after, Op::between, Op::within, Op::older_than, Op::in_next, Op::within, Op::older_than};
     static const std::vector<Op> kYearly = {Op::anniversary_in_next, Op::anniversary_today};
     const Type type = chance(50) ? Type::date : Type::timestamp;
-    if (on(Feature::anniversaries) && scale_ > 0 && chance(25)) {
+    if (on(Feature::anniversaries) && scale_ > 0 && chance(35)) {
       c.op = pick(kYearly);
       if (c.op == Op::anniversary_in_next) c.duration = length();
       return;
@@ -718,12 +723,13 @@ class Generator {
 
   void history() {
     TimeMs clock = start_;
-    const std::uint64_t n = 4 + below(14);
+    const std::uint64_t n = 4 + below(chance(10) ? 40 : 14);
     const std::uint64_t reload_at = on(Feature::reload) && chance(50) ? 1 + below(n) : n + 1;
+    const std::uint64_t back_at = chance(40) ? reload_at + 1 + below(n) : n + 1;  // to the first definitions
     for (std::uint64_t i = 0; i < n; ++i) {
       Happen h;
       h.now = clock = next_clock(clock);
-      if (i == reload_at) {
+      if (i == reload_at || i == back_at) {
         h.kind = Happen::Kind::reload;
       } else if (i > 0 && on(Feature::restart) && chance(8)) {
         h.kind = Happen::Kind::restart;

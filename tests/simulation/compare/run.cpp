@@ -7,6 +7,7 @@
 
 #include "engine/core/engine.h"
 #include "engine/core/evaluate.h"
+#include "engine/core/explain.h"
 #include "engine/plan/registry.h"
 #include "tests/simulation/compare/case.h"
 #include "tests/simulation/reference/boundaries.h"
@@ -90,9 +91,9 @@ class Run {
     simulator_.advance(now);
     if (auto wrong = check(effects, now)) return wrong;
     const Definitions* old = all_;
-    std::unique_ptr<Plan> plan = translate(case_.second);
+    all_ = old == &case_.first ? &case_.second : &case_.first;
+    std::unique_ptr<Plan> plan = translate(*all_);
     registry_.bind(*plan, now);
-    all_ = &case_.second;
     std::vector<bool> fresh;
     for (std::size_t i = 0; i < plan->segments.size(); ++i) {
       fresh.push_back(plan->segments[i].since_plan == plan->sequence);
@@ -101,9 +102,10 @@ class Run {
     }
     plan_ = std::move(plan);
     simulator_.reload(all_, fresh, now);
+    ++counts_.reloads;
+    if (below(2) == 0) return std::nullopt;  // the state meets the new plan when it is next touched
     effects.clear();
     engine_.reconcile(*plan_, state_, effects);
-    ++counts_.reloads;
     return check(effects, now);
   }
 
@@ -207,6 +209,10 @@ class Run {
     }
     evaluator.begin(*plan_, state_, at.now);
     const Verdict verdict = evaluator.truth(node);
+    if (below(8) == 0) {
+      ++counts_.answers;
+      if (explain_condition(*plan_, state_, node, at.now).truth != expected) return what + ": the explanation at " + at_text(at.now) + " says otherwise";
+    }
     if (verdict.truth != expected) return what + ": the verdict at " + at_text(at.now) + " is wrong";
     if (verdict.until <= at.now) return what + ": the verdict at " + at_text(at.now) + " holds until " + at_text(verdict.until) + ", which is not later";
     const auto from = std::ranges::upper_bound(instants, at.now) - instants.begin();
