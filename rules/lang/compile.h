@@ -5,6 +5,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,7 @@ struct Scope {
   EventTypeId row_event = kNoEventType;  // inside `where` of this event
   bool in_rule = false;
   EventTypeId trigger_event = kNoEventType;  // the rule fires on this event
+  std::optional<Type> trigger_same;          // type of the trigger's `same` field: conditions with `same` look at its value
   bool any_event = false;                    // a template nobody uses: `event.x` of any event type will do
   std::string user;                          // "the rule `x`", for messages about what it uses
 };

@@ -227,8 +227,21 @@ Operated Compiler::aggregate(const EventQuery& query, const Scope& scope) {
   if (!known) return result;
   if (query.same) {
     aggregate.same = field(query.same, aggregate.event, nullptr);
-    if (aggregate.same != kNoField && (aggregate.same == kTimeField || field_type(aggregate.event, aggregate.same) == Type::list)) {
+    const Type type = aggregate.same == kNoField ? Type::text : field_type(aggregate.event, aggregate.same);
+    if (aggregate.same == kTimeField || type == Type::list) {
       error("R0507", query.same.where, "`same` needs a field with one plain value, such as an order number");
+    } else if (aggregate.same != kNoField && scope.trigger_same && family_of(*scope.trigger_same) != family_of(type)) {
+      error("R0507", query.same.where,
+            "`same` of the trigger is of type " + quoted(type_name(*scope.trigger_same)) + ", the field " + quoted(query.same.text) +
+                " of type " + quoted(type_name(type)) + ": they are never equal",
+            "name the field that holds the same thing in both events");
+    }
+    const bool derived = query.days_since || query.comparison.op == "size";
+    if (derived && !scope.trigger_same) {
+      error("R0507", query.same.where,
+            "`same` can't be combined with " + quoted(query.days_since ? "days_since" : "size") +
+                " here: it is not clear which value's rows are meant",
+            "it can be in a rule whose trigger says `same`");
     }
   }
   const std::string_view fn = query.aggregate;

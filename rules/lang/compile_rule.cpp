@@ -57,6 +57,8 @@ Trigger Compiler::trigger(const RuleAst& ast, Scope& scope) {
         trigger.same = field(t.same, trigger.event, nullptr);
         if (trigger.same == kTimeField || (trigger.same != kNoField && field_type(trigger.event, trigger.same) == Type::list)) {
           error("R0507", t.same.where, "`same` needs a field with one plain value, such as an order number");
+        } else if (trigger.same != kNoField) {
+          scope.trigger_same = field_type(trigger.event, trigger.same);
         }
       }
       break;

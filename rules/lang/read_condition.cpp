@@ -13,7 +13,7 @@ constexpr std::array<std::string_view, 12> kForms = {"all",   "any",     "not", 
                                                      "trait", "segment", "tag", "score",     "sequence", "calendar"};
 constexpr std::array<std::string_view, 8> kAggregates = {"count", "sum", "average", "min", "max", "distinct", "first", "last"};
 const std::initializer_list<std::string_view> kSinceWords = {"start_of_day", "start_of_week", "start_of_month", "start_of_quarter",
-                                                                 "start_of_year"};
+                                                             "start_of_year"};
 
 bool contains(const auto& words, std::string_view word) { return std::find(words.begin(), words.end(), word) != words.end(); }
 
@@ -212,7 +212,15 @@ std::unique_ptr<EventQuery> read_event_query(MapReader& map, bool is_trait) {
   query->event = map.name("event");
   query->filter = read_row_filter(map);
   query->window = read_window(map);
-  query->same = map.name("same");
+  if (is_trait) {
+    if (const doc::Entry* same = map.node().find("same")) {
+      map.dealt_with("same");
+      context.error("R0107", same->key_mark, "a trait is one value for the customer; `same` would make it one per value of a field",
+                    "use `same` on an `event` condition");
+    }
+  } else {
+    query->same = map.name("same");
+  }
   if (const doc::Entry* before = map.take("before")) {
     if (before->value->is_scalar() && before->value->text == "trigger") {
       query->before_trigger = true;

@@ -39,7 +39,8 @@ std::optional<DurationMs> parse_signed_duration(std::string_view text) {
 
 std::string check_cron(std::string_view text) {
   const Result<Cron> cron = Cron::parse(text);
-  return cron ? "" : cron.error().message;
+  if (!cron) return cron.error().message;
+  return cron->next(0, Zone()) == kNever ? "this schedule never comes: no year has such a day" : "";
 }
 
 const std::vector<std::string_view>& comparison_words() {

@@ -77,7 +77,11 @@ std::string describe_trigger(const Plan& plan, const Rule& r) {
     case Trigger::Kind::enters: out += "enters " + plan.segments[t.segment].name; break;
     case Trigger::Kind::leaves: out += "leaves " + plan.segments[t.segment].name; break;
     case Trigger::Kind::attribute_changes: out += "change of " + plan.catalog->attributes[t.attribute].name; break;
-    default: out += "something else"; break;
+    case Trigger::Kind::schedule: out += "schedule " + t.cron + " " + t.zone; break;
+    case Trigger::Kind::date:
+      out += "date " + plan.catalog->attributes[t.attribute].name + " " + std::to_string(t.offset / kDay) + "d at " +
+             format_duration(t.time_of_day);
+      break;
   }
   out += values("from", t.from) + values("to", t.to);
   if (t.same != kNoField) out += " same " + plan.catalog->events[t.event].fields[t.same].name;
