@@ -1,0 +1,250 @@
+// The parts of the runtime that need no thread: counters, blocks, records, the timer heap, the cache, what follows an attempt.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <random>
+#include <set>
+
+#include "daemon/runtime/delivery.h"
+#include "daemon/runtime/log_block.h"
+#include "daemon/runtime/meta.h"
+#include "daemon/runtime/payload.h"
+#include "daemon/runtime/state_cache.h"
+
+using namespace nudge;
+using namespace nudge::daemon;
+
+namespace {
+
+ActionOut action_of(std::string customer) {
+  ActionOut a;
+  a.id = hash128(customer);
+  a.rule = "r";
+  a.rule_id = 7;
+  a.rule_version = 2;
+  a.customer = std::move(customer);
+  a.kind = a.channel = "email";
+  a.at = 1000;
+  a.payload = R"({"subject":"x"})";
+  return a;
+}
+
+struct HeapItem {
+  int id = 0;
+  std::size_t heap_index = TimerHeap<HeapItem>::kNotInHeap;
+};
+
+}  // namespace
+
+TEST_CASE("differences add up to the sums, and come back from bytes") {
+  StatsDelta sums;
+  for (int i = 1; i <= 3; ++i) {
+    StatsDelta d;
+    d[Counter::received] = i;
+    d[Counter::stored] = i;
+    Decision fired;
+    fired.fired = true;
+    fired.rule_id = 4;
+    fired.at = i * 10;
+    d.add_decision(fired);
+    Decision held;
+    held.held = Held::once_per;
+    held.rule_id = 4;
+    d.add_decision(held);
+    d.add_edges({Edge{9, true, false, 1}, Edge{9, i == 3, false, 2}});
+    std::string bytes;
+    Writer w(bytes);
+    d.encode(w);
+    Reader in(bytes);
+    StatsDelta back;
+    REQUIRE(back.decode(in));
+    CHECK(in.at_end());
+    CHECK(back == d);
+    for (std::size_t cut = 0; cut < bytes.size(); ++cut) {
+      Reader torn(std::string_view(bytes).substr(0, cut));
+      CHECK_FALSE(back.decode(torn));
+    }
+    sums.add(d);
+  }
+  CHECK(sums[Counter::received] == 6);
+  CHECK(sums.rules[4].fired == 3);
+  CHECK(sums.rules[4].held_total() == 3);
+  CHECK(sums.rules[4].last_fired == 30);
+  CHECK(sums.roots[9].members == 2);
+  CHECK(sums.roots[9].entered == 4);
+  for (const Balance& b : balances(sums)) CHECK_MESSAGE(b.holds(), b.name);
+  sums[Counter::duplicate] = 1;
+  CHECK_FALSE(balances(sums)[0].holds());
+}
+
+TEST_CASE("a block says what was stepped and decided") {
+  Input a;
+  a.customer = "c";
+  a.id = "i1";
+  a.time = 5;
+  a.type = 0;
+  a.fields = {Value::of_integer(3), Value()};
+  Input b = a;
+  b.id = "i2";
+  std::string entries;
+  append_entry(entries, EntryKind::step, "c", 10, std::vector<const Input*>{&a, &b});
+  append_entry(entries, EntryKind::advance, "d", 11, {});
+  append_entry(entries, EntryKind::reconcile, "e", 12, {});
+  LogBlock block;
+  block.first_decision = 5;
+  block.first_action = 6;
+  block.units.push_back({3, entries});
+  block.decisions.push_back(Decision{.number = 5, .fired = true, .rule = "r", .customer = "c"});
+  block.actions.push_back(action_of("c"));
+  block.stats[Counter::stored] = 2;
+  std::string bytes;
+  encode_block(bytes, block);
+  const Result<LogBlock> back = decode_block(bytes, BlockPart::all);
+  REQUIRE(back);
+  CHECK(back->units[0].plan == 3);
+  CHECK(back->decisions[0].customer == "c");
+  CHECK(back->actions[0].id == block.actions[0].id);
+  CHECK(back->stats == block.stats);
+  std::vector<std::string> seen;
+  REQUIRE(read_entries(back->units[0].entries, [&](LogEntry& e) {
+    seen.push_back(e.customer + std::to_string(e.instant) + ":" + std::to_string(e.inputs.size()));
+    if (!e.inputs.empty()) CHECK(same_content(e.inputs[0], a));
+  }));
+  CHECK(seen == std::vector<std::string>{"c10:2", "d11:0", "e12:0"});
+  for (std::size_t cut = 0; cut < bytes.size(); ++cut) CHECK_FALSE(decode_block(std::string_view(bytes).substr(0, cut), BlockPart::all));
+}
+
+TEST_CASE("records come back from bytes, and damaged ones are refused") {
+  ActionRecord r;
+  r.number = 9;
+  r.state = ActionState::retrying;
+  r.next_at = 77;
+  r.tries = 2;
+  r.connector = "mail";
+  r.attempts.push_back({5, "not_sent", "busy", "ref", 429});
+  r.action = action_of("c1");
+  std::string bytes;
+  encode_record(bytes, r);
+  const Result<ActionRecord> back = decode_action_record(bytes);
+  REQUIRE(back);
+  CHECK(back->attempts[0].http_status == 429);
+  CHECK(back->action.customer == "c1");
+  for (std::size_t cut = 0; cut < bytes.size(); ++cut) CHECK_FALSE(decode_action_record(std::string_view(bytes).substr(0, cut)));
+  CHECK(id_from_hex(to_hex(r.action.id)) == id_bytes(r.action.id));
+  CHECK_FALSE(id_from_hex("xyz"));
+  CHECK_FALSE(id_from_hex(std::string(32, 'G')));
+  TaskRecord t;
+  t.action = r.action;
+  t.disposition = "ok";
+  std::string task;
+  encode_record(task, t);
+  CHECK(decode_task_record(task)->disposition == "ok");
+  QuarantineRecord q;
+  q.number = 3;
+  q.raw = std::string("a\0b\xff", 4);
+  std::string aside;
+  encode_record(aside, q);
+  CHECK(decode_quarantine_record(aside)->raw == q.raw);
+  for (std::uint8_t s = 1; s <= 8; ++s) CHECK(find_action_state(action_state_name(static_cast<ActionState>(s))) == static_cast<ActionState>(s));
+}
+
+TEST_CASE("the timer heap agrees with a sorted set under random changes") {
+  std::mt19937 random(7);
+  std::vector<HeapItem> items(300);
+  for (int i = 0; i < 300; ++i) items[static_cast<std::size_t>(i)].id = i;
+  TimerHeap<HeapItem> heap;
+  std::vector<TimeMs> due(300, kNever);
+  for (int n = 0; n < 20'000; ++n) {
+    const std::size_t i = random() % 300;
+    due[i] = random() % 4 == 0 ? kNever : static_cast<TimeMs>(random() % 1000);
+    heap.set(&items[i], due[i]);
+    CHECK(heap.next() == *std::ranges::min_element(due));
+    if (!heap.empty()) CHECK(due[static_cast<std::size_t>(heap.top()->id)] == heap.next());
+  }
+  TimeMs last = kAlways;
+  while (!heap.empty()) {
+    CHECK(heap.next() >= last);
+    last = heap.next();
+    heap.remove(heap.top());
+  }
+}
+
+TEST_CASE("the cache keeps use, dirt and memory in order") {
+  StateCache cache;
+  std::vector<CacheEntry*> entries;
+  for (int i = 0; i < 5; ++i) entries.push_back(cache.add(static_cast<std::uint8_t>(i % 2), "c" + std::to_string(i)));
+  for (CacheEntry* e : entries) cache.measure(e);
+  CHECK(cache.find(0, "c2") == entries[2]);
+  CHECK(cache.find(1, "c2") == nullptr);
+  cache.touch(entries[0]);
+  CHECK(cache.oldest() == entries[1]);
+  cache.set_dirty(entries[3], 1);
+  cache.set_dirty(entries[1], 1);
+  cache.set_dirty(entries[3], 2);
+  CHECK(cache.first_dirty() == entries[3]);
+  CHECK(cache.first_dirty()->dirty_since == 1);
+  cache.set_clean(entries[3]);
+  CHECK(cache.first_dirty() == entries[1]);
+  cache.set_clean(entries[1]);
+  CHECK(cache.first_dirty() == nullptr);
+  CHECK(cache.dirty() == 0);
+  for (CacheEntry* e : entries) cache.erase(e);
+  CHECK(cache.size() == 0);
+  CHECK(cache.bytes() == 0);
+  CHECK(cache.oldest() == nullptr);
+}
+
+TEST_CASE("what follows an attempt") {
+  using connectors::Outcome;
+  using connectors::OutcomeStatus;
+  DeliveryOptions options;
+  ActionRecord r;
+  r.action = action_of("c");
+  r.tries = 1;
+  const TimeMs now = 5000;
+  const Help none, key{Help::Idempotency::key, false}, query{Help::Idempotency::query, false}, retry{Help::Idempotency::none, true};
+  CHECK(next_step(r, {.status = OutcomeStatus::accepted}, none, options, now).state == ActionState::accepted);
+  CHECK(next_step(r, {.status = OutcomeStatus::not_sent}, none, options, now).state == ActionState::dead);
+  const NextStep again = next_step(r, {.status = OutcomeStatus::not_sent, .retryable = true}, none, options, now);
+  CHECK(again.state == ActionState::retrying);
+  CHECK(again.next_at >= now + options.retry_first / 2);
+  CHECK(again.next_at <= now + options.retry_first);
+  CHECK(next_step(r, {.status = OutcomeStatus::not_sent, .retryable = true, .retry_after_ms = 90'000}, none, options, now).next_at == now + 90'000);
+  CHECK(next_step(r, {.status = OutcomeStatus::unknown}, none, options, now).state == ActionState::unknown);
+  CHECK(next_step(r, {.status = OutcomeStatus::unknown}, key, options, now).state == ActionState::retrying);
+  CHECK(next_step(r, {.status = OutcomeStatus::unknown}, retry, options, now).state == ActionState::retrying);
+  CHECK(next_step(r, {.status = OutcomeStatus::unknown}, query, options, now).query);
+  CHECK(next_step(r, {.status = OutcomeStatus::bad_config}, none, options, now).state == ActionState::retrying);
+  CHECK(next_step(r, {.status = OutcomeStatus::bad_config}, none, options, r.action.at + options.age_most).state == ActionState::dead);
+  r.tries = options.tries_most;
+  CHECK(next_step(r, {.status = OutcomeStatus::not_sent, .retryable = true}, none, options, now).state == ActionState::dead);
+  CHECK(next_step(r, {.status = OutcomeStatus::unknown}, key, options, now).state == ActionState::unknown);
+}
+
+TEST_CASE("pauses double, stay below the most, and spread by id") {
+  DeliveryOptions options;
+  std::set<DurationMs> seen;
+  for (int i = 0; i < 200; ++i) {
+    const Hash128 id = hash128("a" + std::to_string(i));
+    DurationMs before = 0;
+    for (std::uint32_t tries = 1; tries < 40; ++tries) {
+      const DurationMs pause = backoff(id, tries, options);
+      const DurationMs whole = std::min<DurationMs>(options.retry_most, options.retry_first << std::min(tries - 1, 20U));
+      CHECK(pause >= whole / 2);
+      CHECK(pause <= whole);
+      CHECK(pause == backoff(id, tries, options));
+      before = pause;
+    }
+    seen.insert(before);
+  }
+  CHECK(seen.size() > 100);
+}
+
+TEST_CASE("what a connector says of itself") {
+  CHECK(help_of(R"({"idempotency":"key"})").idempotency == Help::Idempotency::key);
+  CHECK(help_of(R"({"idempotency":"query","default_on_unknown":"retry"})").retry_unknown);
+  CHECK(help_of("").idempotency == Help::Idempotency::none);
+  CHECK(member_text(R"({"subject":"a \"b\" \u738b","n":5})", "subject") == "a \"b\" 王");
+  CHECK(member_text(R"({"n":5})", "n") == "5");
+  CHECK(member_text("[]", "n").empty());
+}
