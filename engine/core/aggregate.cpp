@@ -1,6 +1,5 @@
 // Windows and aggregates over a customer's rows.
 #include <algorithm>
-#include <array>
 #include <map>
 #include <set>
 
@@ -225,16 +224,12 @@ Quantity Evaluator::aggregate_value(const Aggregate& a) {
       break;
     }
     case Fn::distinct: {
-      std::map<std::string, std::uint32_t> newest;  // canonical bytes of the value -> its newest row
-      for (const std::uint32_t row : matched) {
-        std::string bytes;
-        Writer writer(bytes);
-        encode_value(writer, rows->field(row, a.field, kind));
-        newest[std::move(bytes)] = row;
-      }
+      ValueSet& values = take_values(matched.size());
+      for (const std::uint32_t row : matched) values.add(rows->field(row, a.field, kind), row);
       change = kNever;
-      for (const auto& [bytes, row] : newest) change = std::min(change, exit(row));
-      q.view = ValueView::of_integer(static_cast<std::int64_t>(newest.size()));
+      values.each([&](std::uint32_t row) { change = std::min(change, exit(row)); });
+      q.view = ValueView::of_integer(static_cast<std::int64_t>(values.count()));
+      --values_used_;
       break;
     }
     case Fn::first:
@@ -308,16 +303,15 @@ std::optional<Verdict> Evaluator::reaches(const Node& node, const Aggregate& a) 
     });
   }
   if (a.fn == Fn::distinct) {
-    constexpr std::int64_t kFew = 32;
     const std::int64_t k = count_bound(node, bound);
-    if (k <= 0 || k > kFew) return std::nullopt;
-    std::array<ValueView, kFew> seen;
-    std::size_t n = 0;
+    if (k <= 0) return Verdict{upward, kNever};
+    // No more values than rows: most customers are far from the bound.
+    const Range range = range_of(a, *rows);
+    ValueSet& values = take_values(std::min(static_cast<std::size_t>(k), range.hi - range.lo));
     Verdict v = from_newest(a, *rows, [&](std::size_t row) {
-      const ValueView value = rows->field(row, a.field, kind);
-      if (std::ranges::none_of(std::span(seen).first(n), [&](const ValueView& s) { return same_value(s, value); })) seen[n++] = value;
-      return static_cast<std::int64_t>(n) == k;
+      return values.add(rows->field(row, a.field, kind), static_cast<std::uint32_t>(row)) && static_cast<std::int64_t>(values.count()) == k;
     });
+    --values_used_;
     v.truth = v.truth == upward;
     return v;
   }

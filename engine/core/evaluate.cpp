@@ -18,6 +18,7 @@ void Evaluator::begin(const Plan& plan, const CustomerState& state, TimeMs now, 
   ++epoch_;
   sums_used_ = 0;
   buffers_used_ = 0;
+  values_used_ = 0;
 }
 
 void Evaluator::prepare(const Plan& plan) {

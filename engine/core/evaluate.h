@@ -13,6 +13,7 @@
 
 #include "engine/base/zone.h"
 #include "engine/core/filter.h"
+#include "engine/core/value_set.h"
 #include "engine/model/customer.h"
 #include "engine/plan/plan.h"
 
@@ -99,6 +100,12 @@ class Evaluator {
   struct Matched { std::vector<std::uint32_t>* rows; TimeMs until; };
   Matched collect(const Aggregate& a, const Rows& rows);
   void release() { --buffers_used_; }
+  // An empty set with room for n values, until --values_used_.
+  ValueSet& take_values(std::size_t n) {
+    if (values_used_ == values_.size()) values_.emplace_back();
+    values_[values_used_].reset(n);
+    return values_[values_used_++];
+  }
 
   Verdict sequence(const Sequence& s);
   Verdict calendar(const Calendar& c);
@@ -125,6 +132,8 @@ class Evaluator {
   std::vector<Memo<Quantity>> quantities_;
   std::deque<std::vector<std::uint32_t>> buffers_;   // a stack: filters may evaluate aggregates
   std::size_t buffers_used_ = 0;
+  std::deque<ValueSet> values_;   // a stack, like buffers_
+  std::size_t values_used_ = 0;
   std::deque<ExactSum> sums_;
   std::size_t sums_used_ = 0;
   std::unordered_map<std::string, Zone> zones_;      // names seen
