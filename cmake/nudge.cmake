@@ -36,6 +36,8 @@ target_compile_options(nudge_options INTERFACE
   $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<CXX_COMPILER_ID:GNU>>:-Wno-maybe-uninitialized -Wno-restrict -Wno-null-dereference -Wno-missing-field-initializers>
   $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<CXX_COMPILER_ID:Clang>>:-Wno-missing-field-initializers -Wno-missing-designated-field-initializers>
   $<$<BOOL:${NUDGE_WERROR}>:-Werror>
+  # A precompiled header is checked by content, not by the time stamps of what it was made from: the cache may have made it elsewhere.
+  $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<CXX_COMPILER_ID:Clang>>:SHELL:-Xclang -fno-pch-timestamp>
   -fno-omit-frame-pointer)
 # Everywhere, because clang refuses a precompiled header that was made without it in a file that has it.
 target_compile_options(nudge_options INTERFACE -pthread)
