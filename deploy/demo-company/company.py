@@ -104,7 +104,7 @@ class Company:
             self.contact(c, days - 20, "lead_closed", text=r.choice(("won", "lost", "duplicate")))
         for _ in range(r.choice((0, 0, 1, 3))):
             self.contact(c, r.randrange(max(stopped, 15), 720), "page_viewed", text=r.choice(("/", "/tools", "/service", "/about")))
-        if role is None and r.random() < 0.03:  # looks at the prices twice: some of these are hot leads already
+        if role is None and r.random() < 0.12:  # looks at the prices twice: some of these are hot leads already
             for _ in range(2):
                 self.contact(c, r.randrange(2, 5), "page_viewed", text="/pricing")
         if role == TICKETS:
