@@ -19,7 +19,7 @@ TimeMs Judge::date_instant(const Trigger& trigger, TimeMs now) {
 }
 
 void Judge::arm(const Rule& rule, TimeMs now) {
-  std::erase_if(state_->runs, [&](const Run& run) { return run.rule == rule.id && run.step == kDateStep; });
+  const auto waits = [&](const Run& run) { return run.rule == rule.id && run.step == kDateStep; };
   TimeMs due = kNever;
   Cause::Kind kind = Cause::Kind::attribute;
   if (rule.trigger.kind == Trigger::Kind::date) {
@@ -27,10 +27,15 @@ void Judge::arm(const Rule& rule, TimeMs now) {
   } else {
     const auto cron = crons_.find(rule.id);
     if (cron == crons_.end()) return;
+    // What is due at this very instant runs, and sets the next one then.
+    if (std::ranges::any_of(state_->runs, [&](const Run& run) { return waits(run) && run.due <= now; })) return;
     kind = Cause::Kind::schedule;
     const std::string& zone = rule.trigger.zone;
     due = cron->second.next(now, zone == "customer" ? evaluator.zone() : zone.empty() ? plan_->zone : Zone::find(zone).value_or(plan_->zone));
   }
+  // One that waits for the same instant goes on waiting, also when that instant is now.
+  if (std::ranges::any_of(state_->runs, [&](const Run& run) { return waits(run) && run.due == due; })) return;
+  std::erase_if(state_->runs, waits);
   // An instant that has passed when it is set does not fire.
   if (due == kNever || due <= now) return;
   Run run;

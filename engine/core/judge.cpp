@@ -237,13 +237,29 @@ void Judge::consider(const Candidate& candidate, TimeMs now) {
   fire(rule, cause, now);
 }
 
+namespace {
+
+// Whether the rule, as it is now, still has what the run waits for.
+bool still_runs(const Rule& rule, const Run& run) {
+  if (rule.state == RuleState::paused || rule.state == RuleState::draft) return false;
+  const Trigger::Kind kind = rule.trigger.kind;
+  if (run.step == kHoldStep) return kind == Trigger::Kind::enters && rule.trigger.hold_for > 0;
+  if (run.step == kDateStep) return kind == Trigger::Kind::date || kind == Trigger::Kind::schedule;
+  return true;
+}
+
+}  // namespace
+
 void Judge::run_due(TimeMs now) {
   while (!state_->runs.empty() && state_->runs.front().due <= now) {
     const Run run = std::move(state_->runs.front());
     state_->runs.erase(state_->runs.begin());
     const auto it = plan_->rule_of_id.find(run.rule);
-    if (it == plan_->rule_of_id.end() || plan_->rules[it->second].state == RuleState::paused ||
-        plan_->rules[it->second].state == RuleState::draft) {
+    if (it == plan_->rule_of_id.end() || !still_runs(plan_->rules[it->second], run)) {
+      if (run.step == kDateStep) {  // nothing had begun; a schedule goes on silently, so that what a pause covers is never made up for
+        if (it != plan_->rule_of_id.end() && plan_->rules[it->second].trigger.kind == Trigger::Kind::schedule) arm(plan_->rules[it->second], now);
+        continue;
+      }
       Decision d;
       d.held = Held::rule_gone;
       d.rule_id = run.rule;

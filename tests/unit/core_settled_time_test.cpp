@@ -390,3 +390,65 @@ TEST_CASE("A firing that waits for its `for:` is off when its segment, redefined
     }
   }
 }
+
+TEST_CASE("A date trigger whose instant has passed when it is set doesn't fire; one that moves fires again for the new date") {
+  Kit kit;
+  Rule r = Kit::rule("renew", Trigger::Kind::date);
+  r.trigger.attribute = kit.attr_id("born");
+  r.trigger.offset = -kDay;
+  r.trigger.time_of_day = 9 * kHour;
+  kit.add(r);
+  kit.live({kit.set(kNoon, "a", {{"born", date("2026-02-05")}})});  // its instant was 09:00 today
+  kit.live({kit.set(kNoon + 1, "b", {{"born", date("2026-02-08")}}), kit.set(kNoon + 2, "c", {{"born", date("2026-02-10")}})});
+  kit.pass(kNoon + 5 * kDay + 12 * kHour);
+  kit.live({kit.set(kNoon + 6 * kDay, "d", {{"born", date("2026-02-20")}})});
+  kit.pass(kNoon + 60 * kDay);
+  CHECK(kit.happened() == Lines{"2026-02-09T09:00:00Z fires renew", "2026-02-19T09:00:00Z fires renew"});
+}
+
+TEST_CASE("A date trigger fires also when the same date is said again at that very instant") {
+  Kit kit;
+  Rule r = Kit::rule("day", Trigger::Kind::date);
+  r.trigger.attribute = kit.attr_id("born");
+  kit.add(r);
+  const TimeMs t = at("2026-02-08T00:00:00Z");
+  kit.live({kit.set(kNoon, "a", {{"born", date("2026-02-08")}}), kit.set(t, "b", {{"born", date("2026-02-08")}})});
+  kit.pass(t + kDay);
+  CHECK(kit.happened() == Lines{"2026-02-08T00:00:00Z fires day"});
+}
+
+TEST_CASE("A schedule in a skipped hour runs once at the end of the gap, in a repeated hour the first time only; an update at that instant loses none") {
+  for (const char* zone : {"", "customer"}) {
+    Kit kit;
+    kit.zone("Europe/Berlin");
+    Rule r = Kit::rule("nightly", Trigger::Kind::schedule);
+    r.trigger.cron = "30 2 * * *";
+    r.trigger.zone = zone;
+    kit.add(r);
+    kit.live({kit.event("login", at("2024-03-30T12:00:00Z"), "a"), kit.set(at("2024-03-31T01:00:00Z"), "b", {{"timezone", text("Europe/Berlin")}})});
+    kit.pass(at("2024-04-01T12:00:00Z"));
+    CHECK(kit.happened() == Lines{"2024-03-31T01:00:00Z fires nightly", "2024-04-01T00:30:00Z fires nightly"});
+    kit.pass(at("2024-10-26T12:00:00Z"));
+    kit.happened();
+    kit.pass(at("2024-10-28T12:00:00Z"));
+    CHECK(kit.happened() == Lines{"2024-10-27T00:30:00Z fires nightly", "2024-10-28T01:30:00Z fires nightly"});
+  }
+}
+
+TEST_CASE("What a pause covers is never made up for: neither a schedule nor a date fires when the rule goes on") {
+  for (const Trigger::Kind kind : {Trigger::Kind::schedule, Trigger::Kind::date}) {
+    Kit kit, paused, resumed;
+    Rule r = Kit::rule("r", kind);
+    r.trigger.cron = "0 0 * * *";
+    r.trigger.attribute = kit.attr_id("born");
+    kit.add(r);
+    resumed.add(r);
+    r.state = RuleState::paused;
+    paused.add(r);
+    kit.live({kit.set(kNoon, "a", {{"born", date("2026-02-06")}})});
+    kit.reload(paused, kNoon + kHour);
+    kit.reload(resumed, kNoon + 3 * kDay);
+    kit.pass(kNoon + 4 * kDay);
+    CHECK(kit.happened() == (kind == Trigger::Kind::schedule ? Lines{"2026-02-08T00:00:00Z fires r"} : Lines{}));
+  }
+}
