@@ -13,7 +13,7 @@ namespace {
 enum class Feature : std::uint8_t {
   windows, from_to, since, fixed, filters, aggregates, traits, scores, segments, tags, sequences, calendar, changed, has_been, dates, anniversaries,
   days_since, lists, texts, right_sides, zones, late, future, duplicates, conflicts, imports, same, steps, limits, attribute_rules, edge_rules,
-  hold, reload, restart, nasty_numbers, negatives, removals, before_trigger, count
+  hold, clock_rules, reload, restart, nasty_numbers, negatives, removals, before_trigger, count
 };
 
 struct Context {
@@ -588,8 +588,10 @@ class Generator {
     if (chance(10)) r.state = chance(50) ? RuleState::shadow : RuleState::paused;
     Context context;
     context.segments = static_cast<std::uint32_t>(all().segments.size());
-    const std::uint64_t which = below(10);
-    if (which < 4 && on(Feature::edge_rules)) {
+    const std::uint64_t which = below(12);
+    if (which >= 10 && on(Feature::clock_rules)) {
+      clock_rule(r);
+    } else if (which < 4 && on(Feature::edge_rules)) {
       r.trigger = chance(65) ? Trigger::Kind::enters : Trigger::Kind::leaves;
       r.segment = static_cast<std::uint32_t>(below(all().segments.size()));
       if (r.trigger == Trigger::Kind::enters) {
@@ -632,6 +634,25 @@ class Generator {
     }
     if (chance(50)) r.max_age = length();
     return r;
+  }
+
+  void clock_rule(Rule& r) {
+    if (chance(50)) {
+      r.trigger = Trigger::Kind::date;
+      r.attribute = chance(50) ? 6 : 7;  // born, seen
+      if (chance(60)) r.offset = chance(50) ? length() : -length();
+      if (chance(60)) r.time_of_day = static_cast<DurationMs>(below(24)) * kHour + (chance(50) ? kHour / 2 : 0);
+      return;
+    }
+    r.trigger = Trigger::Kind::schedule;
+    r.minutes = chance(50) ? std::vector<int>{0} : chance(50) ? std::vector<int>{30} : std::vector<int>{0, 30};
+    if (scale_ == 3 || chance(70)) {
+      const int hour = static_cast<int>(below(5));
+      r.hours = chance(30) ? std::vector<int>{hour, 9} : std::vector<int>{hour};
+    }
+    if (chance(20)) r.day_of_month = static_cast<int>(1 + below(31));
+    else if (chance(25)) r.weekday = static_cast<int>(1 + below(7));
+    r.zone = chance(40) ? "customer" : chance(50) ? zones_[0] : "";
   }
 
   // What the second definitions change: some segments, and which rules there are.

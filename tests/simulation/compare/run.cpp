@@ -101,7 +101,11 @@ class Run {
       if (same && fresh.back()) return "segment-" + std::to_string(i) + " did not change but counts as new after the reload";
     }
     plan_ = std::move(plan);
-    simulator_.reload(all_, fresh, now);
+    std::set<std::string> fresh_rules;
+    for (const nudge::Rule& rule : plan_->rules) {
+      if (rule.activated == now) fresh_rules.insert(rule.name);
+    }
+    simulator_.reload(all_, fresh, fresh_rules, now);
     ++counts_.reloads;
     if (below(2) == 0) return std::nullopt;  // the state meets the new plan when it is next touched
     effects.clear();
@@ -122,6 +126,7 @@ class Run {
         case Cause::Kind::event: return cause_text(Trigger::Kind::event, c.row_id);
         case Cause::Kind::enters: return cause_text(Trigger::Kind::enters, "");
         case Cause::Kind::leaves: return cause_text(Trigger::Kind::leaves, "");
+        case Cause::Kind::schedule: return cause_text(Trigger::Kind::schedule, "");
         default: return cause_text(Trigger::Kind::attribute_changes, "");
       }
     };

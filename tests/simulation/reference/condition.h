@@ -79,6 +79,11 @@ struct Rule {
   AttributeId attribute = 0;
   std::vector<Value> to, from;
   DurationMs hold_for = 0;
+  DurationMs offset = 0;               // date
+  DurationMs time_of_day = 0;
+  std::vector<int> minutes, hours;     // schedule; a day of the month or a weekday (1 = Monday), 0: any
+  int day_of_month = 0, weekday = 0;
+  std::string zone;
   ConditionRef condition;              // null: always
   struct Act {
     DurationMs after = 0;
@@ -121,6 +126,8 @@ std::string describe(const Definitions& all, const ConditionRef& condition);
 std::string describe(const Definitions& all, const OperandRef& operand);
 std::string describe(const Definitions& all, const Rule& rule);
 std::string describe(const Input& input);
+
+std::string cron_of(const Rule& rule);
 
 // The same as a plan. The registry must still bind it. Nodes of the segments and rules are those of the plan's own.
 std::unique_ptr<Plan> translate(const Definitions& all);

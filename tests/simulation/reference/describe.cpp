@@ -144,6 +144,16 @@ std::string describe(const Definitions& all, const OperandRef& operand) {
   return w.out;
 }
 
+std::string cron_of(const Rule& rule) {
+  const auto list = [](const std::vector<int>& values) {
+    std::string out;
+    for (const int v : values) out += (out.empty() ? "" : ",") + std::to_string(v);
+    return out.empty() ? "*" : out;
+  };
+  const auto one = [](int v) { return v == 0 ? std::string("*") : std::to_string(v); };
+  return list(rule.minutes) + " " + list(rule.hours) + " " + one(rule.day_of_month) + " * " + one(rule.weekday);
+}
+
 std::string describe(const Definitions& all, const Rule& r) {
   const Catalog& catalog = *test_catalog();
   Writer w(all);
@@ -159,6 +169,10 @@ std::string describe(const Definitions& all, const Rule& r) {
       if (r.hold_for > 0) w.out += " for " + format_duration(r.hold_for);
       break;
     case Trigger::Kind::leaves: w.out += "leaves segment-" + std::to_string(r.segment); break;
+    case Trigger::Kind::date:
+      w.out += "date " + catalog.attributes[r.attribute].name + " offset " + std::to_string(r.offset) + "ms at " + format_duration(r.time_of_day);
+      break;
+    case Trigger::Kind::schedule: w.out += "schedule " + cron_of(r) + " zone " + r.zone; break;
     default:
       w.out += "changes " + catalog.attributes[r.attribute].name;
       if (!r.to.empty()) { w.out += " to"; w.values(r.to); }

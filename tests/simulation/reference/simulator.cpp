@@ -21,6 +21,7 @@ std::string cause_text(Trigger::Kind kind, const std::string& row) {
     case Trigger::Kind::event: return "event " + row;
     case Trigger::Kind::enters: return "enters";
     case Trigger::Kind::leaves: return "leaves";
+    case Trigger::Kind::schedule: return "schedule";
     default: return "change";
   }
 }
@@ -86,8 +87,59 @@ void Simulator::judge(TimeMs now, const std::vector<std::string>& new_rows, cons
       for (Candidate& c : candidates(*rule, now, new_rows, changes, flipped)) consider(*rule, std::move(c), now);
     }
   }
+  run_clock_rules(now);
   run_due(now);
   judged_ = now;
+}
+
+// The instant that a date rule is for, as things stand at `now`; of a schedule the first one after now.
+TimeMs Simulator::clock_instant(const Rule& rule, TimeMs now) const {
+  Moment at;
+  at.now = at.horizon = now;
+  const Oracle oracle(*all_, facts_);
+  if (rule.trigger == Trigger::Kind::date) {
+    const Value v = oracle.attribute(rule.attribute, at);
+    if (v.missing()) return kNever;
+    if (v.kind == Kind::timestamp && rule.time_of_day == 0) return v.bits + rule.offset;
+    const Zone zone = oracle.zone(at);
+    DateDays day = v.kind == Kind::date ? static_cast<DateDays>(v.bits) : zone.local(v.bits).date;
+    DurationMs rest = rule.offset;
+    for (; rest <= -kDay; rest += kDay) --day;
+    for (; rest >= kDay; rest -= kDay) ++day;
+    return zone.at(day, rule.time_of_day) + rest;
+  }
+  const Zone zone = rule.zone == "customer" ? oracle.zone(at) : Zone::find(rule.zone.empty() ? all_->zone : rule.zone).value();
+  TimeMs best = kNever;
+  const DateDays today = zone.local(now).date;
+  for (DateDays day = today - 1; day < today + 800 && (best == kNever || day < today + 3); ++day) {
+    if (rule.day_of_month != 0 && ymd_of(day).day != rule.day_of_month) continue;
+    if (rule.weekday != 0 && iso_weekday(day) != rule.weekday) continue;
+    for (int hour = 0; hour < 24; ++hour) {
+      if (!rule.hours.empty() && std::ranges::find(rule.hours, hour) == rule.hours.end()) continue;
+      for (const int minute : rule.minutes) {
+        const TimeMs t = zone.at(day, hour * kHour + minute * kMinute);
+        if (t > now) best = std::min(best, t);
+      }
+    }
+  }
+  return best;
+}
+
+void Simulator::run_clock_rules(TimeMs now) {
+  for (const Rule& rule : all_->rules) {
+    const bool date = rule.trigger == Trigger::Kind::date;
+    if (!date && rule.trigger != Trigger::Kind::schedule) continue;
+    const TimeMs next = clock_instant(rule, now);
+    const auto waiting = set_.find(rule.name);
+    const bool due = waiting != set_.end() && waiting->second == now && (!date || next == now);
+    set_.erase(rule.name);
+    if (next != kNever && next > now) set_[rule.name] = next;
+    if (!due || rule.state == RuleState::draft || rule.state == RuleState::paused) continue;
+    Cause cause;
+    cause.kind = rule.trigger;
+    cause.at = now;
+    if (holds(rule.condition, cause, now)) fire(rule, cause, now);
+  }
 }
 
 std::vector<Simulator::Candidate> Simulator::candidates(const Rule& rule, TimeMs now, const std::vector<std::string>& new_rows,
@@ -253,6 +305,7 @@ void Simulator::advance(TimeMs now) {
     while (i < instants.size() && instants[i] <= judged_) ++i;
     if (i < instants.size()) next = std::min(next, instants[i]);
     for (const Wait& wait : waits_) next = std::min(next, wait.due);
+    for (const auto& [rule, t] : set_) next = std::min(next, t);
     if (next >= now) break;
     judge_arrivals(next);
   }
@@ -304,11 +357,17 @@ std::vector<Receipt> Simulator::step(const std::vector<Input>& inputs, TimeMs no
   return receipts;
 }
 
-void Simulator::reload(const Definitions* all, const std::vector<bool>& fresh, TimeMs now) {
+void Simulator::reload(const Definitions* all, const std::vector<bool>& fresh, const std::set<std::string>& fresh_rules, TimeMs now) {
   advance(now);
   all_ = all;
   std::erase_if(members_, [&](std::uint32_t s) { return s >= fresh.size() || fresh[s]; });
   if (!known_) return;
+  std::erase_if(set_, [&](const auto& entry) { return fresh_rules.contains(entry.first) || rule_named(entry.first) == nullptr; });
+  for (const Rule& rule : all_->rules) {
+    if (!fresh_rules.contains(rule.name) || (rule.trigger != Trigger::Kind::date && rule.trigger != Trigger::Kind::schedule)) continue;
+    const TimeMs next = clock_instant(rule, now);
+    if (next != kNever && next > now) set_[rule.name] = next;
+  }
   Moment at;
   at.now = at.horizon = now;
   const Oracle oracle(*all_, facts_);

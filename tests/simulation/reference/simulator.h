@@ -27,8 +27,8 @@ class Simulator {
   std::vector<Receipt> step(const std::vector<Input>& inputs, TimeMs now);
   // Judges all that is due strictly before `now`.
   void advance(TimeMs now);
-  // Other definitions from `now` on. `fresh`: which segments are new or not what they were.
-  void reload(const Definitions* all, const std::vector<bool>& fresh, TimeMs now);
+  // Other definitions from `now` on. `fresh`: which segments are new or not what they were; `fresh_rules`: which rules, by name.
+  void reload(const Definitions* all, const std::vector<bool>& fresh, const std::set<std::string>& fresh_rules, TimeMs now);
 
   std::vector<Happening> happenings;  // since the caller last cleared it
   const std::vector<Input>& facts() const { return facts_; }
@@ -68,6 +68,8 @@ class Simulator {
   void fire(const Rule& rule, const Cause& cause, TimeMs now);
   void run_steps(const Rule& rule, const Cause& cause, std::size_t step, bool waited, TimeMs now);
   void run_due(TimeMs now);
+  void run_clock_rules(TimeMs now);
+  TimeMs clock_instant(const Rule& rule, TimeMs now) const;
   bool holds(const ConditionRef& condition, const Cause& cause, TimeMs now, const Input* row = nullptr) const;
   const Input* find(const std::string& id) const;
   const Rule* rule_named(const std::string& name) const;
@@ -80,6 +82,7 @@ class Simulator {
   std::set<std::uint32_t> members_;
   std::map<std::string, TimeMs> fired_;  // rule and key
   std::vector<Wait> waits_;
+  std::map<std::string, TimeMs> set_;    // date and schedule rules: the instant that is waited for
 };
 
 std::string cause_text(Trigger::Kind kind, const std::string& row);

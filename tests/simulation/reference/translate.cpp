@@ -88,6 +88,13 @@ class Translator {
       out.trigger.attribute = rule.attribute;
       out.trigger.to = rule.to;
       out.trigger.from = rule.from;
+    } else if (rule.trigger == Trigger::Kind::date) {
+      out.trigger.attribute = rule.attribute;
+      out.trigger.offset = rule.offset;
+      out.trigger.time_of_day = rule.time_of_day;
+    } else if (rule.trigger == Trigger::Kind::schedule) {
+      out.trigger.cron = cron_of(rule);
+      out.trigger.zone = rule.zone;
     } else {
       out.trigger.segment = rule.segment;
       out.trigger.hold_for = rule.hold_for;
