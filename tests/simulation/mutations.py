@@ -6,6 +6,7 @@ Used by `planted` and by CMakeLists.txt:
 """
 import sys
 
+ARM = "engine/core/arm.cpp"
 AGGREGATE = "engine/core/aggregate.cpp"
 COMPARE = "engine/core/compare.cpp"
 ENGINE = "engine/core/engine.cpp"
@@ -59,6 +60,11 @@ MUTATIONS = {
     "silence-includes-its-last-instant": (SEQUENCE, "t <= c.time || t > end", "t <= c.time || t >= end"),
     "gap-may-be-the-whole-length": (SEQUENCE, "c.time - before.time >= step.within", "c.time - before.time > step.within"),
     "hours-include-their-end": (SEQUENCE, "wall.of_day >= h.from && wall.of_day < h.to", "wall.of_day >= h.from && wall.of_day <= h.to"),
+    "date-ignores-its-offset": (ARM, "return v.i + trigger.offset;", "return v.i;"),
+    "date-in-the-past-fires": (ARM, "if (due == kNever || due <= now) return;", "if (due == kNever) return;"),
+    "date-does-not-move": (ARM, "std::erase_if(state_->runs, waits);", ""),
+    "segment-not-touched-by-attribute": (JUDGE, "for (const auto s : plan_->segments_by_attribute[attribute]) force(s);", "{}"),
+    "tags-touch-nothing": (JUDGE, "for (const auto s : plan_->segments_by_tag) force(s);", ""),
     "duplicate-counted-twice": (CUSTOMER, "if (ids.may_have(input.id) && has_id(input)) return false;",
                                 "if (input.kind != InputKind::event && ids.may_have(input.id) && has_id(input)) return false;"),
 }
