@@ -34,7 +34,7 @@ class MappingReader {
     }
     mapping->encoding = std::string(map.text("encoding"));
     if (const doc::Entry* entry = map.take("columns")) mapping->columns = texts(*entry, "`columns`");
-    if (const doc::Entry* entry = map.take("null")) mapping->nulls = texts(*entry, "`null`");
+    if (const doc::Entry* entry = map.take("empty")) mapping->nulls = texts(*entry, "`empty`");
     mapping->trim = map.boolean("trim", false);
     if (const std::string_view zone = map.text("time_zone"); !zone.empty()) {
       const auto found = Zone::find(zone);
