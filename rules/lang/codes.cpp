@@ -179,6 +179,21 @@ constexpr auto kCodes = std::to_array<CodeInfo>({
      "`event.…` is the event on which the rule fires; a rule that fires on something else has none."},
     {"R0806", "A filter that does not fit the value",
      "`date` and `time` need a date or timestamp, `number` and `money` a number, `join` a list. A filter that makes text comes last."},
+    // Mappings of CSV files
+    {"R0851", "A delimiter of more than one character", "A mapping's `delimiter` is one character, or the word `tab`."},
+    {"R0852", "An unknown time zone in a mapping",
+     "`time_zone` is a name of the IANA data base, such as Asia/Shanghai. Times in the file without a zone are read in it."},
+    {"R0853", "A difference of days that does not name two columns",
+     "Write `days_between: [from, to]` with the names of two columns that hold dates."},
+    {"R0854", "A value of a mapping without one clear source",
+     "A value comes from exactly one of `column`, `value` (a constant), `text` (columns in braces) and `days_between`."},
+    {"R0855", "An attribute or field that the catalog does not have, in a mapping",
+     "The left side of a mapping is a name of the catalog, the right side a column of the file."},
+    {"R0856", "An entry of `rows` that makes no document, or two",
+     "Each entry makes exactly one of `event`, `attributes` and `tag` from a row; further entries make further ones."},
+    {"R0857", "An event without a time in a mapping",
+     "History needs to know when it happened: `time` names the column, or a constant instant."},
+    {"R0858", "An event type that the catalog does not have, in a mapping", "The event after `event:` must be declared in the catalog."},
     // The future
     {"R0901", "Not available in this version",
      "It is part of the language and not built yet. It is refused, because a rule that silently does less than it says is worse than "
