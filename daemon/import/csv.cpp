@@ -40,7 +40,9 @@ struct CsvReader::Impl {
     if (at == end) {
       const int n = gzread(file, buffer.data(), static_cast<unsigned>(buffer.size()));
       if (n <= 0) {
-        failed = n < 0;
+        int code = Z_OK;  // a stream that is cut off reads as an end, with this mark
+        gzerror(file, &code);
+        failed = n < 0 || code == Z_BUF_ERROR;
         return -1;
       }
       at = 0;

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """nudge without a daemon: check, test, replay, explain-code, and what it tells the shell."""
+import gzip
 import json
 import pathlib
 import socket
@@ -82,6 +83,36 @@ class Offline(unittest.TestCase):
         self.assertEqual((report["passed"], report["failed"]), (1, 1))
         self.assertEqual(nudge("test", folder, "--run", "small").code, 0)
         self.assertEqual(nudge("test", folder, "--run", "nothing like it").code, 1)
+
+    def test_everything_a_test_can_say(self):
+        ran = nudge("test", pathlib.Path(__file__).parent / "features")
+        self.assertEqual(ran.code, 0, ran)
+        self.assertRegex(ran.out, r"^\d+ tests, \d+ expectations: all passed")
+
+    def test_broken_files_of_data(self):
+        folder = project(self.folder)
+        mapping = folder / "m.yaml"
+        mapping.write_text("delimiter: \";\"\nrows:\n  - {customer: who, event: order_placed, time: when, data: {amount: amount, sku: sku}}\n")
+        def replay(content, name="x.csv"):
+            (folder / name).write_bytes(content)
+            return nudge("replay", folder, "--data", folder / name, "--mapping", mapping)
+        head = b"who;when;amount;sku\n"
+        ran = replay(head + b'a;2026-01-01;1;"two\nlines; and a ""quote"""\n\n\nb;2026-01-01;2;"x"')
+        self.assertEqual((ran.code, ran.out), (0, "2 inputs of 2 customers\n"), ran)
+        ran = replay(head + b'a;2026-01-01;1;"never closed\nb;2026-01-01;2;x\n')
+        self.assertEqual(ran.code, 1, ran)
+        self.assertRegex(ran.err, r"x\.csv:2: the quote that opens here is never closed")
+        packed = gzip.compress(head + b"".join(b"a;2026-01-01;%d;x\n" % n for n in range(5000)))
+        self.assertEqual(replay(packed, "x.csv.gz").out, "5,000 inputs of 1 customer\n")
+        ran = replay(packed[:-2000], "x.csv.gz")
+        self.assertEqual(ran.code, 1, ran)
+        self.assertIn("gzip stream is damaged", ran.err)
+        ran = replay(b"")
+        self.assertIn("is empty: its first line must name the columns", ran.err)
+        ran = replay(head + b"a;2026-01-01;1;caf\xe9\n")
+        self.assertIn("x.csv:2: column sku: the cell is not valid UTF-8", ran.err)
+        mapping.write_text(mapping.read_text() + "encoding: iso-8859-1\n")
+        self.assertEqual(replay(head + b"a;2026-01-01;1;caf\xe9\n").out, "1 input of 1 customer\n")
 
     def test_replay_is_deterministic(self):
         folder = project(self.folder)
