@@ -230,7 +230,9 @@ Exit post_events(const Output& out, Client& client, const std::string& file, boo
   std::uint64_t line = 0;
   const std::size_t first = text.find_first_not_of(" \t\r\n");
   if (first == std::string::npos) return report(out, {Code::invalid, "there is nothing to send: " + file + " is empty"});
-  if (text[first] == '[' || text.find('\n', first) == std::string::npos) {
+  // One document or an array, however it is broken into lines; everything else is one document a line.
+  if (text[first] == '[' || text.find_first_not_of(" \t\r\n", std::min(text.find('\n', first), text.size())) == std::string::npos ||
+      Json::parse(text)) {
     const auto answer = client.post(history ? "/v1/import" : "/v1/events", text);
     if (!answer) return report(out, answer.error());
     out.terminal.line(out.json                        ? answer->compact()
