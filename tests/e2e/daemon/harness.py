@@ -98,6 +98,10 @@ class Daemon:
         with open(f"{self.home}/{name}", "w", encoding="utf-8") as file:
             file.write(text)
 
+    def read(self, name):
+        with open(f"{self.home}/{name}", encoding="utf-8") as file:
+            return file.read()
+
     def start(self, *arguments, wait=True):
         self.process = subprocess.Popen([self.program, "--config", self.home + "/nudge.yaml", *arguments], stdout=subprocess.PIPE,
                                         stderr=self.log, cwd=self.home)

@@ -310,6 +310,16 @@ class Reload(unittest.TestCase):
             self.assertEqual({k: after[k] for k in ("fired", "version", "active_since")}, {k: before[k] for k in ("fired", "version", "active_since")})
             d.post("/v1/events", {"customer": "new", "event": "order_placed", "data": {"amount": 1}})
             self.assertEqual(d.get("/v1/rules/new-one")["fired"], 1)
+            # Members are counted right when a segment goes and comes back.
+            more = d.read("rules/more.yaml")
+            d.write("rules/more.yaml", "")
+            d.post("/v1/reload")
+            d.until(lambda: not d.get("/v1/status")["plan"]["sweeping"])
+            d.get("/v1/segments/ever", 404)
+            d.write("rules/more.yaml", more)
+            d.post("/v1/reload")
+            d.until(lambda: not d.get("/v1/status")["plan"]["sweeping"])
+            self.assertEqual(d.get("/v1/segments/ever")["members"], 21)
             # A bad set: everything stays, and the message has the place.
             d.write("rules/more.yaml", "rules:\n  new-one:\n    when: {event: order_placd}\n    then: [{ticket: {subject: x}}]\n")
             answer = d.request("POST", "/v1/reload")
