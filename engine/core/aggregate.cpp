@@ -348,6 +348,7 @@ Verdict Evaluator::per_value(const Node& node, const Aggregate& a) {
   has_key_ = true;
   for (const auto& [bytes, v] : values) {
     key_ = v;
+    if (node.right != kNone) ++epoch_;  // a right side per value is another one for each value
     const Verdict one = compare_aggregate(node, a);
     if (one.truth && !result.truth) result = one;
     else if (one.truth) result.until = std::max(result.until, one.until);
@@ -355,6 +356,7 @@ Verdict Evaluator::per_value(const Node& node, const Aggregate& a) {
     if (result.truth && result.until == kNever) break;
   }
   has_key_ = false;
+  if (node.right != kNone) ++epoch_;
   return result;
 }
 

@@ -231,8 +231,10 @@ Quantity Evaluator::score(const Score& s) {
     else if (q.view.kind == Kind::integer) units = Int128{q.view.i} * Decimal::kScale;
     else if (q.view.kind == Kind::decimal) units = q.view.i;
     else if (q.view.kind == Kind::number) units = static_cast<Int128>(std::clamp(q.view.d, -1e15, 1e15) * static_cast<double>(Decimal::kScale));
-    constexpr Int128 kCap = Int128{Decimal::kMaxUnits} * Decimal::kScale;
-    units = std::clamp(units, -kCap, kCap) / 1;
+    // Far beyond what any score means, the product stays at the end of its range instead of wrapping.
+    constexpr Int128 kCap = Int128{Decimal::kMaxUnits} * Decimal::kMaxUnits;
+    const Int128 most = points.add.units == 0 ? kCap : kCap / (points.add.units < 0 ? -points.add.units : points.add.units);
+    units = std::clamp(units, -most, most);
     Int128 added = units * points.add.units / Decimal::kScale;
     if (points.has_at_most && added > points.at_most.units) added = points.at_most.units;
     sum += added;

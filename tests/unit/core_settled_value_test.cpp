@@ -235,6 +235,29 @@ TEST_CASE("Per value: a row that the filter turns away may bring the value that 
   CHECK(kit.what() == Lines{"enters none-of-one"});
 }
 
+TEST_CASE("Per value, a right side that is per value too is asked for the same value") {
+  Kit kit;
+  Aggregate recent = kit.rows("order", within(kDay)), before = kit.rows("order", from_to(2 * kDay, kDay));
+  recent.same = before.same = kit.field_id("order", "sku");
+  Node n;
+  n.kind = Node::Kind::compare;
+  n.left = kit.value(recent);
+  n.op = Op::greater_than;
+  n.right = kit.value(before);
+  const NodeId rising = kit.b.add(std::move(n));
+  // Yesterday: a, b, b. Today: a, b, b. Nothing rises, though today's two b are more than yesterday's one a.
+  const auto order = [&](TimeMs t, const char* id, const char* sku) { kit.live({kit.event("order", t, id, {{"sku", text(sku)}})}); };
+  order(kNoon - kDay - 3, "1", "a");
+  order(kNoon - kDay - 2, "2", "b");
+  order(kNoon - kDay - 1, "3", "b");
+  order(kNoon - 2, "4", "a");
+  order(kNoon - 1, "5", "b");
+  order(kNoon - 1, "5b", "b");
+  CHECK(!kit.holds(rising, kNoon));
+  order(kNoon, "6", "a");
+  CHECK(kit.holds(rising, kNoon));
+}
+
 TEST_CASE("same on a trigger: the rule fires per value, and once_per counts for that value") {
   Kit kit;
   Aggregate orders = kit.rows("order");
@@ -300,6 +323,27 @@ TEST_CASE("A score below its lowest band has no band; a missing trait adds nothi
     CHECK(compare_numeric(kit.compute(sum, kNoon).view(), decimal(row.sum).view()) == 0);
     for (int i = 0; i < 2; ++i) CHECK(kit.holds(bands[static_cast<std::size_t>(i)], kNoon) == (i == row.band));
   }
+}
+
+TEST_CASE("A score never wraps") {
+  Kit kit;
+  nudge::Score s;
+  s.name = "huge";
+  nudge::Score::Points points;
+  points.trait = kit.value(kit.of(Aggregate::Fn::sum, "order", "amount"));
+  points.add = Decimal{Decimal::kMaxUnits};
+  s.points = {points};
+  s.bands = {{"any", Decimal{0}}};
+  kit.b.plan().scores.push_back(std::move(s));
+  Node n;
+  n.kind = Node::Kind::band;
+  n.ref = 0;
+  n.band = 0;
+  const NodeId any = kit.b.add(std::move(n));
+  std::vector<Input> inputs;
+  for (int i = 0; i < 500; ++i) inputs.push_back(kit.event("order", kNoon, ("e" + std::to_string(i)).c_str(), {{"amount", Value::of_decimal(Decimal{Decimal::kMaxUnits})}}));
+  kit.arrive(kNoon, inputs);
+  CHECK(kit.holds(any, kNoon));
 }
 
 TEST_CASE("The right side may be another attribute or a trait, with a factor") {
