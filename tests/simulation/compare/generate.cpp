@@ -248,6 +248,7 @@ class Generator {
   OperandRef trait() {
     Context none;
     OperandRef o = query(none);
+    if (on(Feature::same) && chance(25)) o = with_same(o);
     if ((o->type == Type::date || o->type == Type::timestamp) && on(Feature::days_since) && chance(60)) return days_since(o);
     return o;
   }

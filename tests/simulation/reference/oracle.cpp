@@ -267,7 +267,7 @@ bool Oracle::truth(const ConditionRef& condition, const Moment& at, const Input*
         if (key.missing()) continue;
         Moment one = at;
         one.key = &key;
-        if (compare(c, value(c.left, one, row), at, row)) return true;
+        if (compare(c, value(c.left, one, row), one, row)) return true;
       }
       return false;
     }

@@ -263,6 +263,7 @@ void Simulator::run_due(TimeMs now) {
 std::vector<Simulator::Change> Simulator::changes_at(TimeMs now, const std::vector<Input>& facts_before, TimeMs before,
                                                      const std::set<AttributeId>& touched) const {
   std::vector<Change> result;
+  if (touched.empty()) return result;
   Moment then, at;
   then.now = then.horizon = before;
   at.now = at.horizon = now;
