@@ -93,11 +93,11 @@ class Company:
             if quoted:
                 self.contact(c, days + 2, "quote_sent", quote, amount=amount)
             self.orders.append({"customer": c["id"], "time": self.at(days), "order": f"O-{c['id'][1:]}-{n + 1}", "quote": quote, "amount": amount, "channel": r.choice(("shop", "phone", "field"))})
-        for n in range(r.choice((0, 0, 0, 1, 2))):
+        for n in range(r.choice((0, 0, 0, 1, 2)) if role != DORMANT else 0):
             days = r.randrange(20, 700)
             self.contact(c, days, "ticket_opened", f"T-{c['id'][1:]}-{n + 1}", text=r.choice(("delivery", "invoice", "defect", "return")))
             self.contact(c, days - r.randrange(1, 6), "ticket_closed", f"T-{c['id'][1:]}-{n + 1}")
-        if r.random() < 0.3 and role != NEGLECTED:
+        if r.random() < 0.3 and role not in (NEGLECTED, DORMANT):
             days = r.randrange(100, 700)
             self.contact(c, days, "lead_assigned", text=c["owner"])
             self.contact(c, days - 2, "follow_up", text=r.choice(("reached", "no answer", "wants a quote")))

@@ -526,7 +526,11 @@ def main():
     parser.add_argument("--port", type=int, default=8650, help="of nudged; a free one when it is taken")
     parser.add_argument("--customers", type=int, default=2000, help=argparse.SUPPRESS)
     args = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell started us in the background and INT is ignored
+        signal.signal(number, interrupt)
     try:
         play(args)
     except KeyboardInterrupt:

@@ -2,11 +2,12 @@
 """The demo plays its story to the end, twice: afresh, and going on with the data of the first run."""
 import os
 import pathlib
+import signal
 import subprocess
 import tempfile
 import unittest
 
-from support import REPO
+from support import REPO, nudge
 
 
 class Demo(unittest.TestCase):
@@ -26,6 +27,30 @@ class Demo(unittest.TestCase):
             self.assertEqual(second.returncode, 0, second.stdout + second.stderr)
             self.assertIn("2,000 known already", second.stdout)
             self.assertIn("a mandatory call task for", second.stdout)
+
+    def test_it_runs_until_interrupted(self):
+        with tempfile.TemporaryDirectory() as folder:
+            process = subprocess.Popen(["/usr/bin/python3", REPO / "deploy" / "demo-company" / "demo.py", "--home", f"{folder}/demo", "--build", os.environ["NUDGE_BUILD"], "--port", "0", "--customers", "200"],
+                                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            try:
+                lines, url = [], None
+                for line in process.stdout:
+                    lines.append(line)
+                    if "nudged runs at" in line:
+                        url = line.split("nudged runs at ")[1].split(",")[0]
+                    if "Ctrl-C ends the demo" in line:
+                        break
+                self.assertIsNotNone(url, "".join(lines))
+                self.assertEqual(nudge("status", url=url).code, 0)
+                self.assertIn("dormant-return", nudge("tasks", url=url).out)
+                process.send_signal(signal.SIGINT)
+                rest = process.communicate(timeout=60)[0]
+                self.assertEqual(process.returncode, 0, rest)
+                self.assertEqual(nudge("status", url=url).code, 4, "nudged has stopped, too")
+            finally:
+                if process.poll() is None:
+                    process.kill()
+                    process.communicate()
 
     def test_the_company_is_always_the_same(self):
         with tempfile.TemporaryDirectory() as folder:
