@@ -107,6 +107,7 @@ class Delivery {
   void bury(ActionRecord record, std::string note);
   void tell_created(const ActionOut& action);
   void tell_overdue(const std::string& id);
+  std::optional<TaskRecord> escalation_of(const TaskRecord& overdue, TimeMs now) const;
   void command_retry(const std::string& id, const Done& done);
   void command_discard(const std::string& id, const std::string& reason, const Done& done);
   void command_complete(const std::string& id, const std::string& disposition, const std::string& note, const std::string& by, const Done& done);

@@ -108,6 +108,35 @@ void Delivery::tell_created(const ActionOut& action) {
         [id = id_bytes(action.id)](CommitContext& c, Receipt) { c.set.erase(Family::task, task_untold_key(id)); });
 }
 
+// The task by which a manager hears of an overdue one; nothing when it does not ask for that.
+std::optional<TaskRecord> Delivery::escalation_of(const TaskRecord& overdue, TimeMs now) const {
+  if (!escalates_to_manager(overdue.action.payload)) return std::nullopt;
+  TaskRecord task;
+  task.number = overdue.number;
+  task.action = overdue.action;
+  ActionOut& action = task.action;
+  std::string bytes = id_bytes(overdue.action.id);
+  bytes += "escalation";
+  action.id = hash128(bytes);
+  action.at = now;
+  action.due = 0;
+  action.mandatory = true;
+  const std::string who = !overdue.action.owner_name.empty() ? overdue.action.owner_name : overdue.action.owner;
+  action.reason = "A task" + (who.empty() ? "" : " of " + who) + " was due " + format_timestamp(overdue.action.due) + " and is still open";
+  action.payload = escalation_payload(overdue.action.payload, to_hex(overdue.action.id));
+  // A team without a manager, or one that is gone: the task lies in the team's pool, where somebody sees it.
+  const std::shared_ptr<const Plan> plan = plan_();
+  const Team* team = plan->find_team(action.assignment.team);
+  action.owner = team != nullptr ? team->manager : "";
+  action.owner_name.clear();
+  if (team != nullptr) {
+    for (const Member& member : team->members) {
+      if (member.id == team->manager) action.owner_name = member.name;
+    }
+  }
+  return task;
+}
+
 void Delivery::tell_overdue(const std::string& id) {
   Result<std::optional<std::string>> bytes = store_.get(Family::task, task_key(true, id));
   if (!bytes || !bytes->has_value()) return;  // done meanwhile
@@ -129,6 +158,19 @@ void Delivery::tell_overdue(const std::string& id) {
     std::string record;
     encode_record(record, *current);
     c.set.put(Family::task, task_key(true, id), record);
+    const std::optional<TaskRecord> escalation = escalation_of(*current, c.now);
+    if (!escalation) return;
+    ++c.delta[Counter::tasks];
+    ++c.delta[Counter::tasks_open];
+    std::string bytes;
+    encode_record(bytes, *escalation);
+    c.set.put(Family::task, task_key(true, id_bytes(escalation->action.id)), bytes);
+    c.set.put(Family::task, task_untold_key(id_bytes(escalation->action.id)), "");
+    if (!escalation->action.owner.empty()) {
+      c.desk.task_opened(escalation->action.owner);
+      c.desk_changed = true;
+    }
+    c.after.push_back([this, task = *escalation] { add(task); });
   });
 }
 

@@ -77,7 +77,8 @@ def check_include(rel, angled, target):
             if not inside(folder, folders):
                 yield f"<{target}> may only be included in {', '.join(folders)}: use what that room offers"
             break
-    process_wide = rel == "engine/base/zone.cpp" and target == "mutex"  # guards the table of zones that all threads share
+    # The zone table is shared by all threads, and is read from the system's zone files once a zone.
+    process_wide = rel == "engine/base/zone.cpp" and target in ("mutex", "fstream")
     if folder.startswith("engine") and ENGINE_BANNED_HEADERS.match(target) and not process_wide:
         yield f"the engine is pure: <{target}> has no place in it"
     private_header = folder == "daemon/http" and rel != "daemon/http/http_server.h"  # shared by the few files that instantiate Asio
