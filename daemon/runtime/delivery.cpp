@@ -118,7 +118,6 @@ Result<void> Delivery::start() {
     }
   }
   if (error) return std::unexpected(*std::move(error));
-  thread_ = std::thread([this] { run(); });
   for (const ConnectorSetup& setup : options_.connectors) {
     Lane& lane = *lanes_[setup.spec.name];
     const std::string name = lane.name;
@@ -132,6 +131,7 @@ Result<void> Delivery::start() {
           else log::debug("connector", fields);
         });
   }
+  thread_ = std::thread([this] { run(); });
   return {};
 }
 

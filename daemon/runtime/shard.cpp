@@ -212,6 +212,7 @@ void Shard::step_customer(CacheEntry& entry, TimeMs now) {
     }
     inputs_.push_back(std::move(input));
   }
+  count_gone_members(entry.state);
   Effects effects;
   engine_.step(*plan_, entry.state, inputs_, now, receipts_, effects);
   stored_.clear();
@@ -274,6 +275,16 @@ void Shard::changed(CacheEntry& entry, Effects&& effects) {
   if (!effects.decisions.empty() || !effects.actions.empty()) unit_->effects.push_back(std::move(effects));
 }
 
+// Before a state meets a new plan: its memberships of segments that are gone, or start anew, end without an edge, and leave the count.
+void Shard::count_gone_members(const CustomerState& state) {
+  if (!state.known() || state.plan == plan_->sequence) return;
+  for (const Membership& member : state.members) {
+    const auto segment = plan_->segment_of_root.find(member.root);
+    if (segment != plan_->segment_of_root.end() && plan_->segments[segment->second].since_plan <= state.plan) continue;
+    --unit_->delta.roots[member.root].members;
+  }
+}
+
 // --- timers
 
 void Shard::fire_timers(TimeMs now) {
@@ -294,6 +305,7 @@ void Shard::fire_timers(TimeMs now) {
 }
 
 void Shard::advance_entry(CacheEntry& entry, TimeMs now) {
+  count_gone_members(entry.state);
   Effects effects;
   engine_.advance(*plan_, entry.state, now, effects);
   append_entry(unit_->entries, EntryKind::advance, entry.state.id, now, {});
@@ -326,6 +338,7 @@ void Shard::refill_cold_timers(TimeMs now) {
 
 void Shard::reconcile_entry(CacheEntry& entry) {
   if (!entry.state.known() || entry.state.plan == plan_->sequence) return;
+  count_gone_members(entry.state);
   Effects effects;
   engine_.reconcile(*plan_, entry.state, effects);
   append_entry(unit_->entries, EntryKind::reconcile, entry.state.id, entry.state.clock, {});

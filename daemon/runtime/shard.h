@@ -108,6 +108,7 @@ class Shard {
   void advance_entry(CacheEntry& entry, TimeMs now);
   void reconcile_entry(CacheEntry& entry);
   void changed(CacheEntry& entry, Effects&& effects);
+  void count_gone_members(const CustomerState& state);
   void checkpoint_portion();
   void sweep_portion();
   void evict();

@@ -5,6 +5,7 @@
 #include <random>
 #include <set>
 
+#include "daemon/runtime/clock.h"
 #include "daemon/runtime/delivery.h"
 #include "daemon/runtime/log_block.h"
 #include "daemon/runtime/meta.h"
@@ -238,6 +239,24 @@ TEST_CASE("pauses double, stay below the most, and spread by id") {
     seen.insert(before);
   }
   CHECK(seen.size() > 100);
+}
+
+TEST_CASE("logical time never goes back, and does not stand still when the wall clock does") {
+  ManualClock wall(10'000);
+  LogicalClock clock(wall, 9'000);
+  CHECK(clock.now() == 10'000);
+  wall.set(5'000);
+  CHECK(clock.now() == 10'000);
+  wall.advance(1'000);
+  CHECK(clock.now() == 10'500);  // half speed
+  wall.advance(2'000);
+  CHECK(clock.now() == 11'500);
+  wall.advance(10'000);
+  CHECK(clock.now() == 18'000);  // caught up
+  wall.advance(5);
+  CHECK(clock.now() == 18'005);
+  clock.not_before(20'000);
+  CHECK(clock.now() == 20'000);
 }
 
 TEST_CASE("what a connector says of itself") {
