@@ -198,11 +198,11 @@ class Daemon:
                 raise AssertionError(f"did not come true within {seconds} s; log:\n{self.text_log()[-3000:]}")
             time.sleep(0.02)
 
-    def settled(self):
+    def settled(self, seconds=60):
         """Waits until nothing is on its way: all actions have an end, all queues are empty."""
         def still():
             status = self.get("/v1/status")
             c = status["counters"]
             return status["queue"]["items"] == 0 and c["waiting"] + c["in_flight"] + c["retrying"] == 0
-        self.until(still)
+        self.until(still, seconds)
         return self.counters()
