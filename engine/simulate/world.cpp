@@ -1,10 +1,69 @@
 #include "engine/simulate/world.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "engine/base/codec.h"
 
 namespace nudge {
+
+namespace {
+
+void append_code_point(std::string& out, std::uint32_t c) {
+  if (c < 0x80) {
+    out += static_cast<char>(c);
+  } else if (c < 0x800) {
+    out += static_cast<char>(0xc0U | (c >> 6U));
+    out += static_cast<char>(0x80U | (c & 0x3fU));
+  } else {
+    out += static_cast<char>(0xe0U | (c >> 12U));
+    out += static_cast<char>(0x80U | ((c >> 6U) & 0x3fU));
+    out += static_cast<char>(0x80U | (c & 0x3fU));
+  }
+}
+
+// Reads the JSON string that begins at `at` (its opening quote) and moves behind it. For text of our own rendering, which escapes no more
+// than quotes, backslashes and control characters.
+std::string read_json_string(std::string_view json, std::size_t& at) {
+  std::string out;
+  for (++at; at < json.size() && json[at] != '"'; ++at) {
+    if (json[at] != '\\' || at + 1 == json.size()) {
+      out += json[at];
+      continue;
+    }
+    switch (const char c = json[++at]) {
+      case 'n': out += '\n'; break;
+      case 't': out += '\t'; break;
+      case 'r': out += '\r'; break;
+      case 'b': out += '\b'; break;
+      case 'f': out += '\f'; break;
+      case 'u':
+        append_code_point(out, static_cast<std::uint32_t>(std::strtoul(std::string(json.substr(at + 1, 4)).c_str(), nullptr, 16)));
+        at += 4;
+        break;
+      default: out += c;
+    }
+  }
+  ++at;
+  return out;
+}
+
+// The text of a member at the top of an action's parameters; empty when there is none.
+std::string text_member(std::string_view json, std::string_view name) {
+  int depth = 0;
+  for (std::size_t at = 0; at < json.size();) {
+    if (json[at] != '"') {
+      depth += json[at] == '{' || json[at] == '[' ? 1 : json[at] == '}' || json[at] == ']' ? -1 : 0;
+      ++at;
+      continue;
+    }
+    const std::string text = read_json_string(json, at);
+    if (depth == 1 && text == name && json.substr(at, 2) == ":\"") return read_json_string(json, ++at);
+  }
+  return {};
+}
+
+}  // namespace
 
 World::World(TimeMs start) : clock_(start) {}
 
@@ -166,7 +225,7 @@ void World::open_task(const ActionOut& action) {
   tasks_.push_back(WorldTask{action});
   if (!action.owner.empty()) desk_.task_opened(action.owner);
   if (action.due != 0) deadlines_.emplace(action.due, tasks_.size() - 1);
-  echo(action, "task_created", action.at + 1, {});
+  echo(action, "task_created", "created", action.at, {});
 }
 
 void World::tell_overdue(TimeMs at) {
@@ -175,7 +234,7 @@ void World::tell_overdue(TimeMs at) {
     deadlines_.erase(deadlines_.begin());
     if (!task.open || task.overdue_told) continue;
     task.overdue_told = true;
-    echo(task.action, "task_overdue", at, {});
+    echo(task.action, "task_overdue", "overdue", at, {});
   }
 }
 
@@ -188,7 +247,7 @@ bool World::complete_task(std::string_view customer, std::string_view rule, std:
   std::vector<std::pair<std::string_view, Value>> more;
   if (!disposition.empty()) more.emplace_back("disposition", Value::of_text(disposition));
   if (!note.empty()) more.emplace_back("note", Value::of_text(note));
-  echo(task->action, "task_completed", clock_, more);
+  echo(task->action, "task_completed", "completed", clock_, more);
   return true;
 }
 
@@ -198,18 +257,19 @@ bool World::report_delivery(std::string_view customer, std::string_view rule, st
   if (action == record_.actions.rend()) return false;
   std::vector<std::pair<std::string_view, Value>> more;
   if (!detail.empty()) more.emplace_back("reason", Value::of_text(detail));
-  echo(*action, "message_" + std::string(outcome), clock_, more);
+  echo(*action, "message_" + std::string(outcome), outcome, clock_, more);
   return true;
 }
 
-void World::echo(const ActionOut& action, std::string_view type, TimeMs at, const std::vector<std::pair<std::string_view, Value>>& more) {
+void World::echo(const ActionOut& action, std::string_view type, std::string_view suffix, TimeMs at,
+                 const std::vector<std::pair<std::string_view, Value>>& more) {
   const Catalog& catalog = *plan_->catalog;
   Input input;
   input.type = catalog.find_event(type);
   if (input.type == kNoEventType) return;
   const EventTypeDef& definition = catalog.events[input.type];
   input.customer = action.customer;
-  input.id = to_hex(action.id) + ":" + std::string(type);
+  input.id = "nudge:" + to_hex(action.id) + ":" + std::string(suffix);
   input.time = at;
   input.fields.resize(definition.fields.size());
   const auto set = [&](std::string_view field, Value value) {
@@ -221,11 +281,18 @@ void World::echo(const ActionOut& action, std::string_view type, TimeMs at, cons
   set("task", Value::of_text(to_hex(action.id)));
   set("kind", Value::of_text(action.kind));
   set("channel", Value::of_text(action.channel));
-  if (!action.owner.empty()) set("owner", Value::of_text(action.owner));
+  const auto set_text = [&](std::string_view field, const std::string& text) {
+    if (!text.empty()) set(field, Value::of_text(text));
+  };
+  set_text("connector", action.connector);
+  set_text("team", action.assignment.team);
+  set_text("owner", action.owner);
+  set_text("subject", text_member(action.payload, "subject"));
   if (action.due != 0) set("due", Value::of_timestamp(action.due));
   set("mandatory", Value::of_boolean(action.mandatory));
   for (const auto& [field, value] : more) set(field, value);
-  submit_at(at, std::move(input));
+  // What follows from a decision comes in after it.
+  submit_at(std::max(at, action.at + 1), std::move(input));
 }
 
 }  // namespace nudge

@@ -111,7 +111,8 @@ class World {
   void open_task(const ActionOut& action);
   void tell_overdue(TimeMs at);
   // An event that nudge itself makes about one of its actions. Fields that the catalog's event does not have are left out.
-  void echo(const ActionOut& action, std::string_view type, TimeMs at, const std::vector<std::pair<std::string_view, Value>>& more);
+  void echo(const ActionOut& action, std::string_view type, std::string_view suffix, TimeMs at,
+            const std::vector<std::pair<std::string_view, Value>>& more);
 
   Engine engine_;
   Desk desk_;
@@ -122,7 +123,7 @@ class World {
   std::set<std::pair<TimeMs, std::string>> due_;       // by instant, then customer
   std::map<std::string, TimeMs, std::less<>> due_of_;  // customer -> its entry in due_
   std::map<TimeMs, Instant> arriving_;
-  std::multimap<TimeMs, std::size_t> deadlines_;       // open tasks by due time
+  std::multimap<TimeMs, std::size_t> deadlines_;  // open tasks by due time
   std::vector<WorldTask> tasks_;
   WorldRecord record_;
   Hash128 digest_;
