@@ -12,7 +12,8 @@ TEST_CASE("Windows are exact and half-open: an event at t counts in within W exa
   Kit kit;
   const NodeId recent = kit.some(kit.rows("login", within(kHour)));
   kit.live({kit.event("login", kNoon, "a")});
-  const Answer answers[] = {{kNoon - 1, false}, {kNoon, true}, {kNoon + 1, true}, {kNoon + kHour - 1, true}, {kNoon + kHour, false}, {kNoon + kHour + 1, false}};
+  const Answer answers[] = {{kNoon - 1, false},        {kNoon, true},          {kNoon + 1, true},
+                            {kNoon + kHour - 1, true}, {kNoon + kHour, false}, {kNoon + kHour + 1, false}};
   for (const Answer& a : answers) CHECK_MESSAGE(kit.holds(recent, a.now) == a.truth, "at noon + " << a.now - kNoon);
 }
 
@@ -41,25 +42,50 @@ TEST_CASE("Time alone crosses every boundary of a window and of each relative da
   kit.segment("days", kit.is(kit.days_since(seen), Op::at_least, integer(2)));
   kit.arrive(kNoon, {kit.event("login", kNoon, "a"), kit.set(kNoon, "b", {{"seen", Value::of_timestamp(kNoon + 2 * kDay)}})});
   kit.pass(kNoon + 30 * kDay);
-  CHECK(kit.happened() == Lines{"2026-02-04T12:00:00Z enters today", "2026-02-05T00:00:00Z leaves today", "2026-02-05T12:00:00Z enters from-to",
-                                "2026-02-05T12:00:00Z enters next", "2026-02-06T12:00:00Z enters within", "2026-02-06T12:00:00Z leaves next",
-                                "2026-02-07T12:00:00Z leaves from-to", "2026-02-07T12:00:00Z leaves within", "2026-02-08T12:00:00Z enters older",
-                                "2026-02-08T12:00:00Z enters days"});
+  CHECK(kit.happened() == Lines{"2026-02-04T12:00:00Z enters today", "2026-02-05T00:00:00Z leaves today",
+                                "2026-02-05T12:00:00Z enters from-to", "2026-02-05T12:00:00Z enters next",
+                                "2026-02-06T12:00:00Z enters within", "2026-02-06T12:00:00Z leaves next",
+                                "2026-02-07T12:00:00Z leaves from-to", "2026-02-07T12:00:00Z leaves within",
+                                "2026-02-08T12:00:00Z enters older", "2026-02-08T12:00:00Z enters days"});
 }
 
 TEST_CASE("Every operator but exists is false on a missing value, and not turns that to true") {
   const Value t = text("x");
-  struct { const char* attribute; Op op; std::vector<Value> literals; DurationMs d; } rows[] = {
-      {"tier", Op::equals, {t}, 0},         {"tier", Op::not_equals, {t}, 0},     {"tier", Op::in, {t}, 0},
-      {"tier", Op::not_in, {t}, 0},         {"tier", Op::contains, {t}, 0},       {"tier", Op::not_contains, {t}, 0},
-      {"tier", Op::starts_with, {t}, 0},    {"tier", Op::ends_with, {t}, 0},      {"level", Op::equals, {integer(0)}, 0},
-      {"level", Op::not_equals, {integer(0)}, 0}, {"level", Op::in, {integer(0)}, 0}, {"level", Op::not_in, {integer(0)}, 0},
-      {"level", Op::less_than, {integer(1)}, 0}, {"level", Op::at_most, {integer(0)}, 0}, {"level", Op::greater_than, {integer(-1)}, 0},
-      {"level", Op::at_least, {integer(0)}, 0}, {"level", Op::between, {integer(-1), integer(1)}, 0}, {"spend", Op::less_than, {decimal("1")}, 0},
-      {"ratio", Op::not_equals, {number(1)}, 0}, {"active", Op::equals, {Value::of_boolean(false)}, 0}, {"born", Op::before, {date("2030-01-01")}, 0},
-      {"born", Op::after, {date("1900-01-01")}, 0}, {"born", Op::within, {}, kDay}, {"born", Op::older_than, {}, kDay}, {"born", Op::in_next, {}, kDay},
-      {"born", Op::anniversary_in_next, {}, 400 * kDay}, {"born", Op::anniversary_today, {}, 0}, {"interests", Op::has, {t}, 0},
-      {"interests", Op::has_any, {t}, 0},   {"interests", Op::has_all, {t}, 0}};
+  struct {
+    const char* attribute;
+    Op op;
+    std::vector<Value> literals;
+    DurationMs d;
+  } rows[] = {{"tier", Op::equals, {t}, 0},
+              {"tier", Op::not_equals, {t}, 0},
+              {"tier", Op::in, {t}, 0},
+              {"tier", Op::not_in, {t}, 0},
+              {"tier", Op::contains, {t}, 0},
+              {"tier", Op::not_contains, {t}, 0},
+              {"tier", Op::starts_with, {t}, 0},
+              {"tier", Op::ends_with, {t}, 0},
+              {"level", Op::equals, {integer(0)}, 0},
+              {"level", Op::not_equals, {integer(0)}, 0},
+              {"level", Op::in, {integer(0)}, 0},
+              {"level", Op::not_in, {integer(0)}, 0},
+              {"level", Op::less_than, {integer(1)}, 0},
+              {"level", Op::at_most, {integer(0)}, 0},
+              {"level", Op::greater_than, {integer(-1)}, 0},
+              {"level", Op::at_least, {integer(0)}, 0},
+              {"level", Op::between, {integer(-1), integer(1)}, 0},
+              {"spend", Op::less_than, {decimal("1")}, 0},
+              {"ratio", Op::not_equals, {number(1)}, 0},
+              {"active", Op::equals, {Value::of_boolean(false)}, 0},
+              {"born", Op::before, {date("2030-01-01")}, 0},
+              {"born", Op::after, {date("1900-01-01")}, 0},
+              {"born", Op::within, {}, kDay},
+              {"born", Op::older_than, {}, kDay},
+              {"born", Op::in_next, {}, kDay},
+              {"born", Op::anniversary_in_next, {}, 400 * kDay},
+              {"born", Op::anniversary_today, {}, 0},
+              {"interests", Op::has, {t}, 0},
+              {"interests", Op::has_any, {t}, 0},
+              {"interests", Op::has_all, {t}, 0}};
   Kit kit;
   std::vector<NodeId> nodes;
   for (const auto& row : rows) nodes.push_back(kit.is(kit.attr(row.attribute), row.op, row.literals, row.d));
@@ -94,7 +120,8 @@ TEST_CASE("An aggregate over no rows: count, sum and distinct are 0; average, mi
   using Fn = Aggregate::Fn;
   for (const bool known_type : {false, true}) {  // rows of the type outside the window, or none at all
     Kit kit;
-    const std::pair<Fn, bool> rows[] = {{Fn::sum, true}, {Fn::distinct, true}, {Fn::average, false}, {Fn::min, false}, {Fn::max, false}, {Fn::first, false}, {Fn::last, false}};
+    const std::pair<Fn, bool> rows[] = {{Fn::sum, true},  {Fn::distinct, true}, {Fn::average, false}, {Fn::min, false},
+                                        {Fn::max, false}, {Fn::first, false},   {Fn::last, false}};
     std::vector<ExprId> exprs;
     for (const auto& [fn, zero] : rows) exprs.push_back(kit.value(kit.of(fn, "order", "amount", within(kDay))));
     const ExprId count = kit.value(kit.rows("order", within(kDay)));
@@ -114,9 +141,11 @@ TEST_CASE("Order does not matter: the same set of events gives the same state wh
   std::vector<int> order = {0, 1, 2, 3, 4};
   do {
     Kit kit;
-    const NodeId node = kit.b.all({kit.is(kit.value(kit.of(Aggregate::Fn::last, "order", "sku")), Op::equals, text("c")), kit.is("tier", Op::equals, text("gold")), kit.tagged("vip")});
+    const NodeId node = kit.b.all({kit.is(kit.value(kit.of(Aggregate::Fn::last, "order", "sku")), Op::equals, text("c")),
+                                   kit.is("tier", Op::equals, text("gold")), kit.tagged("vip")});
     const Input inputs[] = {kit.event("order", kNoon, "b", {{"sku", text("b")}}), kit.event("order", kNoon, "c", {{"sku", text("c")}}),
-                            kit.set(kNoon, "2", {{"tier", text("gold")}}), kit.set(kNoon, "1", {{"tier", text("silver")}}), Kit::tag(kNoon, "t", "vip")};
+                            kit.set(kNoon, "2", {{"tier", text("gold")}}), kit.set(kNoon, "1", {{"tier", text("silver")}}),
+                            Kit::tag(kNoon, "t", "vip")};
     for (std::size_t i = 0; i < order.size(); ++i) kit.arrive(kNoon + static_cast<TimeMs>(i), {inputs[order[i]]});
     CHECK(kit.holds(node, kNoon + 10));
     kit.state.clock = 0;
@@ -134,7 +163,8 @@ TEST_CASE("The same event id twice is the same event once") {
   kit.add(kit.on_event("hello", "login"));
   CHECK(kit.arrive(kNoon, {kit.event("login", kNoon, "a")}) == std::vector{Receipt::stored});
   CHECK(kit.arrive(kNoon + 1, {kit.event("login", kNoon, "a")}) == std::vector{Receipt::duplicate});
-  CHECK(kit.arrive(kNoon + 2, {kit.event("login", kNoon + 2, "b"), kit.event("login", kNoon + 2, "b")}) == std::vector{Receipt::stored, Receipt::duplicate});
+  CHECK(kit.arrive(kNoon + 2, {kit.event("login", kNoon + 2, "b"), kit.event("login", kNoon + 2, "b")}) ==
+        std::vector{Receipt::stored, Receipt::duplicate});
   CHECK(kit.compute(count, kNoon + 2).bits == 2);
   CHECK(kit.what() == Lines{"fires hello", "fires hello"});
 }
@@ -232,7 +262,8 @@ TEST_CASE("A delayed step checks only_if again when it is due") {
     kit.live({kit.event("order", kNoon, "a")});
     if (called) kit.live({kit.event("paid", kNoon + kHour, "b")});
     kit.pass(kNoon + kDay);
-    CHECK(kit.happened() == Lines{"2026-02-04T12:00:00Z fires follow", called ? "2026-02-04T14:00:00Z held follow only_if" : "2026-02-04T14:00:00Z acts follow 1",
+    CHECK(kit.happened() == Lines{"2026-02-04T12:00:00Z fires follow",
+                                  called ? "2026-02-04T14:00:00Z held follow only_if" : "2026-02-04T14:00:00Z acts follow 1",
                                   "2026-02-04T15:00:00Z acts follow 2"});
   }
 }
@@ -248,7 +279,8 @@ TEST_CASE("Each step is durable") {
   kit.pass(kNoon + 150 * kMinute);
   kit.restart();
   kit.pass(kNoon + kDay);
-  CHECK(kit.happened() == Lines{"2026-02-04T12:00:00Z fires follow", "2026-02-04T14:00:00Z acts follow 1", "2026-02-04T15:00:00Z acts follow 2"});
+  CHECK(kit.happened() ==
+        Lines{"2026-02-04T12:00:00Z fires follow", "2026-02-04T14:00:00Z acts follow 1", "2026-02-04T15:00:00Z acts follow 2"});
 }
 
 TEST_CASE("A decision names the version of the rule that decided, and the row that was its cause") {
@@ -273,8 +305,10 @@ TEST_CASE("An action's id follows from rule, customer, cause and step: the same 
     kit.arrive(kNoon, {kit.event("login", kNoon, "a"), kit.event("login", kNoon, "b")});
     REQUIRE(kit.effects().actions.size() == 4);
     for (std::size_t i = 0; i < 4; ++i) {
-      if (round == 0) ids.push_back(kit.effects().actions[i].id);
-      else CHECK(kit.effects().actions[i].id == ids[i]);
+      if (round == 0)
+        ids.push_back(kit.effects().actions[i].id);
+      else
+        CHECK(kit.effects().actions[i].id == ids[i]);
     }
   }
   std::ranges::sort(ids);

@@ -47,7 +47,8 @@ TEST_CASE("Of two updates to an attribute the greater in that order wins, whatev
   for (const bool reversed : {false, true}) {
     Kit kit;
     const ExprId tier = kit.attr("tier");
-    std::vector<Input> updates = {kit.set(kNoon, "2", {{"tier", text("two")}}), kit.set(kNoon, "10", {{"tier", text("ten")}}), kit.set(kNoon - 1, "9", {{"tier", text("old")}})};
+    std::vector<Input> updates = {kit.set(kNoon, "2", {{"tier", text("two")}}), kit.set(kNoon, "10", {{"tier", text("ten")}}),
+                                  kit.set(kNoon - 1, "9", {{"tier", text("old")}})};
     if (reversed) std::swap(updates[0], updates[2]);
     for (std::size_t i = 0; i < updates.size(); ++i) kit.arrive(kNoon + static_cast<TimeMs>(i), {updates[i]});
     CHECK(kit.compute(tier, kNoon + 5) == text("two"));
@@ -150,7 +151,8 @@ TEST_CASE("An event dated ahead of the clock exists from its own time on, and fi
   CHECK(kit.what().empty());
   CHECK(!kit.holds(kit.plan().segments[active].node, ahead - 1));
   kit.pass(ahead + kMinute);
-  CHECK(kit.happened() == Lines{"2026-02-04T12:02:00Z enters active", "2026-02-04T12:02:00Z fires hello", "2026-02-04T12:02:00Z fires promoted"});
+  CHECK(kit.happened() ==
+        Lines{"2026-02-04T12:02:00Z enters active", "2026-02-04T12:02:00Z fires hello", "2026-02-04T12:02:00Z fires promoted"});
 }
 
 TEST_CASE("Ends: within, older_than and in_next on an instant") {
@@ -161,9 +163,11 @@ TEST_CASE("Ends: within, older_than and in_next on an instant") {
   const NodeId next = kit.relative(seen, Op::in_next, kDay);
   const TimeMs t = kNoon + 10 * kDay;
   kit.live({kit.set(kNoon, "a", {{"seen", Value::of_timestamp(t)}})});
-  struct { DurationMs off; bool recent, older, next; } rows[] = {{-kDay - 1, false, false, false}, {-kDay, false, false, true}, {-1, false, false, true},
-                                                                {0, true, false, false}, {1, true, false, false}, {kDay - 1, true, false, false},
-                                                                {kDay, false, true, false}, {kDay + 1, false, true, false}};
+  struct {
+    DurationMs off;
+    bool recent, older, next;
+  } rows[] = {{-kDay - 1, false, false, false}, {-kDay, false, false, true},    {-1, false, false, true},   {0, true, false, false},
+              {1, true, false, false},          {kDay - 1, true, false, false}, {kDay, false, true, false}, {kDay + 1, false, true, false}};
   for (const auto& row : rows) {
     CHECK_MESSAGE(kit.holds(recent, t + row.off) == row.recent, row.off);
     CHECK_MESSAGE(kit.holds(older, t + row.off) == row.older, row.off);
@@ -179,16 +183,21 @@ TEST_CASE("Ends: from A, to B means now - A < t <= now - B") {
   for (const Answer& a : answers) CHECK(kit.holds(earlier, a.now) == a.truth);
 }
 
-TEST_CASE("Fixed ranges: an end given as a date means that whole day in the time zone, both ends included; a timestamp: start included, end excluded") {
+TEST_CASE(
+    "Fixed ranges: an end given as a date means that whole day in the time zone, both ends included; a timestamp: start included, end "
+    "excluded") {
   Kit kit;
   kit.zone("Asia/Shanghai");
   const NodeId days = kit.some(kit.rows("login", fixed(on("2026-02-03"), on("2026-02-04"))));
   const NodeId instants = kit.some(kit.rows("login", fixed(upon("2026-02-03T00:00:00Z"), upon("2026-02-04T00:00:00Z"))));
   kit.start();
-  struct { const char* t; bool days, instants; } rows[] = {
-      {"2026-02-02T15:59:59.999Z", false, false}, {"2026-02-02T16:00:00Z", true, false}, {"2026-02-02T23:59:59.999Z", true, false},
-      {"2026-02-03T00:00:00Z", true, true},       {"2026-02-03T23:59:59.999Z", true, true}, {"2026-02-04T00:00:00Z", true, false},
-      {"2026-02-04T15:59:59.999Z", true, false},  {"2026-02-04T16:00:00Z", false, false}};
+  struct {
+    const char* t;
+    bool days, instants;
+  } rows[] = {{"2026-02-02T15:59:59.999Z", false, false}, {"2026-02-02T16:00:00Z", true, false},
+              {"2026-02-02T23:59:59.999Z", true, false},  {"2026-02-03T00:00:00Z", true, true},
+              {"2026-02-03T23:59:59.999Z", true, true},   {"2026-02-04T00:00:00Z", true, false},
+              {"2026-02-04T15:59:59.999Z", true, false},  {"2026-02-04T16:00:00Z", false, false}};
   for (const auto& row : rows) {
     kit.state = CustomerState();
     kit.live({kit.event("login", at(row.t), "a")});
@@ -199,15 +208,19 @@ TEST_CASE("Fixed ranges: an end given as a date means that whole day in the time
 
 TEST_CASE("since start_of: its first instant included; weeks start on Monday; the customer's zone") {
   using Unit = Window::Unit;
-  struct { Unit unit; const char* zone; const char* now; const char* first; } rows[] = {
-      {Unit::day, "UTC", "2026-02-04T12:00:00Z", "2026-02-04T00:00:00Z"},
-      {Unit::day, "Asia/Shanghai", "2026-02-04T16:00:00Z", "2026-02-04T16:00:00Z"},
-      {Unit::week, "UTC", "2026-02-08T23:59:59Z" /* Sunday */, "2026-02-02T00:00:00Z"},
-      {Unit::week, "UTC", "2026-02-09T00:00:00Z" /* Monday */, "2026-02-09T00:00:00Z"},
-      {Unit::month, "Europe/Berlin", "2026-03-31T21:59:59Z", "2026-02-28T23:00:00Z"},
-      {Unit::quarter, "UTC", "2026-06-30T00:00:00Z", "2026-04-01T00:00:00Z"},
-      {Unit::year, "UTC", "2026-12-31T23:59:59.999Z", "2026-01-01T00:00:00Z"},
-      {Unit::day, "America/Sao_Paulo", "2018-11-04T12:00:00Z" /* has no midnight */, "2018-11-04T03:00:00Z"}};
+  struct {
+    Unit unit;
+    const char* zone;
+    const char* now;
+    const char* first;
+  } rows[] = {{Unit::day, "UTC", "2026-02-04T12:00:00Z", "2026-02-04T00:00:00Z"},
+              {Unit::day, "Asia/Shanghai", "2026-02-04T16:00:00Z", "2026-02-04T16:00:00Z"},
+              {Unit::week, "UTC", "2026-02-08T23:59:59Z" /* Sunday */, "2026-02-02T00:00:00Z"},
+              {Unit::week, "UTC", "2026-02-09T00:00:00Z" /* Monday */, "2026-02-09T00:00:00Z"},
+              {Unit::month, "Europe/Berlin", "2026-03-31T21:59:59Z", "2026-02-28T23:00:00Z"},
+              {Unit::quarter, "UTC", "2026-06-30T00:00:00Z", "2026-04-01T00:00:00Z"},
+              {Unit::year, "UTC", "2026-12-31T23:59:59.999Z", "2026-01-01T00:00:00Z"},
+              {Unit::day, "America/Sao_Paulo", "2018-11-04T12:00:00Z" /* has no midnight */, "2018-11-04T03:00:00Z"}};
   for (const auto& row : rows) {
     for (const TimeMs off : {-1, 0}) {
       Kit kit;
@@ -228,7 +241,8 @@ TEST_CASE("has_been X for D: true from exactly D on; a repeated equal value does
   kit.pass(kNoon + 2 * kDay);
   kit.live({kit.set(kNoon + 2 * kDay, "c", {{"tier", text("silver")}}), kit.set(kNoon + 2 * kDay + 1, "d", {{"tier", text("gold")}})});
   kit.pass(kNoon + 10 * kDay);
-  CHECK(kit.happened() == Lines{"2026-02-05T12:00:00Z enters golden", "2026-02-06T12:00:00Z leaves golden", "2026-02-07T12:00:00.001Z enters golden"});
+  CHECK(kit.happened() ==
+        Lines{"2026-02-05T12:00:00Z enters golden", "2026-02-06T12:00:00Z leaves golden", "2026-02-07T12:00:00.001Z enters golden"});
 }
 
 TEST_CASE("has_been and changed do not see an update that another of the same millisecond overtook") {
@@ -258,11 +272,17 @@ TEST_CASE("max_age and once_per: at exactly the limit the event is too old, and 
   CHECK(kit.what() == Lines{"fires hello"});
 }
 
-TEST_CASE("A date is the instant at which that day starts in the customer's zone; the zone is the customer's timezone, else the company's, else UTC") {
-  struct { const char* company; const char* customer; const char* starts; } rows[] = {{"UTC", nullptr, "2026-02-05T00:00:00Z"},
-                                                                                      {"Asia/Shanghai", nullptr, "2026-02-04T16:00:00Z"},
-                                                                                      {"Asia/Shanghai", "America/New_York", "2026-02-05T05:00:00Z"},
-                                                                                      {"Asia/Shanghai", "Mars/Base", "2026-02-04T16:00:00Z"}};
+TEST_CASE(
+    "A date is the instant at which that day starts in the customer's zone; the zone is the customer's timezone, else the company's, else "
+    "UTC") {
+  struct {
+    const char* company;
+    const char* customer;
+    const char* starts;
+  } rows[] = {{"UTC", nullptr, "2026-02-05T00:00:00Z"},
+              {"Asia/Shanghai", nullptr, "2026-02-04T16:00:00Z"},
+              {"Asia/Shanghai", "America/New_York", "2026-02-05T05:00:00Z"},
+              {"Asia/Shanghai", "Mars/Base", "2026-02-04T16:00:00Z"}};
   for (const auto& row : rows) {
     Kit kit;
     kit.zone(row.company);
@@ -274,10 +294,17 @@ TEST_CASE("A date is the instant at which that day starts in the customer's zone
   }
 }
 
-TEST_CASE("anniversary_in_next asks for the next anniversary by in_next; the first is one year later; 29 February is kept on 28 February in common years") {
-  struct { const char* born; const char* anniversary; bool first; } rows[] = {
-      {"2020-05-10", "2026-05-10T00:00:00Z", false}, {"2025-05-10", "2026-05-10T00:00:00Z", true}, {"2024-02-29", "2026-02-28T00:00:00Z", false},
-      {"2020-02-29", "2028-02-29T00:00:00Z", false}};
+TEST_CASE(
+    "anniversary_in_next asks for the next anniversary by in_next; the first is one year later; 29 February is kept on 28 February in "
+    "common years") {
+  struct {
+    const char* born;
+    const char* anniversary;
+    bool first;
+  } rows[] = {{"2020-05-10", "2026-05-10T00:00:00Z", false},
+              {"2025-05-10", "2026-05-10T00:00:00Z", true},
+              {"2024-02-29", "2026-02-28T00:00:00Z", false},
+              {"2020-02-29", "2028-02-29T00:00:00Z", false}};
   for (const auto& row : rows) {
     Kit kit;
     const NodeId soon = kit.relative(kit.attr("born"), Op::anniversary_in_next, 10 * kDay);
@@ -304,7 +331,8 @@ TEST_CASE("days_since counts whole 24-hour days") {
   kit.segment("three", kit.is(days, Op::equals, integer(3)));
   kit.live({kit.set(kNoon, "a", {{"seen", Value::of_timestamp(kNoon)}})});
   const std::pair<DurationMs, std::int64_t> rows[] = {{-1, -1}, {0, 0}, {kDay - 1, 0}, {kDay, 1}, {3 * kDay - 1, 2}, {3 * kDay, 3}};
-  for (const auto& [off, n] : rows) CHECK_MESSAGE(kit.compute(days, kNoon + std::max<DurationMs>(off, 0)).bits == std::max<std::int64_t>(n, 0), off);
+  for (const auto& [off, n] : rows)
+    CHECK_MESSAGE(kit.compute(days, kNoon + std::max<DurationMs>(off, 0)).bits == std::max<std::int64_t>(n, 0), off);
   kit.pass(kNoon + 10 * kDay);
   CHECK(kit.happened() == Lines{"2026-02-07T12:00:00Z enters three", "2026-02-08T12:00:00Z leaves three"});
 }
@@ -326,9 +354,13 @@ TEST_CASE("calendar hours: start included, end excluded; hours over midnight bel
 TEST_CASE("calendar hours come twice when a clock is put back, and are skipped with the hour when it is put forward") {
   Calendar c;
   c.hours = {{150 * kMinute, 3 * kHour}};  // 02:30 to 03:00
-  struct { const char* from; Lines lines; } rows[] = {
-      {"2024-10-26T12:00:00Z", {"2024-10-27T00:30:00Z enters h", "2024-10-27T01:00:00Z leaves h", "2024-10-27T01:30:00Z enters h", "2024-10-27T02:00:00Z leaves h"}},
-      {"2024-03-30T12:00:00Z", {}}};
+  struct {
+    const char* from;
+    Lines lines;
+  } rows[] = {{"2024-10-26T12:00:00Z",
+               {"2024-10-27T00:30:00Z enters h", "2024-10-27T01:00:00Z leaves h", "2024-10-27T01:30:00Z enters h",
+                "2024-10-27T02:00:00Z leaves h"}},
+              {"2024-03-30T12:00:00Z", {}}};
   for (const auto& row : rows) {
     Kit kit;
     kit.zone("Europe/Berlin");
@@ -349,8 +381,9 @@ TEST_CASE("Where midnight comes twice, a verdict still ends later than now") {
   kit.segment("today", kit.some(kit.rows("login", since(Window::Unit::day))));
   kit.live({kit.event("login", at("2010-11-06T12:00:00Z"), "a")});
   kit.pass(at("2010-11-07T12:00:00Z"));
-  CHECK(kit.happened() == Lines{"2010-11-06T12:00:00Z enters today", "2010-11-07T02:30:00Z enters sunday", "2010-11-07T02:30:00Z leaves today",
-                                "2010-11-07T02:31:00Z leaves sunday", "2010-11-07T02:31:00Z enters today", "2010-11-07T03:30:00Z enters sunday",
+  CHECK(kit.happened() == Lines{"2010-11-06T12:00:00Z enters today", "2010-11-07T02:30:00Z enters sunday",
+                                "2010-11-07T02:30:00Z leaves today", "2010-11-07T02:31:00Z leaves sunday",
+                                "2010-11-07T02:31:00Z enters today", "2010-11-07T03:30:00Z enters sunday",
                                 "2010-11-07T03:30:00Z leaves today"});
 }
 
@@ -385,7 +418,9 @@ TEST_CASE("A firing that waits for its `for:` is off when its segment, redefined
       before.reload(after, kNoon + kHour);
       before.pass(kNoon + 10 * kDay);
       Lines expected;
-      if (still) expected = {"2026-02-04T13:00:00Z enters active silently", std::string(existing ? "2026-02-05T13" : "2026-02-05T12") + ":00:00Z fires stays"};
+      if (still)
+        expected = {"2026-02-04T13:00:00Z enters active silently",
+                    std::string(existing ? "2026-02-05T13" : "2026-02-05T12") + ":00:00Z fires stays"};
       CHECK(before.happened() == expected);
     }
   }
@@ -417,7 +452,9 @@ TEST_CASE("A date trigger fires also when the same date is said again at that ve
   CHECK(kit.happened() == Lines{"2026-02-08T00:00:00Z fires day"});
 }
 
-TEST_CASE("A schedule in a skipped hour runs once at the end of the gap, in a repeated hour the first time only; an update at that instant loses none") {
+TEST_CASE(
+    "A schedule in a skipped hour runs once at the end of the gap, in a repeated hour the first time only; an update at that instant loses "
+    "none") {
   for (const char* zone : {"", "customer"}) {
     Kit kit;
     kit.zone("Europe/Berlin");
@@ -425,7 +462,8 @@ TEST_CASE("A schedule in a skipped hour runs once at the end of the gap, in a re
     r.trigger.cron = "30 2 * * *";
     r.trigger.zone = zone;
     kit.add(r);
-    kit.live({kit.event("login", at("2024-03-30T12:00:00Z"), "a"), kit.set(at("2024-03-31T01:00:00Z"), "b", {{"timezone", text("Europe/Berlin")}})});
+    kit.live({kit.event("login", at("2024-03-30T12:00:00Z"), "a"),
+              kit.set(at("2024-03-31T01:00:00Z"), "b", {{"timezone", text("Europe/Berlin")}})});
     kit.pass(at("2024-04-01T12:00:00Z"));
     CHECK(kit.happened() == Lines{"2024-03-31T01:00:00Z fires nightly", "2024-04-01T00:30:00Z fires nightly"});
     kit.pass(at("2024-10-26T12:00:00Z"));

@@ -11,14 +11,17 @@ using namespace nudge::testing;
 TEST_CASE("Rows without the field are left out of an aggregate; first and last take the oldest or newest row that has it") {
   using Fn = Aggregate::Fn;
   Kit kit;
-  const std::pair<Fn, Value> rows[] = {{Fn::sum, decimal("6")}, {Fn::average, decimal("3")}, {Fn::min, decimal("2")}, {Fn::max, decimal("4")},
-                                       {Fn::distinct, integer(2)}, {Fn::first, decimal("2")}, {Fn::last, decimal("4")}};
+  const std::pair<Fn, Value> rows[] = {{Fn::sum, decimal("6")}, {Fn::average, decimal("3")}, {Fn::min, decimal("2")},
+                                       {Fn::max, decimal("4")}, {Fn::distinct, integer(2)},  {Fn::first, decimal("2")},
+                                       {Fn::last, decimal("4")}};
   std::vector<ExprId> exprs;
   for (const auto& [fn, v] : rows) exprs.push_back(kit.value(kit.of(fn, "order", "amount")));
   const ExprId count = kit.value(kit.rows("order"));
-  kit.live({kit.event("order", kNoon - 1, "0"), kit.event("order", kNoon, "a", {{"amount", decimal("2")}}), kit.event("order", kNoon + 1, "b", {{"sku", text("x")}}),
-            kit.event("order", kNoon + 2, "c", {{"amount", decimal("4")}}), kit.event("order", kNoon + 3, "d")});
-  for (std::size_t i = 0; i < exprs.size(); ++i) CHECK(compare_numeric(kit.compute(exprs[i], kNoon + 9).view(), rows[i].second.view()) == 0);
+  kit.live({kit.event("order", kNoon - 1, "0"), kit.event("order", kNoon, "a", {{"amount", decimal("2")}}),
+            kit.event("order", kNoon + 1, "b", {{"sku", text("x")}}), kit.event("order", kNoon + 2, "c", {{"amount", decimal("4")}}),
+            kit.event("order", kNoon + 3, "d")});
+  for (std::size_t i = 0; i < exprs.size(); ++i)
+    CHECK(compare_numeric(kit.compute(exprs[i], kNoon + 9).view(), rows[i].second.view()) == 0);
   CHECK(kit.compute(count, kNoon + 9).bits == 5);
 }
 
@@ -43,7 +46,8 @@ TEST_CASE("Averages compare exactly: sum against bound times count") {
   const ExprId weight = kit.value(kit.of(Aggregate::Fn::average, "order", "weight"));
   const NodeId tenth = kit.is(weight, Op::equals, number(0.1));
   for (int i = 0; i < 3; ++i) {
-    kit.live({kit.event("order", kNoon + i, std::to_string(i).c_str(), {{"amount", decimal(i == 0 ? "1" : "0")}, {"weight", number(0.1)}})});
+    kit.live(
+        {kit.event("order", kNoon + i, std::to_string(i).c_str(), {{"amount", decimal(i == 0 ? "1" : "0")}, {"weight", number(0.1)}})});
   }
   CHECK(!kit.holds(third, kNoon + 9));
   CHECK(kit.holds(above, kNoon + 9));
@@ -132,12 +136,19 @@ TEST_CASE("Same id, same content: a duplicate. Same id, other content: the first
 }
 
 TEST_CASE("Text is compared as received; ignore_case uses full Unicode case folding, in matches too; matches finds anywhere") {
-  struct { const char* have; Op op; const char* want; bool ignore_case; bool truth; } rows[] = {
-      {"Gold", Op::equals, "gold", false, false}, {"Gold", Op::equals, "gold", true, true},      {"STRASSE", Op::equals, "straße", true, true},
-      {" gold", Op::equals, "gold", true, false}, {"e\xcc\x81", Op::equals, "é", true, false},    {"王芳", Op::starts_with, "王", true, true},
-      {"Straße 5", Op::starts_with, "STRASSE", true, true}, {"old gold", Op::contains, "d g", false, true}, {"gold", Op::ends_with, "ld", false, true},
-      {"old gold", Op::matches, "go", false, true}, {"old gold", Op::matches, "^go", false, false}, {"Straße", Op::matches, "STRASSE$", true, true},
-      {"gold", Op::matches, "^g.*d$", false, true}};
+  struct {
+    const char* have;
+    Op op;
+    const char* want;
+    bool ignore_case;
+    bool truth;
+  } rows[] = {{"Gold", Op::equals, "gold", false, false},           {"Gold", Op::equals, "gold", true, true},
+              {"STRASSE", Op::equals, "straße", true, true},        {" gold", Op::equals, "gold", true, false},
+              {"e\xcc\x81", Op::equals, "é", true, false},          {"王芳", Op::starts_with, "王", true, true},
+              {"Straße 5", Op::starts_with, "STRASSE", true, true}, {"old gold", Op::contains, "d g", false, true},
+              {"gold", Op::ends_with, "ld", false, true},           {"old gold", Op::matches, "go", false, true},
+              {"old gold", Op::matches, "^go", false, false},       {"Straße", Op::matches, "STRASSE$", true, true},
+              {"gold", Op::matches, "^g.*d$", false, true}};
   for (const auto& row : rows) {
     Kit kit;
     Node n;
@@ -169,7 +180,11 @@ TEST_CASE("Lists: has, has_any, has_all") {
 }
 
 TEST_CASE("then within W: later in row order with a gap below W") {
-  struct { DurationMs gap; const char* id; bool truth; } rows[] = {{-1, "b", false}, {0, "b", true}, {0, "A", false}, {1, "b", true}, {kHour - 1, "b", true}, {kHour, "b", false}};
+  struct {
+    DurationMs gap;
+    const char* id;
+    bool truth;
+  } rows[] = {{-1, "b", false}, {0, "b", true}, {0, "A", false}, {1, "b", true}, {kHour - 1, "b", true}, {kHour, "b", false}};
   for (const auto& row : rows) {
     Kit kit;
     const NodeId bought = kit.sequence({kit.then("login"), kit.then("order", kHour)});
@@ -179,7 +194,10 @@ TEST_CASE("then within W: later in row order with a gap below W") {
 }
 
 TEST_CASE("no_event for D: none in (t, t + D]; it becomes true at t + D, and one exactly there prevents it") {
-  struct { DurationMs when; bool truth; } rows[] = {{-1, true}, {0, true}, {1, false}, {kHour, false}, {kHour + 1, true}};
+  struct {
+    DurationMs when;
+    bool truth;
+  } rows[] = {{-1, true}, {0, true}, {1, false}, {kHour, false}, {kHour + 1, true}};
   for (const auto& row : rows) {
     Kit kit;
     const NodeId unpaid = kit.sequence({kit.then("order"), kit.no("paid", kHour)});
@@ -199,11 +217,15 @@ TEST_CASE("A sequence stays true while its rows stand; within on the whole bound
   kit.segment("bounded", kit.sequence({kit.then("login"), kit.then("order")}, within(kDay)));
   kit.live({kit.event("login", kNoon, "a"), kit.event("order", kNoon + kHour, "b")});
   kit.pass(kNoon + 100 * kDay);
-  CHECK(kit.happened() == Lines{"2026-02-04T13:00:00Z enters for-good", "2026-02-04T13:00:00Z enters bounded", "2026-02-05T12:00:00Z leaves bounded"});
+  CHECK(kit.happened() ==
+        Lines{"2026-02-04T13:00:00Z enters for-good", "2026-02-04T13:00:00Z enters bounded", "2026-02-05T12:00:00Z leaves bounded"});
 }
 
 TEST_CASE("same demands equal, present values of that field in all steps of a sequence") {
-  struct { Value order, paid; bool truth; } rows[] = {{text("1"), text("1"), true}, {text("1"), text("2"), false}, {Value(), Value(), false}, {text("1"), Value(), false}};
+  struct {
+    Value order, paid;
+    bool truth;
+  } rows[] = {{text("1"), text("1"), true}, {text("1"), text("2"), false}, {Value(), Value(), false}, {text("1"), Value(), false}};
   for (const auto& row : rows) {
     Kit kit;
     SequenceStep order = kit.then("order"), paid = kit.then("paid");
@@ -220,7 +242,8 @@ TEST_CASE("same on an event condition makes it per value: it holds when it holds
   Aggregate orders = kit.rows("order");
   orders.same = kit.field_id("order", "sku");
   const NodeId twice = kit.is(kit.value(orders), Op::at_least, integer(2));
-  kit.live({kit.event("order", kNoon, "a", {{"sku", text("x")}}), kit.event("order", kNoon + 1, "b", {{"sku", text("y")}}), kit.event("order", kNoon + 2, "c")});
+  kit.live({kit.event("order", kNoon, "a", {{"sku", text("x")}}), kit.event("order", kNoon + 1, "b", {{"sku", text("y")}}),
+            kit.event("order", kNoon + 2, "c")});
   CHECK(!kit.holds(twice, kNoon + 2));
   kit.live({kit.event("order", kNoon + 3, "d", {{"sku", text("x")}})});
   CHECK(kit.holds(twice, kNoon + 3));
@@ -314,8 +337,13 @@ TEST_CASE("A score below its lowest band has no band; a missing trait adds nothi
     n.band = i;
     bands.push_back(kit.b.add(std::move(n)));
   }
-  struct { const char* tier; const char* spend; const char* sum; int band; } rows[] = {{"none", nullptr, "0", -1}, {"none", "4.5", "9", -1}, {"none", "5", "10", 0},
-                                                                                       {"gold", nullptr, "30", 0},  {"gold", "10", "50", 1}, {"gold", "1000", "55", 1}};
+  struct {
+    const char* tier;
+    const char* spend;
+    const char* sum;
+    int band;
+  } rows[] = {{"none", nullptr, "0", -1}, {"none", "4.5", "9", -1}, {"none", "5", "10", 0},
+              {"gold", nullptr, "30", 0}, {"gold", "10", "50", 1},  {"gold", "1000", "55", 1}};
   kit.start();
   for (const auto& row : rows) {
     kit.state = CustomerState();
@@ -341,7 +369,9 @@ TEST_CASE("A score never wraps") {
   n.band = 0;
   const NodeId any = kit.b.add(std::move(n));
   std::vector<Input> inputs;
-  for (int i = 0; i < 500; ++i) inputs.push_back(kit.event("order", kNoon, ("e" + std::to_string(i)).c_str(), {{"amount", Value::of_decimal(Decimal{Decimal::kMaxUnits})}}));
+  for (int i = 0; i < 500; ++i)
+    inputs.push_back(
+        kit.event("order", kNoon, ("e" + std::to_string(i)).c_str(), {{"amount", Value::of_decimal(Decimal{Decimal::kMaxUnits})}}));
   kit.arrive(kNoon, inputs);
   CHECK(kit.holds(any, kNoon));
 }
@@ -361,8 +391,8 @@ TEST_CASE("The right side may be another attribute or a trait, with a factor") {
   kit.live(rows);
   kit.pass(kNoon + 100 * kDay);
   // This month against half of the month before: 1 < 1.5 on day 32, 2 < 2 on day 35; 0 < 1 on day 65, 0 < 0 on day 95.
-  CHECK(kit.happened() == Lines{"2026-03-08T12:00:00Z enters slower", "2026-03-11T12:00:00Z leaves slower", "2026-04-10T12:00:00Z enters slower",
-                                "2026-05-10T12:00:00Z leaves slower"});
+  CHECK(kit.happened() == Lines{"2026-03-08T12:00:00Z enters slower", "2026-03-11T12:00:00Z leaves slower",
+                                "2026-04-10T12:00:00Z enters slower", "2026-05-10T12:00:00Z leaves slower"});
 }
 
 TEST_CASE("Tags hold from their time on until they expire or are removed") {
@@ -372,7 +402,8 @@ TEST_CASE("Tags hold from their time on until they expire or are removed") {
   kit.pass(kNoon + 2 * kHour);
   kit.arrive(kNoon + 2 * kHour, {Kit::tag(kNoon + 2 * kHour, "c", "vip")});
   kit.arrive(kNoon + 3 * kHour, {Kit::tag(kNoon + 3 * kHour, "d", "vip", kNever, true)});
-  CHECK(kit.happened() == Lines{"2026-02-04T12:00:00Z enters vip", "2026-02-04T13:00:00Z leaves vip", "2026-02-04T14:00:00Z enters vip", "2026-02-04T15:00:00Z leaves vip"});
+  CHECK(kit.happened() == Lines{"2026-02-04T12:00:00Z enters vip", "2026-02-04T13:00:00Z leaves vip", "2026-02-04T14:00:00Z enters vip",
+                                "2026-02-04T15:00:00Z leaves vip"});
 }
 
 TEST_CASE("Rules fire in order of priority, then of name; one rule's rows in row order") {

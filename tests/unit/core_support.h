@@ -1,5 +1,5 @@
-// A small company for the tests of engine/core: builds a plan by hand, plays a history of one customer into the engine and keeps what happened as
-// lines of text.
+// A small company for the tests of engine/core: builds a plan by hand, plays a history of one customer into the engine and keeps what
+// happened as lines of text.
 #pragma once
 
 #include <doctest/doctest.h>
@@ -327,16 +327,18 @@ class Kit {
       return def;
     };
     auto catalog = std::make_shared<Catalog>();
-    catalog->attributes = {leaf("timezone", Type::text),   leaf("tier", Type::text),          leaf("level", Type::integer), leaf("spend", Type::decimal),
-                           leaf("ratio", Type::number),    leaf("active", Type::boolean),     leaf("born", Type::date),     leaf("seen", Type::timestamp),
-                           leaf("interests", Type::list),  leaf("nick", Type::text),          leaf("limit", Type::decimal)};
+    catalog->attributes = {leaf("timezone", Type::text), leaf("tier", Type::text),      leaf("level", Type::integer),
+                           leaf("spend", Type::decimal), leaf("ratio", Type::number),   leaf("active", Type::boolean),
+                           leaf("born", Type::date),     leaf("seen", Type::timestamp), leaf("interests", Type::list),
+                           leaf("nick", Type::text),     leaf("limit", Type::decimal)};
     EventTypeDef login;
     login.name = "login";
     login.fields = {leaf("device", Type::text)};
     EventTypeDef order;
     order.name = "order";
-    order.fields = {leaf("amount", Type::decimal), leaf("sku", Type::text),     leaf("quantity", Type::integer), leaf("weight", Type::number),
-                    leaf("ships", Type::timestamp), leaf("number", Type::text), leaf("day", Type::date)};
+    order.fields = {leaf("amount", Type::decimal), leaf("sku", Type::text),        leaf("quantity", Type::integer),
+                    leaf("weight", Type::number),  leaf("ships", Type::timestamp), leaf("number", Type::text),
+                    leaf("day", Type::date)};
     EventTypeDef paid;
     paid.name = "paid";
     paid.fields = {leaf("number", Type::text)};
@@ -347,10 +349,12 @@ class Kit {
   void note() {
     for (const Edge& e : effects_.edges) {
       const auto it = plan_->segment_of_root.find(e.root);
-      log_.push_back(format_timestamp(e.at) + (e.entered ? " enters " : " leaves ") + plan_->segments[it->second].name + (e.silent ? " silently" : ""));
+      log_.push_back(format_timestamp(e.at) + (e.entered ? " enters " : " leaves ") + plan_->segments[it->second].name +
+                     (e.silent ? " silently" : ""));
     }
     std::vector<std::string> lines;
-    static constexpr const char* kHeld[] = {"none", "once_per", "rollout", "holdout", "shadow", "only_if", "at_most", "render", "rule_gone", "runs_full"};
+    static constexpr const char* kHeld[] = {"none",    "once_per", "rollout", "holdout",   "shadow",
+                                            "only_if", "at_most",  "render",  "rule_gone", "runs_full"};
     for (const Decision& d : effects_.decisions) {
       log_.push_back(format_timestamp(d.at) + (d.fired ? " fires " + d.rule : " held " + d.rule + " " + kHeld[static_cast<int>(d.held)]));
     }

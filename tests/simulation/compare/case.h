@@ -1,4 +1,5 @@
-// One random case: definitions, and a history that arrives in some order. Made from a seed, run against the engine and the reference, shrunk.
+// One random case: definitions, and a history that arrives in some order. Made from a seed, run against the engine and the reference,
+// shrunk.
 #pragma once
 
 #include <cstdint>

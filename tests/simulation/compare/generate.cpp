@@ -1,5 +1,5 @@
-// Makes a case from a seed. Each seed switches some features off (swarm testing), draws its lengths of time from a pool of its own, and places
-// events so that they meet the ends of windows, each other and the calendar's edges more often than chance would have it.
+// Makes a case from a seed. Each seed switches some features off (swarm testing), draws its lengths of time from a pool of its own, and
+// places events so that they meet the ends of windows, each other and the calendar's edges more often than chance would have it.
 #include <algorithm>
 #include <random>
 #include <set>
@@ -11,16 +11,53 @@ namespace nudge::reference {
 namespace {
 
 enum class Feature : std::uint8_t {
-  windows, from_to, since, fixed, filters, aggregates, traits, scores, segments, tags, sequences, calendar, changed, has_been, dates, anniversaries,
-  days_since, lists, texts, right_sides, zones, late, future, duplicates, conflicts, imports, same, steps, limits, attribute_rules, edge_rules,
-  hold, clock_rules, reload, restart, nasty_numbers, negatives, removals, before_trigger, count
+  windows,
+  from_to,
+  since,
+  fixed,
+  filters,
+  aggregates,
+  traits,
+  scores,
+  segments,
+  tags,
+  sequences,
+  calendar,
+  changed,
+  has_been,
+  dates,
+  anniversaries,
+  days_since,
+  lists,
+  texts,
+  right_sides,
+  zones,
+  late,
+  future,
+  duplicates,
+  conflicts,
+  imports,
+  same,
+  steps,
+  limits,
+  attribute_rules,
+  edge_rules,
+  hold,
+  clock_rules,
+  reload,
+  restart,
+  nasty_numbers,
+  negatives,
+  removals,
+  before_trigger,
+  count
 };
 
 struct Context {
-  bool row = false;                    // inside `where`
-  EventTypeId event = 0;               // row, trigger: of which type
-  bool trigger = false;                // a rule with an event trigger
-  std::uint32_t segments = 0;          // how many segments may be referred to
+  bool row = false;            // inside `where`
+  EventTypeId event = 0;       // row, trigger: of which type
+  bool trigger = false;        // a rule with an event trigger
+  std::uint32_t segments = 0;  // how many segments may be referred to
 };
 
 using Op = nudge::Op;
@@ -43,21 +80,30 @@ class Generator {
     }
     static constexpr DurationMs kSpans[4] = {150, 2 * kDay, 20 * kDay, 500 * kDay};
     span_ = kSpans[scale_];
-    static const char* const kBases[] = {
-        "2024-03-31T01:00:00Z" /* Berlin springs forward */, "2024-10-27T01:00:00Z" /* and back */, "2018-11-04T03:00:00Z" /* Sao Paulo has no midnight */,
-        "2018-02-18T02:00:00Z" /* and two of them */, "2010-11-07T02:31:00Z" /* St John's: midnight comes twice */, "2011-12-30T10:00:00Z" /* Apia skips a day */,
-        "2024-02-28T16:00:00Z" /* a leap day in Shanghai */, "2023-02-28T00:00:00Z", "2025-12-31T23:00:00Z", "2026-02-01T01:00:00Z", "2024-04-06T15:00:00Z" /* Lord Howe: half an hour */};
+    static const char* const kBases[] = {"2024-03-31T01:00:00Z" /* Berlin springs forward */,
+                                         "2024-10-27T01:00:00Z" /* and back */,
+                                         "2018-11-04T03:00:00Z" /* Sao Paulo has no midnight */,
+                                         "2018-02-18T02:00:00Z" /* and two of them */,
+                                         "2010-11-07T02:31:00Z" /* St John's: midnight comes twice */,
+                                         "2011-12-30T10:00:00Z" /* Apia skips a day */,
+                                         "2024-02-28T16:00:00Z" /* a leap day in Shanghai */,
+                                         "2023-02-28T00:00:00Z",
+                                         "2025-12-31T23:00:00Z",
+                                         "2026-02-01T01:00:00Z",
+                                         "2024-04-06T15:00:00Z" /* Lord Howe: half an hour */};
     base_ = parse_timestamp(kBases[below(std::size(kBases))]).value();
     start_ = base_ - static_cast<DurationMs>(below(static_cast<std::uint64_t>(span_)));
     times_.push_back(base_);
-    static const char* const kZones[] = {"UTC", "Europe/Berlin", "America/Sao_Paulo", "America/St_Johns", "Pacific/Apia", "Asia/Shanghai", "Australia/Lord_Howe", "America/New_York"};
+    static const char* const kZones[] = {"UTC",          "Europe/Berlin", "America/Sao_Paulo",   "America/St_Johns",
+                                         "Pacific/Apia", "Asia/Shanghai", "Australia/Lord_Howe", "America/New_York"};
     for (int i = 0; i < 2; ++i) zones_.push_back(kZones[below(std::size(kZones))]);
   }
 
   Case run() {
     Definitions& d = result_.first;
     d.zone = on(Feature::zones) ? zones_[0] : "UTC";
-    if (on(Feature::traits)) for (std::uint64_t i = below(3); i > 0; --i) d.traits.push_back(trait());
+    if (on(Feature::traits))
+      for (std::uint64_t i = below(3); i > 0; --i) d.traits.push_back(trait());
     if (on(Feature::scores)) d.scores.push_back(score());
     const std::uint64_t segments = 1 + below(3);
     for (std::uint32_t i = 0; i < segments; ++i) {
@@ -77,7 +123,9 @@ class Generator {
   bool chance(std::uint64_t percent) { return below(100) < percent; }
   bool on(Feature f) const { return on_[static_cast<std::size_t>(f)]; }
   template <class T>
-  const T& pick(const std::vector<T>& v) { return v[below(v.size())]; }
+  const T& pick(const std::vector<T>& v) {
+    return v[below(v.size())];
+  }
   DurationMs length() { return pick(lengths_); }
   Definitions& all() { return result_.first; }
 
@@ -95,7 +143,8 @@ class Generator {
     return t;
   }
   DateDays date() {
-    static const std::vector<DateDays> kSpecial = {days_of({2020, 2, 29}), days_of({2024, 2, 29}), days_of({2011, 12, 30}), days_of({2023, 12, 31})};
+    static const std::vector<DateDays> kSpecial = {days_of({2020, 2, 29}), days_of({2024, 2, 29}), days_of({2011, 12, 30}),
+                                                   days_of({2023, 12, 31})};
     if (chance(25)) return pick(kSpecial);
     // Near the end of February leap days are what matters.
     const Ymd start = ymd_of(static_cast<DateDays>(base_ / kDay));
@@ -124,7 +173,8 @@ class Generator {
       case Type::list: {
         static const std::vector<std::string> kItems = {"a", "b", "A", "音乐"};
         std::vector<std::string> items;
-        for (const std::string& item : kItems) if (chance(40)) items.push_back(item);
+        for (const std::string& item : kItems)
+          if (chance(40)) items.push_back(item);
         return Value::of_list(items);
       }
       case Type::object: break;
@@ -299,7 +349,8 @@ class Generator {
       c.kind = chance(45) ? Condition::Kind::all : chance(60) ? Condition::Kind::any : Condition::Kind::negate;
       const std::uint64_t n = c.kind == Condition::Kind::negate ? 1 : 1 + below(3);
       for (std::uint64_t i = 0; i < n; ++i) c.children.push_back(condition(depth - 1, context));
-      if (chance(3) && c.kind != Condition::Kind::negate) c.children.push_back(make(Condition{.kind = Condition::Kind::constant, .truth = chance(50)}));
+      if (chance(3) && c.kind != Condition::Kind::negate)
+        c.children.push_back(make(Condition{.kind = Condition::Kind::constant, .truth = chance(50)}));
       return make(std::move(c));
     }
     if (context.row) {
@@ -411,8 +462,8 @@ class Generator {
   }
 
   void numeric(Condition& c, const OperandRef& left) {
-    static const std::vector<Op> kOps = {Op::equals, Op::not_equals, Op::in, Op::not_in, Op::greater_than, Op::at_least, Op::less_than, Op::at_most,
-                                         Op::at_least, Op::at_least, Op::less_than, Op::between};
+    static const std::vector<Op> kOps = {Op::equals,    Op::not_equals, Op::in,       Op::not_in,   Op::greater_than, Op::at_least,
+                                         Op::less_than, Op::at_most,    Op::at_least, Op::at_least, Op::less_than,    Op::between};
     c.op = pick(kOps);
     const auto literal = [&] {
       if (left->type == Type::integer && chance(15)) return value(Type::decimal);
@@ -423,7 +474,8 @@ class Generator {
     if (c.op == Op::between && compare_numeric(c.literals[0].view(), c.literals[1].view()) > 0) std::swap(c.literals[0], c.literals[1]);
   }
   void text(Condition& c) {
-    static const std::vector<Op> kOps = {Op::equals, Op::not_equals, Op::in, Op::not_in, Op::contains, Op::not_contains, Op::starts_with, Op::ends_with, Op::matches};
+    static const std::vector<Op> kOps = {Op::equals,       Op::not_equals,  Op::in,        Op::not_in, Op::contains,
+                                         Op::not_contains, Op::starts_with, Op::ends_with, Op::matches};
     static const std::vector<std::string> kPatterns = {"^go", "old$", "ol", "^GO", "STRASSE$", "芳$"};
     c.op = pick(kOps);
     c.ignore_case = chance(35);
@@ -435,7 +487,8 @@ class Generator {
     if (c.op == Op::in || c.op == Op::not_in) c.literals.push_back(value(Type::text));
   }
   void times(Condition& c) {
-    static const std::vector<Op> kOps = {Op::before, Op::after, Op::between, Op::within, Op::older_than, Op::in_next, Op::within, Op::older_than};
+    static const std::vector<Op> kOps = {Op::before,     Op::after,   Op::between, Op::within,
+                                         Op::older_than, Op::in_next, Op::within,  Op::older_than};
     static const std::vector<Op> kYearly = {Op::anniversary_in_next, Op::anniversary_today};
     const Type type = chance(50) ? Type::date : Type::timestamp;
     if (on(Feature::anniversaries) && scale_ > 0 && chance(35)) {
@@ -512,8 +565,10 @@ class Generator {
         s.where = condition(0, row);
       }
       s.absent = i > 0 && chance(40);
-      if (s.absent) s.lasting = length();
-      else if (i > 0 && chance(70)) s.within = length();
+      if (s.absent)
+        s.lasting = length();
+      else if (i > 0 && chance(70))
+        s.within = length();
       if (same) s.same = field;
       c.steps.push_back(std::move(s));
     }
@@ -528,7 +583,8 @@ class Generator {
     Condition c;
     c.kind = Condition::Kind::calendar;
     c.calendar.weekdays = chance(50) ? 0x7f : static_cast<std::uint8_t>(1 + below(127));
-    static const std::vector<DurationMs> kHours = {0, kHour, 90 * kMinute, 2 * kHour, 150 * kMinute, 3 * kHour, 9 * kHour, 18 * kHour, 22 * kHour, 23 * kHour + 1};
+    static const std::vector<DurationMs> kHours = {0,         kHour,     90 * kMinute, 2 * kHour,  150 * kMinute,
+                                                   3 * kHour, 9 * kHour, 18 * kHour,   22 * kHour, 23 * kHour + 1};
     if (chance(80)) {
       Calendar::Hours h{pick(kHours), pick(kHours)};
       if (h.from == h.to) h.to += kMinute;
@@ -565,7 +621,8 @@ class Generator {
     o.ref = pick(kAttributes);
     o.type = catalog_->attributes[o.ref].type;
     inner.left = make(o);
-    if (o.type == Type::text) text(inner);
+    if (o.type == Type::text)
+      text(inner);
     else if (o.type == Type::boolean) {
       inner.op = Op::equals;
       inner.literals = {value(Type::boolean)};
@@ -628,8 +685,10 @@ class Generator {
       }
     }
     if (on(Feature::limits)) {
-      if (chance(40)) r.once_per = length();
-      else if (chance(10)) r.once_ever = true;
+      if (chance(40))
+        r.once_per = length();
+      else if (chance(10))
+        r.once_ever = true;
       if (chance(6)) r.rollout = 0;
       if (chance(6)) r.holdout = 100;
     }
@@ -651,8 +710,10 @@ class Generator {
       const int hour = static_cast<int>(below(5));
       r.hours = chance(30) ? std::vector<int>{hour, 9} : std::vector<int>{hour};
     }
-    if (chance(20)) r.day_of_month = static_cast<int>(1 + below(31));
-    else if (chance(25)) r.weekday = static_cast<int>(1 + below(7));
+    if (chance(20))
+      r.day_of_month = static_cast<int>(1 + below(31));
+    else if (chance(25))
+      r.weekday = static_cast<int>(1 + below(7));
     r.zone = chance(40) ? "customer" : chance(50) ? zones_[0] : "";
   }
 
@@ -701,8 +762,10 @@ class Generator {
         AttributeUpdate u;
         u.attribute = static_cast<AttributeId>(on(Feature::zones) && chance(15) ? 0 : 1 + below(catalog_->attributes.size() - 1));
         if (!used.insert(u.attribute).second) continue;
-        if (u.attribute == kZoneAttribute) u.value = Value::of_text(chance(90) ? pick(zones_) : "Mars/Base");
-        else u.value = value(catalog_->attributes[u.attribute].type);
+        if (u.attribute == kZoneAttribute)
+          u.value = Value::of_text(chance(90) ? pick(zones_) : "Mars/Base");
+        else
+          u.value = value(catalog_->attributes[u.attribute].type);
         if (on(Feature::removals) && chance(15)) u.value = Value();
         in.attributes.push_back(std::move(u));
       }

@@ -1,6 +1,6 @@
 // compare [--seeds N] [--from SEED] [--at-least COMPARISONS] [--seconds S] [--keep-going | --first]
-// Random rules over random histories: the engine against the slow reference. Exits with 1 and a small case when they differ, with 2 when too
-// little was compared. --keep-going lists every failing seed, --first stops at one; neither makes it small.
+// Random rules over random histories: the engine against the slow reference. Exits with 1 and a small case when they differ, with 2 when
+// too little was compared. --keep-going lists every failing seed, --first stops at one; neither makes it small.
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -16,12 +16,18 @@ int main(int argc, char** argv) {
   bool keep_going = false, first = false;
   for (int i = 1; i < argc; ++i) {
     const auto number = [&]() -> std::uint64_t { return i + 1 < argc ? std::strtoull(argv[++i], nullptr, 10) : 0; };
-    if (std::strcmp(argv[i], "--seeds") == 0) seeds = number();
-    else if (std::strcmp(argv[i], "--from") == 0) from = number();
-    else if (std::strcmp(argv[i], "--at-least") == 0) at_least = number();
-    else if (std::strcmp(argv[i], "--seconds") == 0) seconds = static_cast<double>(number());
-    else if (std::strcmp(argv[i], "--keep-going") == 0) keep_going = true;
-    else if (std::strcmp(argv[i], "--first") == 0) first = true;
+    if (std::strcmp(argv[i], "--seeds") == 0)
+      seeds = number();
+    else if (std::strcmp(argv[i], "--from") == 0)
+      from = number();
+    else if (std::strcmp(argv[i], "--at-least") == 0)
+      at_least = number();
+    else if (std::strcmp(argv[i], "--seconds") == 0)
+      seconds = static_cast<double>(number());
+    else if (std::strcmp(argv[i], "--keep-going") == 0)
+      keep_going = true;
+    else if (std::strcmp(argv[i], "--first") == 0)
+      first = true;
     else {
       std::fprintf(stderr, "usage: compare [--seeds N] [--from SEED] [--at-least COMPARISONS] [--seconds S] [--keep-going | --first]\n");
       return 2;
@@ -50,10 +56,12 @@ int main(int argc, char** argv) {
     return 1;
   }
   const auto n = [](std::uint64_t v) { return static_cast<unsigned long long>(v); };
-  std::printf("%llu seeds, %llu comparisons: %llu answers, %llu lengths of validity, %llu values, %llu memberships, %llu edges and decisions, %llu receipts; "
-              "%llu restarts, %llu reloads; %.1f s\n",
-              n(done), n(counts.total()), n(counts.answers), n(counts.untils), n(counts.values), n(counts.memberships), n(counts.happenings),
-              n(counts.receipts), n(counts.restarts), n(counts.reloads), elapsed());
+  std::printf(
+      "%llu seeds, %llu comparisons: %llu answers, %llu lengths of validity, %llu values, %llu memberships, %llu edges and decisions, %llu "
+      "receipts; "
+      "%llu restarts, %llu reloads; %.1f s\n",
+      n(done), n(counts.total()), n(counts.answers), n(counts.untils), n(counts.values), n(counts.memberships), n(counts.happenings),
+      n(counts.receipts), n(counts.restarts), n(counts.reloads), elapsed());
   if (failures > 0) return 1;
   if (counts.total() < at_least) {
     std::printf("that is too little: at least %llu comparisons were asked for\n", n(at_least));

@@ -97,7 +97,8 @@ class Run {
     std::vector<bool> fresh;
     for (std::size_t i = 0; i < plan->segments.size(); ++i) {
       fresh.push_back(plan->segments[i].since_plan == plan->sequence);
-      const bool same = i < old->segments.size() && describe(*old, old->segments[i]) == describe(*all_, all_->segments[i]) && old->zone == all_->zone;
+      const bool same =
+          i < old->segments.size() && describe(*old, old->segments[i]) == describe(*all_, all_->segments[i]) && old->zone == all_->zone;
       if (same && fresh.back()) return "segment-" + std::to_string(i) + " did not change but counts as new after the reload";
     }
     plan_ = std::move(plan);
@@ -130,12 +131,17 @@ class Run {
         default: return cause_text(Trigger::Kind::attribute_changes, "");
       }
     };
-    static constexpr const char* kHeld[] = {"none", "once_per", "rollout", "holdout", "shadow", "only_if", "at_most", "render", "rule_gone", "runs_full"};
+    static constexpr const char* kHeld[] = {"none",    "once_per", "rollout", "holdout",   "shadow",
+                                            "only_if", "at_most",  "render",  "rule_gone", "runs_full"};
     for (const Decision& d : effects.decisions) {
       const std::string by = " by " + cause(d.cause);
-      if (d.held == Held::rule_gone) result.push_back({d.at, "held rule_gone:" + by});
-      else if (d.step != kNone) result.push_back({d.at, std::string("held ") + kHeld[static_cast<int>(d.held)] + ": " + d.rule + " step " + std::to_string(d.step) + by});
-      else result.push_back({d.at, (d.fired ? "fires: " : std::string("held ") + kHeld[static_cast<int>(d.held)] + ": ") + d.rule + by});
+      if (d.held == Held::rule_gone)
+        result.push_back({d.at, "held rule_gone:" + by});
+      else if (d.step != kNone)
+        result.push_back(
+            {d.at, std::string("held ") + kHeld[static_cast<int>(d.held)] + ": " + d.rule + " step " + std::to_string(d.step) + by});
+      else
+        result.push_back({d.at, (d.fired ? "fires: " : std::string("held ") + kHeld[static_cast<int>(d.held)] + ": ") + d.rule + by});
     }
     for (const ActionOut& a : effects.actions) {
       result.push_back({a.at, "acts: " + a.rule + " step " + std::to_string(a.step) + " by " + cause(a.cause)});
@@ -188,7 +194,8 @@ class Run {
       Moment at;
       at.now = t;
       for (std::size_t i = 0; i < all_->segments.size(); ++i) {
-        if (auto wrong = ask(oracle, evaluator, plan_->segments[i].node, all_->segments[i], "segment-" + std::to_string(i), at, instants)) return wrong;
+        if (auto wrong = ask(oracle, evaluator, plan_->segments[i].node, all_->segments[i], "segment-" + std::to_string(i), at, instants))
+          return wrong;
       }
       for (const Rule& rule : all_->rules) {
         if (!rule.condition) continue;
@@ -199,14 +206,15 @@ class Run {
         const Known expected = oracle.value(all_->traits[i], at);
         const Value got = engine_.value(*plan_, state_, plan_->traits[i].expr, t);
         ++counts_.values;
-        if (!same(expected, got)) return "trait-" + std::to_string(i) + " at " + at_text(t) + ": engine " + to_text(got.view()) + ", reference " + text(expected);
+        if (!same(expected, got))
+          return "trait-" + std::to_string(i) + " at " + at_text(t) + ": engine " + to_text(got.view()) + ", reference " + text(expected);
       }
     }
     return std::nullopt;
   }
 
-  std::optional<std::string> ask(const Oracle& oracle, Evaluator& evaluator, NodeId node, const ConditionRef& condition, const std::string& what,
-                                 const Moment& at, const std::vector<TimeMs>& instants) {
+  std::optional<std::string> ask(const Oracle& oracle, Evaluator& evaluator, NodeId node, const ConditionRef& condition,
+                                 const std::string& what, const Moment& at, const std::vector<TimeMs>& instants) {
     const bool expected = oracle.truth(condition, at);
     ++counts_.answers;
     if (engine_.holds(*plan_, state_, node, at.now) != expected) {
@@ -216,10 +224,12 @@ class Run {
     const Verdict verdict = evaluator.truth(node);
     if (below(8) == 0) {
       ++counts_.answers;
-      if (explain_condition(*plan_, state_, node, at.now).truth != expected) return what + ": the explanation at " + at_text(at.now) + " says otherwise";
+      if (explain_condition(*plan_, state_, node, at.now).truth != expected)
+        return what + ": the explanation at " + at_text(at.now) + " says otherwise";
     }
     if (verdict.truth != expected) return what + ": the verdict at " + at_text(at.now) + " is wrong";
-    if (verdict.until <= at.now) return what + ": the verdict at " + at_text(at.now) + " holds until " + at_text(verdict.until) + ", which is not later";
+    if (verdict.until <= at.now)
+      return what + ": the verdict at " + at_text(at.now) + " holds until " + at_text(verdict.until) + ", which is not later";
     const auto from = std::ranges::upper_bound(instants, at.now) - instants.begin();
     const auto to = std::ranges::lower_bound(instants, verdict.until) - instants.begin();
     for (int i = 0; i < 4 && from < to; ++i) {
@@ -229,7 +239,8 @@ class Run {
       later.horizon = at.now;
       ++counts_.untils;
       if (oracle.truth(condition, later) != expected) {
-        return what + ": the verdict at " + at_text(at.now) + " is to hold until " + at_text(verdict.until) + ", but changes by " + at_text(later.now);
+        return what + ": the verdict at " + at_text(at.now) + " is to hold until " + at_text(verdict.until) + ", but changes by " +
+               at_text(later.now);
       }
     }
     return std::nullopt;

@@ -85,11 +85,17 @@ class Shrinker {
     for (std::size_t i = one_.history.size(); i-- > 0;) {
       Case less = one_;
       less.history.erase(less.history.begin() + static_cast<std::ptrdiff_t>(i));
-      if (attempt(less)) { any = true; continue; }
+      if (attempt(less)) {
+        any = true;
+        continue;
+      }
       for (std::size_t k = one_.history[i].inputs.size(); k-- > 0;) {
         less = one_;
         less.history[i].inputs.erase(less.history[i].inputs.begin() + static_cast<std::ptrdiff_t>(k));
-        if (attempt(less)) { any = true; continue; }
+        if (attempt(less)) {
+          any = true;
+          continue;
+        }
         for (std::size_t f = 0; f < one_.history[i].inputs[k].fields.size(); ++f) {
           if (one_.history[i].inputs[k].fields[f].missing()) continue;
           less = one_;
@@ -118,24 +124,33 @@ class Shrinker {
       for (const ConditionRef& c : smaller(at(one_))) {
         Case less = one_;
         at(less) = c;
-        if (attempt(less)) { again = any = true; break; }
+        if (attempt(less)) {
+          again = any = true;
+          break;
+        }
       }
     }
     return any;
   }
-  bool definitions(Definitions Case::*which) {
+  bool definitions(Definitions Case::* which) {
     bool any = false;
     for (std::size_t i = (one_.*which).rules.size(); i-- > 0;) {
       Case less = one_;
       (less.*which).rules.erase((less.*which).rules.begin() + static_cast<std::ptrdiff_t>(i));
-      if (attempt(less)) { any = true; continue; }
+      if (attempt(less)) {
+        any = true;
+        continue;
+      }
       any = slot([&, i](Case& c) -> ConditionRef& { return (c.*which).rules[i].condition; }, true) || any;
       any = slot([&, i](Case& c) -> ConditionRef& { return (c.*which).rules[i].where; }, true) || any;
       for (std::size_t s = (one_.*which).rules[i].steps.size(); s-- > 0;) {
         less = one_;
         auto& steps = (less.*which).rules[i].steps;
         steps.erase(steps.begin() + static_cast<std::ptrdiff_t>(s));
-        if (attempt(less)) { any = true; continue; }
+        if (attempt(less)) {
+          any = true;
+          continue;
+        }
         any = slot([&, i, s](Case& c) -> ConditionRef& { return (c.*which).rules[i].steps[s].only_if; }, true) || any;
       }
     }

@@ -12,15 +12,15 @@ namespace {
 
 // What the definitions speak of.
 struct Vocabulary {
-  std::set<DurationMs> lengths;        // added to and taken from every time
-  std::set<std::int64_t> days;         // days_since compared with written numbers
-  bool open_days = false;              // days_since compared with something that moves
-  bool calendar_days = false;          // anything that follows the calendar
+  std::set<DurationMs> lengths;  // added to and taken from every time
+  std::set<std::int64_t> days;   // days_since compared with written numbers
+  bool open_days = false;        // days_since compared with something that moves
+  bool calendar_days = false;    // anything that follows the calendar
   bool anniversaries = false;
   std::set<DurationMs> anniversary_lengths;
   std::set<DurationMs> hours;
-  std::set<TimeMs> instants;           // written out
-  std::set<DateDays> dates;            // written out
+  std::set<TimeMs> instants;  // written out
+  std::set<DateDays> dates;   // written out
 };
 
 class Reader {
@@ -95,8 +95,8 @@ class Reader {
     read(c.right, true);
     if (is_days(c.left) && !c.right) {
       for (const Value& v : c.literals) {
-        const double d = v.kind == Kind::number ? std::bit_cast<double>(v.bits)
-                                                : static_cast<double>(v.bits) / (v.kind == Kind::decimal ? 1e6 : 1.0);
+        const double d =
+            v.kind == Kind::number ? std::bit_cast<double>(v.bits) : static_cast<double>(v.bits) / (v.kind == Kind::decimal ? 1e6 : 1.0);
         for (const double k : {std::floor(d), std::floor(d) + 1}) out.days.insert(static_cast<std::int64_t>(k));
       }
     }

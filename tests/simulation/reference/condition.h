@@ -1,6 +1,7 @@
 // Rules and conditions as plain trees, for the reference evaluator: nothing is shared, flattened or indexed here.
 //
-// A tree is translated into a plan (translate.h) and evaluated from scratch (oracle.h); the two answers are then compared. Immutable once made.
+// A tree is translated into a plan (translate.h) and evaluated from scratch (oracle.h); the two answers are then compared. Immutable once
+// made.
 #pragma once
 
 #include <memory>
@@ -30,10 +31,10 @@ struct Query {
 struct Operand {
   enum class Kind : std::uint8_t { attribute, field, trigger_field, query, days_since, size, trait, score };
   Kind kind = Kind::attribute;
-  Type type = Type::text;      // of what it yields
-  std::uint32_t ref = 0;       // attribute, field, trait, score
-  EventTypeId event = 0;       // field, trigger_field
-  OperandRef child;            // days_since, size
+  Type type = Type::text;  // of what it yields
+  std::uint32_t ref = 0;   // attribute, field, trait, score
+  EventTypeId event = 0;   // field, trigger_field
+  OperandRef child;        // days_since, size
   Query query;
 };
 
@@ -59,10 +60,10 @@ struct Condition {
   std::vector<Value> literals;
   std::vector<Value> from_literals;
   DurationMs duration = 0;
-  Window window;                       // changed, sequence
-  std::uint32_t ref = 0;               // segment, score of a band, attribute of changed and has_been
+  Window window;          // changed, sequence
+  std::uint32_t ref = 0;  // segment, score of a band, attribute of changed and has_been
   std::uint32_t band = 0;
-  std::string text;                    // tag, pattern
+  std::string text;  // tag, pattern
   std::vector<Step> steps;
   Calendar calendar;
 };
@@ -79,12 +80,12 @@ struct Rule {
   AttributeId attribute = 0;
   std::vector<Value> to, from;
   DurationMs hold_for = 0;
-  DurationMs offset = 0;               // date
+  DurationMs offset = 0;  // date
   DurationMs time_of_day = 0;
-  std::vector<int> minutes, hours;     // schedule; a day of the month or a weekday (1 = Monday), 0: any
+  std::vector<int> minutes, hours;  // schedule; a day of the month or a weekday (1 = Monday), 0: any
   int day_of_month = 0, weekday = 0;
   std::string zone;
-  ConditionRef condition;              // null: always
+  ConditionRef condition;  // null: always
   struct Act {
     DurationMs after = 0;
     ConditionRef only_if;
@@ -92,7 +93,7 @@ struct Rule {
   std::vector<Act> steps;
   DurationMs once_per = 0;
   bool once_ever = false;
-  std::uint32_t rollout = 100;         // 0 or 100: who is in between depends on a hash that the reference does not share
+  std::uint32_t rollout = 100;  // 0 or 100: who is in between depends on a hash that the reference does not share
   std::uint32_t holdout = 0;
   bool existing_fire = false;
   DurationMs max_age = kDay;
@@ -111,7 +112,7 @@ struct Definitions {
   };
   struct Score {
     std::vector<Points> points;
-    std::vector<Decimal> bands;        // ascending
+    std::vector<Decimal> bands;  // ascending
   };
   std::vector<Score> scores;
   std::vector<Rule> rules;

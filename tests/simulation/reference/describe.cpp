@@ -11,18 +11,31 @@ class Writer {
   std::string out;
 
   void condition(const ConditionRef& ref) {
-    if (!ref) { out += "always"; return; }
+    if (!ref) {
+      out += "always";
+      return;
+    }
     const Condition& c = *ref;
     switch (c.kind) {
       case Condition::Kind::constant: out += c.truth ? "true" : "false"; return;
       case Condition::Kind::all:
       case Condition::Kind::any:
         out += c.kind == Condition::Kind::all ? "all[" : "any[";
-        for (const ConditionRef& child : c.children) { condition(child); out += "; "; }
+        for (const ConditionRef& child : c.children) {
+          condition(child);
+          out += "; ";
+        }
         out += "]";
         return;
-      case Condition::Kind::negate: out += "not "; condition(c.children[0]); return;
-      case Condition::Kind::segment: out += "segment-" + std::to_string(c.ref) + "{"; condition(all_.segments[c.ref]); out += "}"; return;
+      case Condition::Kind::negate:
+        out += "not ";
+        condition(c.children[0]);
+        return;
+      case Condition::Kind::segment:
+        out += "segment-" + std::to_string(c.ref) + "{";
+        condition(all_.segments[c.ref]);
+        out += "}";
+        return;
       case Condition::Kind::tag: out += "tag " + c.text; return;
       case Condition::Kind::band:
         out += "score-" + std::to_string(c.ref) + " band " + std::to_string(c.band);
@@ -30,18 +43,31 @@ class Writer {
         return;
       case Condition::Kind::changed:
         out += "changed " + catalog_.attributes[c.ref].name;
-        if (!c.literals.empty()) { out += " to"; values(c.literals); }
-        if (!c.from_literals.empty()) { out += " from"; values(c.from_literals); }
+        if (!c.literals.empty()) {
+          out += " to";
+          values(c.literals);
+        }
+        if (!c.from_literals.empty()) {
+          out += " from";
+          values(c.from_literals);
+        }
         window(c.window);
         return;
-      case Condition::Kind::has_been: out += "has_been("; condition(c.children[0]); out += " for " + format_duration(c.duration) + ")"; return;
+      case Condition::Kind::has_been:
+        out += "has_been(";
+        condition(c.children[0]);
+        out += " for " + format_duration(c.duration) + ")";
+        return;
       case Condition::Kind::calendar: calendar(c.calendar); return;
       case Condition::Kind::sequence:
         out += "sequence[";
         for (const Step& step : c.steps) {
           out += step.absent ? "no " : "";
           out += catalog_.events[step.event].name;
-          if (step.where) { out += " where "; condition(step.where); }
+          if (step.where) {
+            out += " where ";
+            condition(step.where);
+          }
           if (step.within != kNever) out += " within " + format_duration(step.within);
           if (step.absent) out += " for " + format_duration(step.lasting);
           if (step.same != kNoField) out += " same " + field(step.event, step.same);
@@ -56,7 +82,10 @@ class Writer {
     out += " " + std::string(op_name(c.op));
     if (c.ignore_case) out += "(ignore_case)";
     if (c.op == Op::matches) out += " /" + c.text + "/";
-    if (c.right) { out += " "; operand(c.right); }
+    if (c.right) {
+      out += " ";
+      operand(c.right);
+    }
     if (c.times.units != Decimal::kScale) out += " * " + format_decimal(c.times);
     if (!c.literals.empty()) values(c.literals);
     if (c.duration != 0) out += " " + format_duration(c.duration);
@@ -68,10 +97,25 @@ class Writer {
       case Operand::Kind::attribute: out += catalog_.attributes[o.ref].name; return;
       case Operand::Kind::field: out += "." + field(o.event, static_cast<FieldId>(o.ref)); return;
       case Operand::Kind::trigger_field: out += "trigger." + field(o.event, static_cast<FieldId>(o.ref)); return;
-      case Operand::Kind::days_since: out += "days_since("; operand(o.child); out += ")"; return;
-      case Operand::Kind::size: out += "size("; operand(o.child); out += ")"; return;
-      case Operand::Kind::trait: out += "trait-" + std::to_string(o.ref) + "{"; operand(all_.traits[o.ref]); out += "}"; return;
-      case Operand::Kind::score: out += "score-" + std::to_string(o.ref); score(o.ref); return;
+      case Operand::Kind::days_since:
+        out += "days_since(";
+        operand(o.child);
+        out += ")";
+        return;
+      case Operand::Kind::size:
+        out += "size(";
+        operand(o.child);
+        out += ")";
+        return;
+      case Operand::Kind::trait:
+        out += "trait-" + std::to_string(o.ref) + "{";
+        operand(all_.traits[o.ref]);
+        out += "}";
+        return;
+      case Operand::Kind::score:
+        out += "score-" + std::to_string(o.ref);
+        score(o.ref);
+        return;
       case Operand::Kind::query: break;
     }
     static constexpr const char* kFns[] = {"count", "sum", "average", "min", "max", "distinct", "first", "last"};
@@ -81,7 +125,10 @@ class Writer {
     window(q.window);
     if (q.before_trigger) out += " before trigger";
     if (q.same != kNoField) out += " same " + field(q.event, q.same);
-    if (q.where) { out += " where "; condition(q.where); }
+    if (q.where) {
+      out += " where ";
+      condition(q.where);
+    }
     out += ")";
   }
 
@@ -96,8 +143,10 @@ class Writer {
   void score(std::uint32_t index) {
     out += "{";
     for (const Definitions::Points& p : all_.scores[index].points) {
-      if (p.condition) condition(p.condition);
-      else operand(p.trait);
+      if (p.condition)
+        condition(p.condition);
+      else
+        operand(p.trait);
       out += " add " + format_decimal(p.add);
       if (p.has_at_most) out += " at_most " + format_decimal(p.at_most);
       out += "; ";
@@ -162,7 +211,10 @@ std::string describe(const Definitions& all, const Rule& r) {
     case Trigger::Kind::event:
       w.out += "event " + catalog.events[r.event].name;
       if (r.same != kNoField) w.out += " same " + catalog.events[r.event].fields[r.same].name;
-      if (r.where) { w.out += " where "; w.condition(r.where); }
+      if (r.where) {
+        w.out += " where ";
+        w.condition(r.where);
+      }
       break;
     case Trigger::Kind::enters:
       w.out += "enters segment-" + std::to_string(r.segment);
@@ -170,18 +222,31 @@ std::string describe(const Definitions& all, const Rule& r) {
       break;
     case Trigger::Kind::leaves: w.out += "leaves segment-" + std::to_string(r.segment); break;
     case Trigger::Kind::date:
-      w.out += "date " + catalog.attributes[r.attribute].name + " offset " + std::to_string(r.offset) + "ms at " + format_duration(r.time_of_day);
+      w.out += "date " + catalog.attributes[r.attribute].name + " offset " + std::to_string(r.offset) + "ms at " +
+               format_duration(r.time_of_day);
       break;
     case Trigger::Kind::schedule: w.out += "schedule " + cron_of(r) + " zone " + r.zone; break;
     default:
       w.out += "changes " + catalog.attributes[r.attribute].name;
-      if (!r.to.empty()) { w.out += " to"; w.values(r.to); }
-      if (!r.from.empty()) { w.out += " from"; w.values(r.from); }
+      if (!r.to.empty()) {
+        w.out += " to";
+        w.values(r.to);
+      }
+      if (!r.from.empty()) {
+        w.out += " from";
+        w.values(r.from);
+      }
   }
-  if (r.condition) { w.out += " if "; w.condition(r.condition); }
+  if (r.condition) {
+    w.out += " if ";
+    w.condition(r.condition);
+  }
   for (const Rule::Act& act : r.steps) {
     w.out += "; step after " + format_duration(act.after);
-    if (act.only_if) { w.out += " only_if "; w.condition(act.only_if); }
+    if (act.only_if) {
+      w.out += " only_if ";
+      w.condition(act.only_if);
+    }
   }
   if (r.once_per > 0) w.out += "; once_per " + format_duration(r.once_per);
   if (r.once_ever) w.out += "; once";

@@ -286,8 +286,10 @@ bool Oracle::compare(const Condition& c, const Known& left, const Moment& at, co
     for (const Value& v : c.literals) sides.push_back(fraction_of(v));
     const bool found = std::ranges::find(sides, left.number) != sides.end();
     switch (c.op) {
-      case Op::equals: case Op::in: return found;
-      case Op::not_equals: case Op::not_in: return !found;
+      case Op::equals:
+      case Op::in: return found;
+      case Op::not_equals:
+      case Op::not_in: return !found;
       case Op::greater_than: return left.number > sides[0];
       case Op::at_least: return left.number >= sides[0];
       case Op::less_than: return left.number < sides[0];
@@ -315,8 +317,10 @@ bool Oracle::compare(const Condition& c, const Known& left, const Moment& at, co
   const std::string text = folded(left.value.bytes);
   const bool found = std::ranges::find(sides, text) != sides.end();
   switch (c.op) {
-    case Op::equals: case Op::in: return found;
-    case Op::not_equals: case Op::not_in: return !found;
+    case Op::equals:
+    case Op::in: return found;
+    case Op::not_equals:
+    case Op::not_in: return !found;
     case Op::contains: return text.find(sides[0]) != std::string::npos;
     case Op::not_contains: return text.find(sides[0]) == std::string::npos;
     case Op::starts_with: return text.starts_with(sides[0]);
@@ -432,7 +436,8 @@ bool Oracle::has_been(const Condition& c, const Moment& at) const {
 bool Oracle::sequence(const Condition& c, const Moment& at) const { return follow(c, 0, nullptr, kAlways, nullptr, at); }
 
 // Tries every row for every step.
-bool Oracle::follow(const Condition& c, std::size_t i, const Input* previous, TimeMs not_before, const Value* same, const Moment& at) const {
+bool Oracle::follow(const Condition& c, std::size_t i, const Input* previous, TimeMs not_before, const Value* same,
+                    const Moment& at) const {
   if (i == c.steps.size()) return true;
   const Step& step = c.steps[i];
   Query query;

@@ -14,7 +14,7 @@ using Fraction = boost::multiprecision::cpp_rational;
 
 // A value; numbers also as exact fractions (sums and averages do not fit a Value).
 struct Known {
-  Value value;          // kind missing: unknown
+  Value value;  // kind missing: unknown
   bool numeric = false;
   Fraction number;
   bool missing() const { return value.missing(); }

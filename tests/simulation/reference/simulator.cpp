@@ -12,7 +12,9 @@ std::string edge_text(std::uint32_t segment, bool entered, bool silent) {
   return std::string(entered ? "enters" : "leaves") + " segment-" + std::to_string(segment) + (silent ? " silently" : "");
 }
 
-std::string key_text(const Value& key) { return key.missing() ? "" : to_json(key.view()) + "#" + std::to_string(static_cast<int>(key.kind)); }
+std::string key_text(const Value& key) {
+  return key.missing() ? "" : to_json(key.view()) + "#" + std::to_string(static_cast<int>(key.kind));
+}
 
 }  // namespace
 
@@ -69,8 +71,10 @@ void Simulator::judge(TimeMs now, const std::vector<std::string>& new_rows, cons
   for (std::uint32_t s = 0; s < all_->segments.size(); ++s) {
     const bool truth = oracle.truth(all_->segments[s], at);
     if (truth == members_.contains(s)) continue;
-    if (truth) members_.insert(s);
-    else members_.erase(s);
+    if (truth)
+      members_.insert(s);
+    else
+      members_.erase(s);
     say(now, edge_text(s, truth, silent));
     if (!silent) flipped.emplace_back(s, truth);
     if (truth) continue;
@@ -82,7 +86,8 @@ void Simulator::judge(TimeMs now, const std::vector<std::string>& new_rows, cons
   if (!silent) {
     std::vector<const Rule*> order;
     for (const Rule& rule : all_->rules) order.push_back(&rule);
-    std::ranges::sort(order, [](const Rule* a, const Rule* b) { return a->priority != b->priority ? a->priority > b->priority : a->name < b->name; });
+    std::ranges::sort(
+        order, [](const Rule* a, const Rule* b) { return a->priority != b->priority ? a->priority > b->priority : a->name < b->name; });
     for (const Rule* rule : order) {
       for (Candidate& c : candidates(*rule, now, new_rows, changes, flipped)) consider(*rule, std::move(c), now);
     }
@@ -255,8 +260,10 @@ void Simulator::run_due(TimeMs now) {
       say(now, "held rule_gone: by " + cause_text(wait.cause.kind, wait.cause.row));
       continue;
     }
-    if (!wait.holding) run_steps(*rule, wait.cause, wait.step, true, now);
-    else if (holds(rule->condition, wait.cause, now)) fire(*rule, wait.cause, now);
+    if (!wait.holding)
+      run_steps(*rule, wait.cause, wait.step, true, now);
+    else if (holds(rule->condition, wait.cause, now))
+      fire(*rule, wait.cause, now);
   }
 }
 
@@ -378,7 +385,8 @@ void Simulator::reload(const Definitions* all, const std::vector<bool>& fresh, c
     // A firing that waits goes on waiting while its segment, as it is defined now, still holds the customer; `existing: fire` starts anew.
     std::erase_if(waits_, [&](const Wait& w) {
       const Rule* rule = rule_named(w.rule);
-      return w.holding && rule != nullptr && rule->trigger == Trigger::Kind::enters && rule->segment == s && (!truth || rule->existing_fire);
+      return w.holding && rule != nullptr && rule->trigger == Trigger::Kind::enters && rule->segment == s &&
+             (!truth || rule->existing_fire);
     });
     if (!truth) continue;
     members_.insert(s);

@@ -1,5 +1,6 @@
-// The slow simulator of one customer: steps the clock through every instant at which anything could change, evaluates everything from scratch,
-// and so predicts every edge and every decision with its instant. Written from the language's text (rows, edges, limits), not from the engine.
+// The slow simulator of one customer: steps the clock through every instant at which anything could change, evaluates everything from
+// scratch, and so predicts every edge and every decision with its instant. Written from the language's text (rows, edges, limits), not from
+// the engine.
 #pragma once
 
 #include <map>
@@ -39,13 +40,13 @@ class Simulator {
   struct Cause {
     Trigger::Kind kind = Trigger::Kind::event;
     TimeMs at = 0;
-    std::string row;   // event: its id
-    Value key;         // missing: none
+    std::string row;  // event: its id
+    Value key;        // missing: none
   };
   struct Wait {
     std::string rule;
     std::size_t step = 0;
-    bool holding = false;   // waits for `for:`
+    bool holding = false;  // waits for `for:`
     TimeMs due = 0;
     Cause cause;
   };
@@ -60,10 +61,11 @@ class Simulator {
     TimeMs row_time = 0;
   };
   void judge(TimeMs now, const std::vector<std::string>& new_rows, const std::vector<Change>& changes, bool silent);
-  std::vector<Change> changes_at(TimeMs now, const std::vector<Input>& facts_before, TimeMs before, const std::set<AttributeId>& touched) const;
+  std::vector<Change> changes_at(TimeMs now, const std::vector<Input>& facts_before, TimeMs before,
+                                 const std::set<AttributeId>& touched) const;
   void judge_arrivals(TimeMs now);
-  std::vector<Candidate> candidates(const Rule& rule, TimeMs now, const std::vector<std::string>& new_rows, const std::vector<Change>& changes,
-                                    const std::vector<std::pair<std::uint32_t, bool>>& flipped) const;
+  std::vector<Candidate> candidates(const Rule& rule, TimeMs now, const std::vector<std::string>& new_rows,
+                                    const std::vector<Change>& changes, const std::vector<std::pair<std::uint32_t, bool>>& flipped) const;
   void consider(const Rule& rule, Candidate candidate, TimeMs now);
   void fire(const Rule& rule, const Cause& cause, TimeMs now);
   void run_steps(const Rule& rule, const Cause& cause, std::size_t step, bool waited, TimeMs now);
@@ -77,12 +79,12 @@ class Simulator {
 
   const Definitions* all_;
   bool known_ = false;
-  TimeMs judged_ = kAlways;            // everything at or before it is done
+  TimeMs judged_ = kAlways;  // everything at or before it is done
   std::vector<Input> facts_;
   std::set<std::uint32_t> members_;
   std::map<std::string, TimeMs> fired_;  // rule and key
   std::vector<Wait> waits_;
-  std::map<std::string, TimeMs> set_;    // date and schedule rules: the instant that is waited for
+  std::map<std::string, TimeMs> set_;  // date and schedule rules: the instant that is waited for
 };
 
 std::string cause_text(Trigger::Kind kind, const std::string& row);

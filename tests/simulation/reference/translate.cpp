@@ -13,15 +13,15 @@ std::shared_ptr<const Catalog> test_catalog() {
       def.type = type;
       return def;
     };
-    catalog->attributes = {leaf("timezone", Type::text),    leaf("tier", Type::text),      leaf("level", Type::integer),
-                           leaf("spend", Type::decimal),    leaf("ratio", Type::number),   leaf("active", Type::boolean),
-                           leaf("born", Type::date),        leaf("seen", Type::timestamp), leaf("interests", Type::list),
+    catalog->attributes = {leaf("timezone", Type::text), leaf("tier", Type::text),      leaf("level", Type::integer),
+                           leaf("spend", Type::decimal), leaf("ratio", Type::number),   leaf("active", Type::boolean),
+                           leaf("born", Type::date),     leaf("seen", Type::timestamp), leaf("interests", Type::list),
                            leaf("nick", Type::text)};
     for (const char* name : {"alpha", "beta", "gamma"}) {
       EventTypeDef def;
       def.name = name;
-      def.fields = {leaf("name", Type::text),  leaf("qty", Type::integer),  leaf("amount", Type::decimal), leaf("weight", Type::number),
-                    leaf("due", Type::timestamp), leaf("day", Type::date), leaf("flag", Type::boolean),   leaf("tags", Type::list)};
+      def.fields = {leaf("name", Type::text),     leaf("qty", Type::integer), leaf("amount", Type::decimal), leaf("weight", Type::number),
+                    leaf("due", Type::timestamp), leaf("day", Type::date),    leaf("flag", Type::boolean),   leaf("tags", Type::list)};
       catalog->events.push_back(std::move(def));
     }
     catalog->index();
@@ -70,7 +70,8 @@ class Translator {
       out.at_most = points.at_most;
       score.points.push_back(out);
     }
-    for (std::size_t b = 0; b < all_.scores[i].bands.size(); ++b) score.bands.push_back({"band-" + std::to_string(b), all_.scores[i].bands[b]});
+    for (std::size_t b = 0; b < all_.scores[i].bands.size(); ++b)
+      score.bands.push_back({"band-" + std::to_string(b), all_.scores[i].bands[b]});
     builder_.plan().scores.push_back(std::move(score));
   }
 
