@@ -27,7 +27,7 @@ struct Cell {
   std::optional<std::string> otherwise;                                 // when the cell is empty
   std::string format;                                                   // of dates and times: %Y-%m-%d %H:%M:%S …
   std::string split;                                                    // lists
-  std::size_t first = 0;  // only so many characters from the start; 0: all
+  std::size_t first = 0;                                                // only so many characters from the start; 0: all
   std::uint32_t line = 0;                                               // in the mapping file
 };
 
