@@ -162,9 +162,9 @@ void Delivery::tell_overdue(const std::string& id) {
     if (!escalation) return;
     ++c.delta[Counter::tasks];
     ++c.delta[Counter::tasks_open];
-    std::string bytes;
-    encode_record(bytes, *escalation);
-    c.set.put(Family::task, task_key(true, id_bytes(escalation->action.id)), bytes);
+    std::string escalated;
+    encode_record(escalated, *escalation);
+    c.set.put(Family::task, task_key(true, id_bytes(escalation->action.id)), escalated);
     c.set.put(Family::task, task_untold_key(id_bytes(escalation->action.id)), "");
     if (!escalation->action.owner.empty()) {
       c.desk.task_opened(escalation->action.owner);

@@ -57,13 +57,15 @@ std::string Runtime::refusal() const {
 Result<void> Runtime::start() {
   Impl& impl = *impl_;
   impl.ids = std::make_unique<IdSource>(impl.clock.now() + 1);
-  impl.committer.start();
-  for (auto& shard : impl.shards) shard->start(impl.plan);
-  impl.started = true;
+  // Delivery first: what the shards decide in their first turn is handed to it.
   impl.delivery = std::make_unique<Delivery>(
       impl.options.delivery, impl.store, impl.clock, impl.committer,
       [this](Input input, Attachment attachment) { post_event(std::move(input), std::move(attachment)); }, [this] { return plan(); });
+  impl.committer.start();
+  impl.started = true;
   NUDGE_TRY(impl.delivery->start());
+  for (auto& shard : impl.shards) shard->start(impl.plan);
+  impl.shards_run = true;
   NUDGE_ASSIGN(const auto swept, impl.store.get(Family::meta, kMetaSwept));
   std::uint64_t swept_plan = 0;
   if (swept) {
@@ -85,7 +87,7 @@ void Runtime::stop(std::chrono::milliseconds deadline) {
   impl.loop_wake.notify_all();
   if (impl.checkpoint_thread.joinable()) impl.checkpoint_thread.join();
   impl.delivery->stop(deadline);
-  if (!impl.failed) {
+  if (impl.shards_run && !impl.failed) {
     if (Result<void> written = impl.checkpoint_now(); !written) log::warn("the last checkpoint failed", {{"error", written.error()}});
   }
   for (auto& shard : impl.shards) shard->stop();

@@ -47,7 +47,7 @@ struct Runtime::Impl {
   std::atomic<std::uint64_t> replayed{0};
   std::atomic<TimeMs> reloaded_at{0};
   std::atomic<std::uint32_t> sweeps{0};   // shards that are still sweeping
-  bool started = false, stopped = false;
+  bool started = false, shards_run = false, stopped = false;
 
   mutable std::mutex plan_mutex;
   std::shared_ptr<const Plan> plan;

@@ -117,7 +117,10 @@ Result<void> Database::open_existing(const StoreOptions& options, const std::str
   std::uint64_t in_files = 0;
   if (!created_) {
     db_options.wal_filter = wal_check_.stop_at_once();
+    // It warns of every log that it is dropped: wanted here, and frightening to read at each start.
+    db_options.info_log->SetInfoLogLevel(rocksdb::InfoLogLevel::ERROR_LEVEL);
     status = rocksdb::DB::OpenForReadOnly(db_options, path, descriptors, &handles, &db);
+    db_options.info_log->SetInfoLogLevel(rocksdb::InfoLogLevel::WARN_LEVEL);
     if (!status.ok()) return std::unexpected(opening_failed(status, std::nullopt, options.accept_loss));
     in_files = db->GetLatestSequenceNumber();
     for (rocksdb::ColumnFamilyHandle* handle : handles) db->DestroyColumnFamilyHandle(handle).PermitUncheckedError();
