@@ -21,7 +21,7 @@ void fit_fields(const Catalog& catalog, Input& input) {
 Shard::Shard(ShardOptions options, Store& store, LogicalClock& clock, Committer& committer, std::function<void(Error)> failed)
     : options_(options), store_(store), clock_(clock), committer_(committer), failed_(std::move(failed)) {
   horizon_.fill(kAlways);
-  for (std::uint32_t slot = 0; slot < kSlots; ++slot) figures_.slots_owned += owns(static_cast<std::uint8_t>(slot)) ? 1 : 0;
+  for (std::uint32_t slot = 0; slot < kSlots; ++slot) figures_.slots_owned += owns(static_cast<std::uint8_t>(slot)) ? 1U : 0U;
   figures_.slots_swept = figures_.slots_owned;
 }
 
