@@ -67,11 +67,13 @@ void note_arrived(Judge& judge, std::vector<std::pair<AttributeId, Value>>& befo
     }
   }
   if (state.attributes.next_after(state.clock) <= t) {
-    for (const auto& update : state.attributes.all()) {
-      if (update.time <= state.clock || update.time > t) continue;
-      judge.touch_attribute(update.attribute);
-      if (std::ranges::none_of(before, [&](const auto& b) { return b.first == update.attribute; })) {
-        before.emplace_back(update.attribute, current(state, update.attribute, state.clock));
+    for (std::size_t i = 0; i < state.attributes.size(); ++i) {
+      const TimeMs time = state.attributes.time(i);
+      if (time <= state.clock || time > t) continue;
+      const AttributeId attribute = state.attributes.attribute(i);
+      judge.touch_attribute(attribute);
+      if (std::ranges::none_of(before, [&](const auto& b) { return b.first == attribute; })) {
+        before.emplace_back(attribute, current(state, attribute, state.clock));
       }
     }
   }

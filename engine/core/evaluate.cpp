@@ -163,29 +163,29 @@ TimeMs Evaluator::instant_of(const ValueView& v) {
 namespace {
 
 // What happens at one millisecond is judged together: only the last of its updates was ever the value.
-bool overtaken(const std::vector<AttributeHistory::Update>& updates, std::size_t i) {
-  return i + 1 < updates.size() && updates[i + 1].attribute == updates[i].attribute && updates[i + 1].time == updates[i].time;
+bool overtaken(const AttributeHistory& updates, std::size_t i) {
+  return i + 1 < updates.size() && updates.attribute(i + 1) == updates.attribute(i) && updates.time(i + 1) == updates.time(i);
 }
 
 }  // namespace
 
 Verdict Evaluator::changed(const Node& node) {
   const auto attribute = static_cast<AttributeId>(node.ref);
-  const auto& updates = state_->attributes.all();
+  const AttributeHistory& updates = state_->attributes;
   const auto in = [](const std::vector<Value>& values, const ValueView& v) {
     return values.empty() || std::ranges::any_of(values, [&](const Value& l) { return same_value(l.view(), v); });
   };
   Verdict verdict;
   ValueView previous;
   for (std::size_t i = 0; i < updates.size(); ++i) {
-    const auto& update = updates[i];
-    if (update.attribute != attribute || overtaken(updates, i)) continue;
-    if (update.time > now_) break;
-    const ValueView value = update.value.view();
+    if (updates.attribute(i) != attribute || overtaken(updates, i)) continue;
+    const TimeMs time = updates.time(i);
+    if (time > now_) break;
+    const ValueView value = updates.value(i);
     const bool differs = value.kind != previous.kind || (value.present() && !same_value(value, previous));
     if (differs && in(node.literals, value) && in(node.from_literals, previous)) {
-      const TimeMs exit = exit_of(node.window, update.time);
-      const bool inside = node.window.kind == Window::Kind::within ? update.time > now_ - node.window.a : true;
+      const TimeMs exit = exit_of(node.window, time);
+      const bool inside = node.window.kind == Window::Kind::within ? time > now_ - node.window.a : true;
       if (inside) verdict = {true, verdict.truth ? std::max(verdict.until, exit) : exit};
     }
     previous = value;
@@ -197,15 +197,14 @@ Verdict Evaluator::has_been(const Node& node) {
   // Walks the attribute's updates from the newest back for as long as the comparison held.
   const auto attribute = static_cast<AttributeId>(node.ref);
   const Node& comparison = plan_->nodes[node.children[0]];
-  const auto& updates = state_->attributes.all();
+  const AttributeHistory& updates = state_->attributes;
   TimeMs held_since = kNever;
   for (std::size_t i = updates.size(); i-- > 0;) {
-    const auto& update = updates[i];
-    if (update.attribute != attribute || update.time > now_ || overtaken(updates, i)) continue;
+    if (updates.attribute(i) != attribute || updates.time(i) > now_ || overtaken(updates, i)) continue;
     Quantity q;
-    q.view = update.value.view();
+    q.view = updates.value(i);
     if (!compare_values(comparison, q, nullptr).truth) break;
-    held_since = update.time;
+    held_since = updates.time(i);
   }
   if (held_since == kNever) return {false, kNever};
   const TimeMs due = held_since + node.duration;

@@ -1,12 +1,14 @@
 #include "engine/model/customer.h"
 
 #include <algorithm>
+#include <bit>
 #include <tuple>
 
 namespace nudge {
 namespace {
 
-using Update = AttributeHistory::Update;
+constexpr std::size_t kIndexFrom = 17;   // facts: of fewer than this, every id is looked at instead
+constexpr std::size_t kShareAmong = 64;  // updates: among at most this many, one with the same id is looked for to share it
 
 template <class T>
 std::size_t text_bytes(const T& text) {
@@ -24,6 +26,25 @@ auto rows_place(auto& events, EventTypeId type) {
 
 }  // namespace
 
+ValueView AttributeHistory::value(std::size_t update) const {
+  const Update& u = updates_[update];
+  ValueView v;
+  v.kind = u.kind;
+  switch (u.kind) {
+    case Kind::text:
+    case Kind::list: v.bytes = texts_.at(static_cast<TextRef>(u.value)); break;
+    case Kind::number: v.d = std::bit_cast<double>(u.value); break;
+    default: v.i = static_cast<std::int64_t>(u.value);
+  }
+  return v;
+}
+
+bool AttributeHistory::before(std::size_t update, AttributeId attribute, TimeMs time, std::string_view id) const {
+  const Update& u = updates_[update];
+  if (u.attribute != attribute) return u.attribute < attribute;
+  return u.time != time ? u.time < time : texts_.at(u.id) < id;
+}
+
 std::size_t AttributeHistory::end_at(AttributeId attribute, TimeMs now) const {
   const auto after = std::upper_bound(updates_.begin(), updates_.end(), now, [attribute](TimeMs t, const Update& u) {
     return attribute != u.attribute ? attribute < u.attribute : t < u.time;
@@ -39,11 +60,10 @@ std::size_t AttributeHistory::group_start(std::size_t end) const {
 }
 
 std::size_t AttributeHistory::run_start(std::size_t end) const {
-  const Update& last = updates_[end - 1];
+  const AttributeId attribute = updates_[end - 1].attribute;
+  const ValueView last = value(end - 1);
   std::size_t start = group_start(end);
-  while (start > 0 && updates_[start - 1].attribute == last.attribute && same_value(updates_[start - 1].value.view(), last.value.view())) {
-    start = group_start(start);
-  }
+  while (start > 0 && updates_[start - 1].attribute == attribute && same_value(value(start - 1), last)) start = group_start(start);
   return start;
 }
 
@@ -51,11 +71,11 @@ ValueView AttributeHistory::at(AttributeId attribute, TimeMs now, TimeMs& until)
   until = kNever;
   const std::size_t end = end_at(attribute, now);
   ValueView value;
-  if (end > 0 && updates_[end - 1].attribute == attribute) value = updates_[end - 1].value.view();
+  if (end > 0 && updates_[end - 1].attribute == attribute) value = this->value(end - 1);
   for (std::size_t i = end; i < updates_.size() && updates_[i].attribute == attribute; ++i) {
     const bool last_of_instant =
         i + 1 == updates_.size() || updates_[i + 1].attribute != attribute || updates_[i + 1].time != updates_[i].time;
-    if (!last_of_instant || same_value(value, updates_[i].value.view())) continue;
+    if (!last_of_instant || same_value(value, this->value(i))) continue;
     until = updates_[i].time;
     break;
   }
@@ -68,7 +88,7 @@ TimeMs AttributeHistory::since(AttributeId attribute, TimeMs now) const {
   const std::size_t start = run_start(end);
   const bool first = start == 0 || updates_[start - 1].attribute != attribute;
   // Removing what was never set changes nothing.
-  if (first && updates_[end - 1].value.missing()) return kNever;
+  if (first && updates_[end - 1].kind == Kind::missing) return kNever;
   return updates_[start].time;
 }
 
@@ -77,17 +97,60 @@ ValueView AttributeHistory::previous(AttributeId attribute, TimeMs now) const {
   if (end == 0 || updates_[end - 1].attribute != attribute) return {};
   const std::size_t start = run_start(end);
   if (start == 0 || updates_[start - 1].attribute != attribute) return {};
-  return updates_[start - 1].value.view();
+  return value(start - 1);
+}
+
+void AttributeHistory::place(std::size_t at, AttributeId attribute, TimeMs time, std::string_view id, const ValueView& value) {
+  Update made{time, 0, 0, attribute, value.kind};
+  // The attributes of one upsert have one id.
+  const Update* same =
+      updates_.size() > kShareAmong
+          ? updates_.end()
+          : std::find_if(updates_.begin(), updates_.end(), [&](const Update& u) { return u.time == time && texts_.at(u.id) == id; });
+  made.id = same != updates_.end() ? same->id : texts_.store(id);
+  switch (value.kind) {
+    case Kind::text:
+    case Kind::list: {
+      // Sources often say again what was so before.
+      const bool again = at > 0 && updates_[at - 1].attribute == attribute && updates_[at - 1].kind == value.kind &&
+                         texts_.at(static_cast<TextRef>(updates_[at - 1].value)) == value.bytes;
+      made.value = again ? updates_[at - 1].value : texts_.store(value.bytes);
+      break;
+    }
+    case Kind::number: made.value = std::bit_cast<std::uint64_t>(value.d); break;
+    default: made.value = static_cast<std::uint64_t>(value.i);
+  }
+  *updates_.insert(at, 1) = made;
+  latest_ = std::max(latest_, time);
 }
 
 bool AttributeHistory::insert(AttributeId attribute, TimeMs time, std::string_view id, const Value& value) {
-  const auto before = [](const Update& u, const std::tuple<AttributeId, TimeMs, std::string_view>& key) {
-    return std::tuple(u.attribute, u.time, std::string_view(u.id)) < key;
-  };
-  const auto place = std::lower_bound(updates_.begin(), updates_.end(), std::tuple(attribute, time, id), before);
-  if (place != updates_.end() && place->attribute == attribute && place->time == time && place->id == id) return false;
-  updates_.insert(place, Update{attribute, time, std::string(id), value});
-  latest_ = std::max(latest_, time);
+  std::size_t at = 0;
+  for (std::size_t n = size(); n > 0;) {
+    const std::size_t half = n / 2;
+    if (before(at + half, attribute, time, id)) {
+      at += half + 1;
+      n -= half + 1;
+    } else {
+      n = half;
+    }
+  }
+  if (at < size() && updates_[at].attribute == attribute && updates_[at].time == time && this->id(at) == id) return false;
+  place(at, attribute, time, id, value.view());
+  return true;
+}
+
+std::size_t AttributeHistory::find(std::string_view id) const {
+  const auto found = std::find_if(updates_.begin(), updates_.end(), [&](const Update& u) { return texts_.at(u.id) == id; });
+  return static_cast<std::size_t>(found - updates_.begin());
+}
+
+bool operator==(const AttributeHistory& a, const AttributeHistory& b) {
+  if (a.size() != b.size()) return false;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    if (a.attribute(i) != b.attribute(i) || a.time(i) != b.time(i) || a.id(i) != b.id(i) || Value(a.value(i)) != Value(b.value(i)))
+      return false;
+  }
   return true;
 }
 
@@ -100,31 +163,25 @@ TimeMs AttributeHistory::next_after(TimeMs now) const {
   return next;
 }
 
-std::size_t AttributeHistory::memory_bytes() const {
-  std::size_t bytes = updates_.capacity() * sizeof(Update);
-  for (const Update& u : updates_) bytes += text_bytes(u.id) + text_bytes(u.value.bytes);
-  return bytes;
-}
-
 void AttributeHistory::encode(Writer& out) const {
-  out.varint(updates_.size());
+  out.varint(size());
   AttributeId attribute = 0;
   std::uint64_t time = 0;
-  for (const Update& u : updates_) {
+  for (std::size_t i = 0; i < size(); ++i) {
+    const Update& u = updates_[i];
     out.varint(static_cast<std::uint64_t>(u.attribute - attribute));
     attribute = u.attribute;
     out.svarint(static_cast<std::int64_t>(static_cast<std::uint64_t>(u.time) - time));
     time = static_cast<std::uint64_t>(u.time);
-    out.string(u.id);
-    encode_value(out, u.value.view());
+    out.string(id(i));
+    encode_value(out, value(i));
   }
 }
 
 bool AttributeHistory::decode(Reader& in) {
   constexpr std::size_t kBytesMin = 4;      // of one encoded update
   constexpr std::uint64_t kReserve = 1024;  // more are reserved only as they are read
-  updates_.clear();
-  latest_ = kAlways;
+  *this = AttributeHistory{};
   const std::uint64_t n = in.varint();
   if (in.bad() || n > in.left() / kBytesMin) return false;
   updates_.reserve(std::min(n, kReserve));
@@ -138,12 +195,8 @@ bool AttributeHistory::decode(Reader& in) {
     const std::string_view id = in.string();
     ValueView value;
     if (!decode_value(in, value)) return false;
-    Update u{static_cast<AttributeId>(attribute), static_cast<TimeMs>(time), std::string(id), Value(value)};
-    if (i > 0 && !(std::tie(updates_.back().attribute, updates_.back().time, updates_.back().id) < std::tie(u.attribute, u.time, u.id))) {
-      return false;
-    }
-    latest_ = std::max(latest_, u.time);
-    updates_.push_back(std::move(u));
+    if (i > 0 && !before(i - 1, static_cast<AttributeId>(attribute), static_cast<TimeMs>(time), id)) return false;
+    place(i, static_cast<AttributeId>(attribute), static_cast<TimeMs>(time), id, value);
   }
   return true;
 }
@@ -155,7 +208,11 @@ const Rows* CustomerState::rows(EventTypeId type) const {
 
 Rows& CustomerState::rows_for(EventTypeId type) {
   auto place = rows_place(events, type);
-  if (place == events.end() || place->first != type) place = events.emplace(place, type, Rows{});
+  if (place == events.end() || place->first != type) {
+    const auto at = place - events.begin();
+    if (events.size() == events.capacity()) events.reserve(events.size() + 1);  // few types, each with many rows: no room in advance
+    place = events.emplace(events.begin() + at, type, Rows{});
+  }
   return place->second;
 }
 
@@ -164,7 +221,13 @@ bool CustomerState::is_member(RootId root) const {
   return place != members.end() && place->root == root;
 }
 
-// Whether the id is there already. Its fingerprint is; most often it is the same input once more, which is found at its place.
+std::size_t CustomerState::facts() const {
+  std::size_t count = attributes.size() + tags.size();
+  for (const auto& entry : events) count += entry.second.size();
+  return count;
+}
+
+// Whether the id is there already. When its fingerprint is, then most often it is the same input once more, which is found at its place.
 bool CustomerState::has_id(const Input& input) const {
   if (input.kind == InputKind::event) {
     if (const Rows* of_type = rows(input.type)) {
@@ -172,8 +235,8 @@ bool CustomerState::has_id(const Input& input) const {
       if (place < of_type->size() && of_type->time(place) == input.time && of_type->id(place) == input.id) return true;
     }
   }
-  const auto has = [&](const auto& each) { return each.id == input.id; };
-  if (std::ranges::any_of(attributes.all(), has) || std::ranges::any_of(tags, has)) return true;
+  if (attributes.find(input.id) < attributes.size()) return true;
+  if (std::ranges::any_of(tags, [&](const TagUpdate& each) { return each.id == input.id; })) return true;
   return std::ranges::any_of(events, [&](const auto& entry) { return entry.second.find(input.id) < entry.second.size(); });
 }
 
@@ -195,7 +258,10 @@ bool CustomerState::store(const Input& input, const Catalog& catalog) {
       break;
     }
   }
-  ids.add(input.id);
+  if (ids.size() > 0)
+    ids.add(input.id);
+  else if (facts() >= kIndexFrom)
+    rebuild_ids();
   return true;
 }
 
@@ -216,11 +282,11 @@ std::optional<Input> CustomerState::find(std::string_view input_id, const Catalo
     }
     return input;
   }
-  for (const Update& u : attributes.all()) {
-    if (u.id != input_id) continue;
+  for (std::size_t i = 0; i < attributes.size(); ++i) {
+    if (attributes.id(i) != input_id) continue;
     input.kind = InputKind::attributes;
-    input.time = u.time;
-    input.attributes.push_back({u.attribute, u.value});
+    input.time = attributes.time(i);
+    input.attributes.push_back({attributes.attribute(i), Value(attributes.value(i))});
   }
   if (!input.attributes.empty()) return input;
   const auto tag = std::ranges::find(tags, input_id, &TagUpdate::id);
@@ -234,14 +300,14 @@ std::optional<Input> CustomerState::find(std::string_view input_id, const Catalo
 }
 
 void CustomerState::rebuild_ids() {
-  std::size_t count = tags.size();
-  for (const auto& entry : events) count += entry.second.size();
   ids = IdIndex{};
+  const std::size_t count = facts();
+  if (count < kIndexFrom) return;
   ids.reserve(count);
   for (const auto& entry : events) {
     for (std::size_t row = 0; row < entry.second.size(); ++row) ids.add(entry.second.id(row));
   }
-  for (const Update& u : attributes.all()) ids.add(u.id);
+  for (std::size_t i = 0; i < attributes.size(); ++i) ids.add(attributes.id(i));
   for (const TagUpdate& t : tags) ids.add(t.id);
 }
 

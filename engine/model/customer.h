@@ -22,17 +22,12 @@ using RootId = std::uint32_t;
 using RuleId = std::uint32_t;
 
 // Every accepted update of every attribute, by (attribute, time, id): the greatest at or before an instant is the value at that instant,
-// whatever the order of arrival. Removal is an update with a missing value.
+// whatever the order of arrival. Removal is an update with a missing value. Compact: 24 bytes an update, texts lie in one arena. Views are
+// valid until the next insert.
+//
+// Invariants: (1) updates are strictly ascending in (attribute, time, id); (2) every text reference is one of the arena.
 class AttributeHistory {
  public:
-  struct Update {
-    AttributeId attribute;
-    TimeMs time;
-    std::string id;
-    Value value;
-    friend bool operator==(const Update&, const Update&) = default;
-  };
-
   // The value at `now`; missing when there is none. `until`: when the value changes by an update dated ahead (else kNever).
   ValueView at(AttributeId attribute, TimeMs now, TimeMs& until) const;
   // Since when the value at `now` has been what it is (repeated equal values do not restart it); kNever when missing and never set.
@@ -42,22 +37,44 @@ class AttributeHistory {
 
   // False when an update with this (attribute, time, id) is there already.
   bool insert(AttributeId attribute, TimeMs time, std::string_view id, const Value& value);
-  const std::vector<Update>& all() const { return updates_; }
+
+  // The updates, in order.
+  std::size_t size() const { return updates_.size(); }
+  bool empty() const { return updates_.empty(); }
+  AttributeId attribute(std::size_t update) const { return updates_[update].attribute; }
+  TimeMs time(std::size_t update) const { return updates_[update].time; }
+  std::string_view id(std::size_t update) const { return texts_.at(updates_[update].id); }
+  ValueView value(std::size_t update) const;
+  // Any update with this id; size() when there is none. Looks at every update.
+  std::size_t find(std::string_view id) const;
+
   // Earliest time of an update after `now`, or kNever.
   TimeMs next_after(TimeMs now) const;
-  std::size_t memory_bytes() const;
+  std::size_t memory_bytes() const { return updates_.memory_bytes() + texts_.memory_bytes(); }
   void encode(Writer& out) const;
   bool decode(Reader& in);
-  friend bool operator==(const AttributeHistory&, const AttributeHistory&) = default;
+  friend bool operator==(const AttributeHistory& a, const AttributeHistory& b);
 
  private:
+  struct Update {
+    TimeMs time;
+    std::uint64_t value;  // text and list: the reference; number: its bits; else as ValueView::i
+    TextRef id;
+    AttributeId attribute;
+    Kind kind;
+  };
+
+  bool before(std::size_t update, AttributeId attribute, TimeMs time, std::string_view id) const;
+  // Puts an update before update `at`, where it must belong.
+  void place(std::size_t at, AttributeId attribute, TimeMs time, std::string_view id, const ValueView& value);
   // Where the updates of one attribute at or before `now` end, and where they start.
   std::size_t end_at(AttributeId attribute, TimeMs now) const;
   std::size_t group_start(std::size_t end) const;
   // The start of the run of equal values that ends at `end` (exclusive).
   std::size_t run_start(std::size_t end) const;
 
-  std::vector<Update> updates_;
+  CompactArray<Update> updates_;
+  TextArena texts_;         // ids and texts
   TimeMs latest_ = kAlways;  // the greatest time of all
 };
 
@@ -127,7 +144,7 @@ struct CustomerState {
   std::vector<Wake> wakes;                                   // by root; only those that ever come
   std::vector<LastFired> fired;                              // by (rule, key)
   std::vector<Run> runs;                                     // by (due, rule, step, cause)
-  IdIndex ids;                                               // of everything stored above; derived
+  IdIndex ids;                                               // of the facts above once they are many, else empty; derived
 
   bool known() const { return clock != kAlways; }
   const Rows* rows(EventTypeId type) const;   // null: none
@@ -142,6 +159,7 @@ struct CustomerState {
   std::size_t memory_bytes() const;
 
  private:
+  std::size_t facts() const;  // rows, updates and tags
   bool has_id(const Input& input) const;
 };
 

@@ -237,11 +237,13 @@ Result<CustomerState> decode_customer(std::string_view bytes, const Catalog& cat
   state.applied = in.varint();
   if (in.bad()) return damaged("head");
   if (!state.attributes.decode(in)) return damaged("attributes");
-  const auto unknown = [&](const AttributeHistory::Update& u) {
-    return u.attribute >= catalog.attributes.size() ||
-           (!u.value.missing() && u.value.kind != kind_of(catalog.attributes[u.attribute].type));
-  };
-  if (std::ranges::any_of(state.attributes.all(), unknown)) return damaged("an attribute that the catalog does not have");
+  for (std::size_t i = 0; i < state.attributes.size(); ++i) {
+    const AttributeId attribute = state.attributes.attribute(i);
+    const Kind kind = state.attributes.value(i).kind;
+    if (attribute >= catalog.attributes.size() || (kind != Kind::missing && kind != kind_of(catalog.attributes[attribute].type))) {
+      return damaged("an attribute that the catalog does not have");
+    }
+  }
   if (!read_tags(in, state.tags)) return damaged("tags");
   if (!read_events(in, state, catalog)) return damaged("events");
   if (!read_members(in, state.members)) return damaged("members");

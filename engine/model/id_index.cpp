@@ -34,7 +34,7 @@ std::uint32_t fingerprint(std::string_view id) {
 }
 
 // Puts a fingerprint into a table that has room; false when it is there.
-bool place(std::vector<std::uint32_t>& slots, std::uint32_t f) {
+bool place(CompactArray<std::uint32_t>& slots, std::uint32_t f) {
   const std::size_t mask = slots.size() - 1;
   std::size_t i = f & mask;
   while (slots[i] != 0) {
@@ -53,7 +53,7 @@ void IdIndex::add(std::string_view id) {
 }
 
 bool IdIndex::may_have(std::string_view id) const {
-  if (slots_.empty()) return false;
+  if (slots_.empty()) return true;
   const std::uint32_t f = fingerprint(id);
   const std::size_t mask = slots_.size() - 1;
   for (std::size_t i = f & mask; slots_[i] != 0; i = (i + 1) & mask) {
@@ -71,7 +71,9 @@ void IdIndex::reserve(std::size_t ids) {
 void IdIndex::grow() { resize(slots_.empty() ? kFirstSlots : slots_.size() * 2); }
 
 void IdIndex::resize(std::size_t slots) {
-  std::vector<std::uint32_t> bigger(slots, 0);
+  CompactArray<std::uint32_t> bigger;
+  bigger.reserve(slots);
+  bigger.insert(0, slots);
   for (const std::uint32_t f : slots_) {
     if (f != 0) place(bigger, f);
   }

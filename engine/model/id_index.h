@@ -1,10 +1,12 @@
 // Which event ids a customer has, in four bytes each: a set of 32-bit fingerprints. A hit must be verified against the rows; a miss is certain.
+// One that was never filled knows nothing: every id may be there (a customer with few rows goes without).
 // Derived from the rows, never stored. Not thread-safe.
 #pragma once
 
 #include <cstdint>
 #include <string_view>
-#include <vector>
+
+#include "engine/model/compact_array.h"
 
 namespace nudge {
 
@@ -16,12 +18,12 @@ class IdIndex {
   void reserve(std::size_t ids);
   // Different fingerprints, which is the number of ids but for rare collisions.
   std::size_t size() const { return count_; }
-  std::size_t memory_bytes() const { return slots_.capacity() * sizeof(std::uint32_t); }
+  std::size_t memory_bytes() const { return slots_.memory_bytes(); }
 
  private:
   void grow();
   void resize(std::size_t slots);
-  std::vector<std::uint32_t> slots_;  // open addressing, zero is empty; a power of two long
+  CompactArray<std::uint32_t> slots_;  // open addressing, zero is empty; a power of two long
   std::uint32_t count_ = 0;
 };
 

@@ -2,33 +2,57 @@
 
 #include <algorithm>
 #include <bit>
+#include <vector>
 
 namespace nudge {
 namespace {
 
-constexpr std::size_t kHead = 3;              // time, id reference, presence
 constexpr std::size_t kReserveAtMost = 4096;  // rows: more are reserved only as they are read
 constexpr std::size_t kRowBytesMin = 4;       // of an encoded row: time, id's length, one byte of id, presence
 
 std::uint64_t to_word(TimeMs t) { return static_cast<std::uint64_t>(t); }
 
-bool in_arena(Kind kind) { return kind == Kind::text || kind == Kind::list; }
+void store64(std::uint32_t* cell, std::uint64_t word) { std::memcpy(cell, &word, sizeof word); }
+
+bool is_text(Kind kind) { return kind == Kind::text || kind == Kind::list; }
+
+std::uint64_t bits_of(const Value& v) { return static_cast<std::uint64_t>(v.bits); }
+std::uint64_t bits_of(const ValueView& v) {
+  return v.kind == Kind::number ? std::bit_cast<std::uint64_t>(v.d) : static_cast<std::uint64_t>(v.i);
+}
+
+// The four bytes that a value's bits can be told from by widened(): small whole numbers and dates, and numbers whose lower half is zero.
+std::uint32_t narrow(bool number, std::uint64_t bits) { return static_cast<std::uint32_t>(number ? bits >> 32 : bits); }
+std::uint64_t widened(bool number, std::uint32_t cell) {
+  return number ? std::uint64_t{cell} << 32 : static_cast<std::uint64_t>(std::int64_t{static_cast<std::int32_t>(cell)});
+}
+bool fits_narrow(bool number, std::uint64_t bits) { return widened(number, narrow(number, bits)) == bits; }
 
 }  // namespace
 
 ValueView Rows::field(std::size_t row, FieldId field, Kind kind) const {
   if (field == kTimeField) return ValueView::of_timestamp(time(row));
   if (!has_field(row, field)) return {};
-  const std::uint64_t word = words_[row * stride_ + kHead + field];
+  const std::uint32_t* cell = cells_.data() + row * stride_ + cell_of(field);
   ValueView v;
   v.kind = kind;
-  switch (kind) {
-    case Kind::text:
-    case Kind::list: v.bytes = text_at(word); break;
-    case Kind::number: v.d = std::bit_cast<double>(word); break;
-    default: v.i = static_cast<std::int64_t>(word);
+  if (is_text(kind)) {
+    v.bytes = texts_.at(*cell);
+    return v;
   }
+  const bool number = kind == Kind::number;
+  const std::uint64_t bits = ((wide_ >> field) & 1U) != 0 ? load64(cell) : widened(number, *cell);
+  if (number)
+    v.d = std::bit_cast<double>(bits);
+  else
+    v.i = static_cast<std::int64_t>(bits);
   return v;
+}
+
+std::uint64_t Rows::presence(std::size_t row) const {
+  if (fields_ == 0) return 0;
+  const std::uint32_t* cell = cells_.data() + row * stride_ + 3;
+  return fields_ <= 32 ? cell[0] : cell[0] | std::uint64_t{cell[1]} << 32;
 }
 
 std::size_t Rows::lower_bound(TimeMs t) const {
@@ -70,112 +94,95 @@ std::size_t Rows::find(std::string_view id) const {
   return rows;
 }
 
-std::string_view Rows::long_text_at(std::uint64_t offset) const {
-  Reader in(std::string_view(arena_).substr(offset, 8));
-  return std::string_view(arena_).substr(offset + 8, in.fixed64());
-}
-
-std::uint64_t Rows::store_text(std::string_view text) {
-  const std::uint64_t offset = arena_.size();
-  if (text.size() >= kLong) Writer(arena_).fixed64(text.size());
-  arena_.append(text);
-  return offset << 24 | std::min<std::uint64_t>(text.size(), kLong);
-}
-
-std::uint64_t Rows::store_like(std::size_t neighbour, std::size_t word, std::string_view text) {
-  if (neighbour < size() && ((words_[neighbour * stride_ + 2] >> (word - kHead)) & 1U) != 0) {
-    const std::uint64_t ref = words_[neighbour * stride_ + word];
-    if (text_at(ref) == text) return ref;
+TextRef Rows::store_like(std::size_t neighbour, FieldId field, std::string_view text) {
+  if (neighbour < size() && has_field(neighbour, field)) {
+    const TextRef ref = cells_[neighbour * stride_ + cell_of(field)];
+    if (texts_.at(ref) == text) return ref;
   }
-  return store_text(text);
+  return texts_.store(text);
 }
 
-void Rows::widen(std::uint16_t fields) {
-  const std::size_t rows = size();
-  const auto stride = static_cast<std::uint16_t>(kHead + fields);
-  std::vector<std::uint64_t> wider(rows * stride, 0);
+void Rows::widen(std::size_t fields, std::uint64_t wide, std::uint64_t numbers) {
+  Rows old = std::move(*this);
+  const std::size_t rows = old.size();
+  *this = Rows{};
+  texts_ = std::move(old.texts_);
+  negative_ = old.negative_;
+  wide_ = wide;
+  fields_ = static_cast<std::uint8_t>(fields);
+  stride_ = static_cast<std::uint8_t>(head(fields) + fields + static_cast<std::size_t>(std::popcount(wide)));
+  if (rows > 0) cells_.insert(0, rows * stride_);
   for (std::size_t row = 0; row < rows; ++row) {
-    std::copy_n(words_.begin() + static_cast<std::ptrdiff_t>(row * stride_), stride_,
-                wider.begin() + static_cast<std::ptrdiff_t>(row * stride));
+    const std::uint32_t* from = old.cells_.data() + row * old.stride_;
+    std::uint32_t* to = cells_.data() + row * stride_;
+    std::copy_n(from, head(old.fields_), to);
+    for (std::size_t f = 0; f < old.fields_; ++f) {
+      const std::uint32_t* cell = from + old.cell_of(f);
+      const bool was_wide = ((old.wide_ >> f) & 1U) != 0;
+      if (!was_wide && ((wide >> f) & 1U) == 0)
+        to[cell_of(f)] = *cell;
+      else
+        store64(to + cell_of(f), was_wide ? load64(cell) : widened(((numbers >> f) & 1U) != 0, *cell));
+    }
   }
-  words_ = std::move(wider);
-  fields_ = fields;
-  stride_ = stride;
 }
 
-std::size_t Rows::make_row(std::size_t row, TimeMs time, std::string_view id) {
-  const std::size_t at = row * stride_;
-  const std::uint64_t ref = store_text(id);
-  if (at == words_.size()) {
-    words_.resize(at + stride_);
-  } else {
-    words_.insert(words_.begin() + static_cast<std::ptrdiff_t>(at), stride_, 0);
+template <class V>
+void Rows::place(std::size_t row, TimeMs time, std::string_view id, std::span<const V> fields) {
+  std::uint64_t wide = wide_;
+  std::uint64_t numbers = 0;
+  for (std::size_t f = 0; f < fields.size(); ++f) {
+    const Kind kind = fields[f].kind;
+    if (kind == Kind::missing || is_text(kind)) continue;
+    if (kind == Kind::number) numbers |= std::uint64_t{1} << f;
+    if (!fits_narrow(kind == Kind::number, bits_of(fields[f]))) wide |= std::uint64_t{1} << f;
   }
-  words_[at] = to_word(time);
-  words_[at + 1] = ref;
-  return at;
+  if (stride_ == 0 || fields.size() > fields_ || wide != wide_) widen(std::max<std::size_t>(fields.size(), fields_), wide, numbers);
+  const std::size_t at = row * stride_;
+  const TextRef ref = texts_.store(id);
+  std::uint32_t* cells = cells_.insert(at, stride_);
+  store64(cells, to_word(time));
+  cells[2] = ref;
+  // Neighbours often say the same: the row before, or, at the front, the one after.
+  const std::size_t neighbour = row > 0 ? row - 1 : row + 1;
+  for (std::size_t f = 0; f < fields.size(); ++f) {
+    const Kind kind = fields[f].kind;
+    if (kind == Kind::missing) continue;
+    cells[3 + f / 32] |= std::uint32_t{1} << (f % 32);
+    std::uint32_t* cell = cells + cell_of(f);
+    if (is_text(kind)) {
+      *cell = store_like(neighbour, static_cast<FieldId>(f), fields[f].bytes);
+      continue;
+    }
+    const std::uint64_t bits = bits_of(fields[f]);
+    if (((wide_ >> f) & 1U) != 0)
+      store64(cell, bits);
+    else
+      *cell = narrow(kind == Kind::number, bits);
+    // The sign of a double is the top bit of its bits too.
+    if (static_cast<std::int64_t>(bits) < 0) negative_ |= std::uint64_t{1} << f;
+  }
 }
 
 std::size_t Rows::insert(TimeMs time, std::string_view id, std::span<const Value> fields) {
-  if (stride_ == 0 || fields.size() > fields_) widen(static_cast<std::uint16_t>(fields.size()));
   const std::size_t rows = size();
   std::size_t row = rows;
   if (rows > 0) {
     const TimeMs last = this->time(rows - 1);
     if (time < last || (time == last && id < this->id(rows - 1))) row = position(time, id);
   }
-  const std::size_t at = make_row(row, time, id);
-  // Neighbours often say the same: the row before, or, at the front, the one after.
-  const std::size_t neighbour = row > 0 ? row - 1 : row + 1;
-  std::uint64_t presence = 0;
-  for (std::size_t f = 0; f < fields.size(); ++f) {
-    const Value& value = fields[f];
-    if (value.missing()) continue;
-    presence |= std::uint64_t{1} << f;
-    if (in_arena(value.kind)) {
-      in_arena_ |= std::uint64_t{1} << f;
-      words_[at + kHead + f] = store_like(neighbour, kHead + f, value.bytes);
-    } else {
-      words_[at + kHead + f] = static_cast<std::uint64_t>(value.bits);
-      // The sign of a double is the top bit of its word too.
-      if (value.bits < 0) negative_ |= std::uint64_t{1} << f;
-    }
-  }
-  words_[at + 2] = presence;
+  place(row, time, id, fields);
   return row;
 }
 
-void Rows::erase_front(std::size_t n) {
-  n = std::min(n, size());
-  if (n == 0) return;
-  words_.erase(words_.begin(), words_.begin() + static_cast<std::ptrdiff_t>(n * stride_));
-  rebuild_arena();
-}
-
-void Rows::rebuild_arena() {
-  const std::string old = std::move(arena_);
-  arena_.clear();
-  const auto old_text = [&](std::uint64_t ref) {
-    const std::uint64_t offset = ref >> 24;
-    if ((ref & kLong) < kLong) return std::string_view(old).substr(offset, ref & kLong);
-    Reader in(std::string_view(old).substr(offset, 8));
-    return std::string_view(old).substr(offset + 8, in.fixed64());
-  };
-  const std::size_t rows = size();
-  std::vector<std::pair<std::uint64_t, std::uint64_t>> previous(fields_, {0, 0});  // old and new reference, to keep what is shared shared
-  for (std::size_t row = 0; row < rows; ++row) {
-    std::uint64_t* words = &words_[row * stride_];
-    words[1] = store_text(old_text(words[1]));
-    for (std::size_t f = 0; f < fields_; ++f) {
-      if ((words[2] & in_arena_ & (std::uint64_t{1} << f)) == 0) continue;
-      std::uint64_t& word = words[kHead + f];
-      const bool shared = row > 0 && previous[f].first == word && previous[f].second != 0;
-      const std::uint64_t moved = shared ? previous[f].second : store_text(old_text(word));
-      previous[f] = {word, moved};
-      word = moved;
-    }
+void Rows::erase_front(std::size_t n, const EventTypeDef& type) {
+  const Rows old = std::move(*this);
+  *this = Rows{};
+  std::vector<ValueView> fields(old.fields_);
+  for (std::size_t row = n; row < old.size(); ++row) {
+    for (std::size_t f = 0; f < fields.size(); ++f) fields[f] = old.field(row, static_cast<FieldId>(f), kind_of(type.fields[f].type));
+    place(size(), old.time(row), old.id(row), std::span<const ValueView>(fields));
   }
-  arena_.shrink_to_fit();
 }
 
 void Rows::encode(Writer& out, const EventTypeDef& type) const {
@@ -189,9 +196,9 @@ void Rows::encode(Writer& out, const EventTypeDef& type) const {
     out.svarint(static_cast<std::int64_t>(to_word(t) - to_word(previous)));
     previous = t;
     out.string(id(row));
-    const std::uint64_t presence = words_[row * stride_ + 2];
-    out.varint(presence);
-    for (std::uint64_t rest = presence; rest != 0; rest &= rest - 1) {
+    const std::uint64_t present = presence(row);
+    out.varint(present);
+    for (std::uint64_t rest = present; rest != 0; rest &= rest - 1) {
       const auto f = static_cast<FieldId>(std::countr_zero(rest));
       encode_payload(out, field(row, f, kind_of(type.fields[f].type)));
     }
@@ -205,31 +212,24 @@ bool Rows::decode(Reader& in, const EventTypeDef& type) {
   if (rows == 0) return true;
   const std::uint64_t fields = in.varint();
   if (in.bad() || fields > type.fields.size() || fields > 64) return false;
-  widen(static_cast<std::uint16_t>(fields));
-  words_.reserve(std::min<std::size_t>(rows, kReserveAtMost) * stride_);
+  widen(fields, 0, 0);
+  cells_.reserve(std::min<std::size_t>(rows, kReserveAtMost) * stride_);
+  std::vector<ValueView> values(fields);
   TimeMs previous = 0;
   for (std::size_t row = 0; row < rows; ++row) {
     const auto t = static_cast<TimeMs>(to_word(previous) + static_cast<std::uint64_t>(in.svarint()));
     previous = t;
     const std::string_view id = in.string();
-    const std::uint64_t presence = in.varint();
-    if (in.bad() || id.empty() || (fields < 64 && (presence >> fields) != 0)) return false;
+    const std::uint64_t present = in.varint();
+    if (in.bad() || id.empty() || (fields < 64 && (present >> fields) != 0)) return false;
     if (row > 0 && (t < time(row - 1) || (t == time(row - 1) && id <= this->id(row - 1)))) return false;
-    const std::size_t at = make_row(row, t, id);
-    words_[at + 2] = presence;
-    for (std::uint64_t rest = presence; rest != 0; rest &= rest - 1) {
+    std::ranges::fill(values, ValueView{});
+    for (std::uint64_t rest = present; rest != 0; rest &= rest - 1) {
       const auto f = static_cast<std::size_t>(std::countr_zero(rest));
       const Kind kind = kind_of(type.fields[f].type);
-      ValueView v;
-      if (kind == Kind::missing || !decode_payload(in, kind, v)) return false;
-      if (in_arena(kind)) {
-        in_arena_ |= std::uint64_t{1} << f;
-        words_[at + kHead + f] = row > 0 ? store_like(row - 1, kHead + f, v.bytes) : store_text(v.bytes);
-      } else {
-        words_[at + kHead + f] = kind == Kind::number ? std::bit_cast<std::uint64_t>(v.d) : static_cast<std::uint64_t>(v.i);
-        if (static_cast<std::int64_t>(words_[at + kHead + f]) < 0) negative_ |= std::uint64_t{1} << f;
-      }
+      if (kind == Kind::missing || !decode_payload(in, kind, values[f])) return false;
     }
+    place(row, t, id, std::span<const ValueView>(values));
   }
   return true;
 }

@@ -1,33 +1,35 @@
 // One customer's rows of one event type, in row order: by time, then by event id bytewise.
 //
-// Compact: a row is three words and one per field, texts lie in one arena. Not thread-safe; owned by one customer's state.
+// Compact: a row is some cells of four bytes, texts lie in one arena. Not thread-safe; owned by one customer's state.
 // Views into a row are valid until the next insert or erase.
 //
-// Invariants: (1) rows are strictly ascending in (time, id); (2) field f of a row is present exactly when bit f of its presence word is set;
-// (3) every text reference lies inside the arena.
+// Invariants: (1) rows are strictly ascending in (time, id); (2) field f of a row is present exactly when bit f of its presence is set;
+// (3) every text reference is one of the arena; (4) a field has two cells when bit f of wide_ is set, else one, the same in every row: all
+// values of a field with one cell can be told from four bytes (see narrow()).
 #pragma once
 
+#include <bit>
 #include <cstdint>
+#include <cstring>
 #include <span>
-#include <string>
 #include <string_view>
-#include <vector>
 
 #include "engine/model/catalog.h"
+#include "engine/model/text_arena.h"
 
 namespace nudge {
 
 class Rows {
  public:
-  std::size_t size() const { return stride_ == 0 ? 0 : words_.size() / stride_; }
-  bool empty() const { return words_.empty(); }
+  std::size_t size() const { return stride_ == 0 ? 0 : cells_.size() / stride_; }
+  bool empty() const { return cells_.empty(); }
 
-  TimeMs time(std::size_t row) const { return static_cast<TimeMs>(words_[row * stride_]); }
-  std::string_view id(std::size_t row) const { return text_at(words_[row * stride_ + 1]); }
+  TimeMs time(std::size_t row) const { return static_cast<TimeMs>(load64(cells_.data() + row * stride_)); }
+  std::string_view id(std::size_t row) const { return texts_.at(cells_[row * stride_ + 2]); }
   // The field's value; kTimeField gives the row's time. `kind` is the field's kind in the catalog.
   ValueView field(std::size_t row, FieldId field, Kind kind) const;
   bool has_field(std::size_t row, FieldId field) const {
-    return field == kTimeField || (field < fields_ && ((words_[row * stride_ + 2] >> field) & 1U) != 0);
+    return field == kTimeField || (field < fields_ && ((cells_[row * stride_ + 3 + field / 32U] >> (field % 32U)) & 1U) != 0);
   }
 
   // False only when no row ever had a value below zero in this field.
@@ -45,35 +47,41 @@ class Rows {
   // Puts a row in its place and returns its index. The (time, id) must not be there yet.
   std::size_t insert(TimeMs time, std::string_view id, std::span<const Value> fields);
   // Forgets the first n rows.
-  void erase_front(std::size_t n);
+  void erase_front(std::size_t n, const EventTypeDef& type);
 
-  std::size_t memory_bytes() const { return words_.capacity() * 8 + arena_.capacity(); }
+  std::size_t memory_bytes() const { return cells_.memory_bytes() + texts_.memory_bytes(); }
 
   void encode(Writer& out, const EventTypeDef& type) const;
   // False when the bytes are damaged.
   bool decode(Reader& in, const EventTypeDef& type);
 
  private:
-  static constexpr std::uint64_t kLong = 0xffffff;  // a length of this or more stands in eight bytes before the text
-  std::string_view text_at(std::uint64_t ref) const {
-    const std::uint64_t length = ref & kLong;
-    if (length == kLong) [[unlikely]] return long_text_at(ref >> 24);
-    return {arena_.data() + (ref >> 24), length};
+  static std::uint64_t load64(const std::uint32_t* cell) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, cell, sizeof word);
+    return word;
   }
-  std::string_view long_text_at(std::uint64_t offset) const;
-  std::uint64_t store_text(std::string_view text);
-  // The same, or the reference that the neighbouring row has to the same text.
-  std::uint64_t store_like(std::size_t neighbour, std::size_t word, std::string_view text);
-  void widen(std::uint16_t fields);
-  void rebuild_arena();
-  std::size_t make_row(std::size_t row, TimeMs time, std::string_view id);
+  // Cells before the fields: time (two), id reference, presence (one per 32 fields).
+  static std::size_t head(std::size_t fields) { return 3 + (fields + 31) / 32; }
+  // Where a row has the field.
+  std::size_t cell_of(std::size_t f) const {
+    return head(fields_) + f + static_cast<std::size_t>(std::popcount(wide_ & ((std::uint64_t{1} << f) - 1)));
+  }
+  std::uint64_t presence(std::size_t row) const;
+  // Puts a row before row `row`, where it must belong. V is Value or ValueView.
+  template <class V>
+  void place(std::size_t row, TimeMs time, std::string_view id, std::span<const V> fields);
+  // Room for more fields, or for fields that no longer fit into four bytes; `numbers` says which of those are numbers.
+  void widen(std::size_t fields, std::uint64_t wide, std::uint64_t numbers);
+  // The text's reference: the one that the neighbouring row has to the same text, when it has.
+  TextRef store_like(std::size_t neighbour, FieldId field, std::string_view text);
 
-  std::vector<std::uint64_t> words_;  // per row: time, id reference, presence, field words
-  std::string arena_;                 // ids and texts; a reference is offset << 24 | length
-  std::uint16_t fields_ = 0;
-  std::uint16_t stride_ = 0;          // 3 + fields_, or 0 before the first insert
-  std::uint64_t in_arena_ = 0;        // bit f: field f is text or a list
-  std::uint64_t negative_ = 0;        // bit f: field f has been below zero
+  CompactArray<std::uint32_t> cells_;  // per row: time, id reference, presence, fields
+  TextArena texts_;                    // ids and texts
+  std::uint64_t negative_ = 0;         // bit f: field f has been below zero
+  std::uint64_t wide_ = 0;             // bit f: field f has two cells
+  std::uint8_t fields_ = 0;
+  std::uint8_t stride_ = 0;  // cells of a row, or 0 before the first insert
 };
 
 }  // namespace nudge

@@ -21,17 +21,18 @@ std::size_t touch(const CustomerState& state, const Catalog& catalog) {
     const auto& fields = catalog.events[type].fields;
     for (std::size_t row = 0; row < rows.size(); ++row) {
       if (rows.position(rows.time(row), rows.id(row)) != row) std::abort();
-      if (!state.ids.may_have(rows.id(row))) std::abort();
+      if (!state.find(rows.id(row), catalog)) std::abort();
       for (std::size_t f = 0; f < fields.size(); ++f)
         sum += to_json(rows.field(row, static_cast<FieldId>(f), kind_of(fields[f].type))).size();
     }
   }
   for (AttributeId a = 0; a < catalog.attributes.size(); ++a) {
     TimeMs until = 0;
-    for (const auto& update : state.attributes.all()) {
-      sum += to_json(state.attributes.at(a, update.time, until)).size() + to_json(state.attributes.previous(a, update.time)).size();
-      if (until <= update.time) std::abort();
-      if (const TimeMs since = state.attributes.since(a, update.time); since != kNever && since > update.time) std::abort();
+    for (std::size_t i = 0; i < state.attributes.size(); ++i) {
+      const TimeMs time = state.attributes.time(i);
+      sum += to_json(state.attributes.at(a, time, until)).size() + to_json(state.attributes.previous(a, time)).size();
+      if (until <= time) std::abort();
+      if (const TimeMs since = state.attributes.since(a, time); since != kNever && since > time) std::abort();
     }
   }
   return sum;

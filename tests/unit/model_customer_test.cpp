@@ -160,7 +160,7 @@ TEST_CASE("a state takes facts in once, and finds them again") {
   REQUIRE(state.rows(1) != nullptr);
   CHECK(state.rows(1)->size() == 1);
   CHECK(state.rows(0) == nullptr);
-  CHECK(state.attributes.all().size() == 2);
+  CHECK(state.attributes.size() == 2);
   REQUIRE(state.tags.size() == 2);
   CHECK(state.tags[0].id == "t2");  // in order of time
 
