@@ -87,6 +87,8 @@ void Runtime::stop(std::chrono::milliseconds deadline) {
   impl.loop_wake.notify_all();
   if (impl.checkpoint_thread.joinable()) impl.checkpoint_thread.join();
   impl.delivery->stop(deadline);
+  // What is under way gets to disk before the last checkpoint, so that the next start has nothing to replay.
+  for (int i = 0; i < 2000 && impl.shards_run && !impl.failed && impl.queued_items.load() != 0; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   if (impl.shards_run && !impl.failed) {
     if (Result<void> written = impl.checkpoint_now(); !written) log::warn("the last checkpoint failed", {{"error", written.error()}});
   }

@@ -1,0 +1,224 @@
+// The runtime in virtual time: a real store in a temporary directory, a clock that a test moves.
+#include <doctest/doctest.h>
+#include <stdlib.h>
+
+#include <filesystem>
+#include <future>
+
+#include "daemon/runtime/runtime.h"
+
+using namespace nudge;
+using namespace nudge::daemon;
+
+namespace {
+
+constexpr TimeMs kStart = 1'800'000'000'000;
+
+const char* const kCatalog = R"(
+customer:
+  attributes:
+    age: {type: integer}
+events:
+  ping: {fields: {n: integer}}
+)";
+const char* const kRules = R"(
+segments:
+  recent: {where: {event: ping, within: 10s}}
+rules:
+  gone:
+    when: {leaves: recent}
+    then: [{call_task: {team: t, subject: "gone", due_in: 1h}}]
+  later:
+    when: {event: ping, where: {field: n, equals: 7}}
+    then:
+      - after: 1d
+        call_task: {team: t, subject: "a day later", due_in: 1h}
+teams:
+  t: {members: [{id: a, name: A, email: a@example.com}]}
+)";
+
+struct Directory {
+  std::string path;
+  Directory() {
+    char name[] = "/tmp/nudge-runtime-XXXXXX";
+    path = ::mkdtemp(name);
+  }
+  ~Directory() { std::filesystem::remove_all(path); }
+};
+
+// One life of a runtime on a directory.
+struct Life {
+  ManualClock& clock;
+  std::unique_ptr<Store> store;
+  std::unique_ptr<Runtime> runtime;
+
+  Life(const std::string& path, ManualClock& clock_in, std::size_t memory = 64U << 20, const char* rules = kRules) : clock(clock_in) {
+    StoreOptions so;
+    so.path = path + "/store";
+    so.low_space_bytes = 1;
+    auto opened = Store::open(std::move(so));
+    REQUIRE_MESSAGE(opened, (opened ? "" : opened.error().message));
+    store = *std::move(opened);
+    RuntimeOptions options;
+    options.shards = 2;
+    options.memory_bytes = memory;
+    options.checkpoint_interval = kHour;  // tests say when
+    auto made = Runtime::open(std::move(options), *store, clock, [](const Error& error) { FAIL_CHECK(error.message); });
+    REQUIRE_MESSAGE(made, (made ? "" : made.error().message));
+    runtime = *std::move(made);
+    PlanSources sources;
+    sources.catalog = {{"catalog.yaml", kCatalog}};
+    sources.rules = {{"rules.yaml", rules}};
+    const Result<PlanChange> change = runtime->activate(sources);
+    REQUIRE(change);
+    REQUIRE_MESSAGE(change->accepted(), doc::render_text(change->diagnostics));
+    REQUIRE(runtime->start());
+  }
+  ~Life() {
+    settle();
+    runtime->stop(std::chrono::milliseconds(0));
+    REQUIRE(store->close());
+  }
+
+  // The outcomes of a request, once it is on disk.
+  std::vector<LineOutcome> send(std::string body) {
+    auto done = std::make_shared<std::promise<std::vector<LineOutcome>>>();
+    auto job = std::make_unique<Job>();
+    job->body = std::move(body);
+    job->done = [done](Job& j) {
+      std::vector<LineOutcome> outcomes;
+      for (const LineResult& r : j.results) outcomes.push_back(r.outcome);
+      done->set_value(std::move(outcomes));
+    };
+    REQUIRE(runtime->ingest(std::move(job), Framing::guess));
+    auto future = done->get_future();
+    while (future.wait_for(std::chrono::milliseconds(1)) != std::future_status::ready) clock.advance(1);  // one judgement a millisecond and customer
+    return future.get();
+  }
+  std::int64_t fired(std::string_view rule) {
+    const auto plan = runtime->plan();
+    const StatsDelta stats = runtime->stats();
+    const auto found = stats.rules.find(plan->find_rule(rule)->id);
+    return found == stats.rules.end() ? 0 : found->second.fired;
+  }
+  // Waits until `what` holds; the clock stands still.
+  template <class F>
+  bool until(F what) {
+    for (int i = 0; i < 2000; ++i) {
+      if (what()) return true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    }
+    return false;
+  }
+  // Lets everything that is under way arrive; the clock moves for that, because a customer is judged once a millisecond.
+  void settle() {
+    for (int quiet = 0; quiet < 30; ++quiet) {
+      if (runtime->figures().queued_items != 0) quiet = 0;
+      clock.advance(1);
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+  }
+  std::string digest() {
+    std::promise<std::string> done;
+    runtime->digest([&](Result<std::string> d, std::uint64_t customers) { done.set_value((d ? *d : d.error().message) + "/" + std::to_string(customers)); });
+    return done.get_future().get();
+  }
+};
+
+std::string ping(std::string customer, TimeMs t, std::string id, int n = 1) {
+  return R"({"customer":")" + customer + R"(","event":"ping","id":")" + id + R"(","time":")" + format_timestamp(t) + R"(","data":{"n":)" + std::to_string(n) + "}}";
+}
+
+}  // namespace
+
+TEST_CASE("a boundary is never early, comes once, at its own instant") {
+  Directory directory;
+  ManualClock clock(kStart);
+  Life life(directory.path, clock);
+  CHECK(life.send(ping("c", kStart, "1")) == std::vector{LineOutcome::stored});
+  clock.set(kStart + 10'000);  // due at exactly this instant: not yet passed
+  std::this_thread::sleep_for(std::chrono::milliseconds(60));
+  CHECK(life.fired("gone") == 0);
+  clock.set(kStart + 10'001);
+  CHECK(life.until([&] { return life.fired("gone") == 1; }));
+  clock.set(kStart + 400 * kDay);
+  std::this_thread::sleep_for(std::chrono::milliseconds(60));
+  CHECK(life.fired("gone") == 1);
+  const RuntimeFigures f = life.runtime->figures();
+  for (const Balance& b : f.balance) CHECK_MESSAGE(b.holds(), b.name);
+}
+
+TEST_CASE("a delayed step of a customer that left memory is done on time, also in another life") {
+  Directory directory;
+  ManualClock clock(kStart);
+  std::string before;
+  {
+    Life life(directory.path, clock, 1);  // no state stays in memory
+    for (int i = 0; i < 200; ++i) life.send(ping("c" + std::to_string(i), clock.now(), "1", i % 2 == 0 ? 7 : 1));
+    CHECK(life.until([&] { return life.runtime->figures().shards[0].customers_hot + life.runtime->figures().shards[1].customers_hot < 20; }));
+    clock.advance(11'000);
+    CHECK(life.until([&] { return life.fired("gone") == 200; }));
+    life.settle();
+    before = life.digest();
+  }
+  {
+    Life life(directory.path, clock, 1);
+    CHECK(life.digest() == before);
+    CHECK(life.runtime->figures().replayed_blocks == 0);
+    CHECK(life.fired("later") == 100);
+    const std::int64_t tasks = life.runtime->stats()[Counter::tasks];
+    CHECK(tasks == 200);
+    clock.advance(kDay);
+    CHECK(life.until([&] { return life.runtime->stats()[Counter::tasks] == 300; }));
+    CHECK(life.until([&] { return life.runtime->figures().shards[0].evictions > 0; }));
+  }
+}
+
+TEST_CASE("without a checkpoint everything comes back from the log, and deciding again gives the same") {
+  Directory directory, copy;
+  ManualClock clock(kStart);
+  std::string digest;
+  {
+    Life life(directory.path, clock);
+    for (int i = 0; i < 100; ++i) life.send("[" + ping("c" + std::to_string(i % 10), clock.now(), std::to_string(i)) + "," + ping("d", clock.now(), std::to_string(i)) + "]");
+    clock.advance(20'000);
+    CHECK(life.until([&] { return life.fired("gone") == 11; }));
+    life.settle();
+    digest = life.digest();
+    const Result<ReplayDigest> replay = life.runtime->replay_digest();
+    REQUIRE(replay);
+    CHECK(replay->digest + "/" + std::to_string(replay->customers) == digest);
+    CHECK(replay->same_decisions);
+    std::filesystem::remove_all(copy.path + "/store");
+    REQUIRE(life.store->checkpoint_to(copy.path + "/store"));  // as a kill would leave it
+  }
+  Life life(copy.path, clock);
+  CHECK(life.runtime->figures().replayed_blocks > 50);
+  CHECK(life.digest() == digest);
+  CHECK(life.fired("gone") == 11);
+  CHECK(life.send(ping("d", kStart, "0")) != std::vector{LineOutcome::stored});
+}
+
+TEST_CASE("a rule set with a mistake changes nothing, and a good one takes its place while events come in") {
+  Directory directory;
+  ManualClock clock(kStart);
+  Life life(directory.path, clock);
+  life.send(ping("c", kStart, "1"));
+  PlanSources sources;
+  sources.catalog = {{"catalog.yaml", kCatalog}};
+  sources.rules = {{"rules.yaml", "rules:\n  x:\n    when: {event: pong}\n    then: [{call_task: {team: t, subject: s}}]\n"}};
+  const Result<PlanChange> bad = life.runtime->activate(sources);
+  REQUIRE(bad);
+  CHECK_FALSE(bad->accepted());
+  CHECK(life.runtime->plan()->sequence == 1);
+  sources.rules = {{"rules.yaml", std::string(kRules)}, {"more.yaml", "segments:\n  ever: {where: {event: ping}}\n"}};
+  const Result<PlanChange> good = life.runtime->activate(sources);
+  REQUIRE(good);
+  CHECK(good->changed);
+  CHECK(good->sequence == 2);
+  CHECK(life.until([&] { return !life.runtime->figures().sweeping; }));
+  const RootId root = life.runtime->plan()->find_segment("ever")->root;
+  CHECK(life.runtime->stats().roots[root].members == 1);
+  CHECK(life.send(ping("c2", clock.now(), "1")) == std::vector{LineOutcome::stored});
+  CHECK(life.runtime->stats().roots[root].members == 2);
+}
