@@ -33,7 +33,7 @@ target_link_libraries(nudge_options INTERFACE Threads::Threads)
 target_include_directories(nudge_options INTERFACE ${PROJECT_SOURCE_DIR})
 target_compile_options(nudge_options INTERFACE
   $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wnon-virtual-dtor -Wold-style-cast>
-  $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<CXX_COMPILER_ID:GNU>>:-Wno-maybe-uninitialized -Wno-restrict -Wno-null-dereference -Wno-missing-field-initializers>
+  $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<CXX_COMPILER_ID:GNU>>:-Wno-maybe-uninitialized -Wno-restrict -Wno-null-dereference -Wno-missing-field-initializers -Wno-array-bounds -Wno-stringop-overflow -Wno-stringop-overread -Wno-dangling-pointer>
   $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<CXX_COMPILER_ID:Clang>>:-Wno-missing-field-initializers -Wno-missing-designated-field-initializers>
   $<$<BOOL:${NUDGE_WERROR}>:-Werror>
   # A precompiled header is checked by content, not by the time stamps of what it was made from: the cache may have made it elsewhere.

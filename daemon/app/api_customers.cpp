@@ -5,6 +5,7 @@
 #include "daemon/app/api.h"
 #include "daemon/app/reads.h"
 #include "engine/core/explain.h"
+#include "engine/core/judge.h"
 
 namespace nudge::daemon {
 namespace {
@@ -90,6 +91,7 @@ void write_state(Json& json, Shard& shard, const CustomerState& state, TimeMs no
   json.field("events_stored", rows).field_raw("events", recent_events(state, catalog, events));
   json.key("waiting_steps").begin_array();
   for (const Run& run : state.runs) {
+    if (waits_for_goal(run)) continue;
     const auto rule = plan.rule_of_id.find(run.rule);
     json.begin_object()
         .field("rule", rule == plan.rule_of_id.end() ? "" : plan.rules[rule->second].name)

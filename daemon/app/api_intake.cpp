@@ -29,7 +29,7 @@ http::Response answer_single(const Job& job) {
       .field("title", "Unprocessable Content")
       .field("status", 422)
       .field("code", result.problem->code)
-      .field("detail", result.problem->reason + ". It was set aside and can be replayed once that is mended")
+      .field("detail", result.problem->reason + (result.problem->reason.ends_with("?") ? " It" : ". It") + " was set aside and can be replayed once that is mended")
       .field("field", result.problem->field)
       .field("quarantine", result.quarantine)
       .end_object();

@@ -42,8 +42,22 @@ void write_rule(Json& json, const Plan& plan, const Rule& rule, const StatsDelta
   for (std::size_t i = 0; i < kHeldReasons; ++i) {
     if (r.held[i] != 0) json.field(held_text(static_cast<Held>(i)), r.held[i]);
   }
-  json.end_object()
-      .field("actions", r.actions)
+  json.end_object();
+  if (rule.goal.event == kNoEventType) {
+    json.key("goal").raw("null");
+  } else {
+    json.key("goal")
+        .begin_object()
+        .field("event", plan.catalog->events[rule.goal.event].name)
+        .field("within", format_duration(rule.goal.within))
+        .field("converted", r.converted)
+        .field_raw("value", format_decimal(Decimal{r.converted_value}))
+        .field("holdout_fired", r.held[static_cast<std::size_t>(Held::holdout)])
+        .field("holdout_converted", r.holdout_converted)
+        .field_raw("holdout_value", format_decimal(Decimal{r.holdout_value}))
+        .end_object();
+  }
+  json.field("actions", r.actions)
       .field("accepted", r.accepted)
       .field("failed", r.failed)
       .field("last_error", r.last_error)

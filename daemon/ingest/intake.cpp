@@ -297,6 +297,10 @@ bool Intake::Impl::complete() {
   if (!has_expires) input.tag_expires = kNever;
   line->has_time = has_time;
   if (!has_time) input.time = options->now;
+  // History fires nothing, and what is dated ahead would fire when its time comes: an import may not be ahead at all.
+  if (options->import && input.time > options->now) {
+    return problem("time_in_future", "time", "`time` is " + format_timestamp(input.time) + ", and history lies in the past; send it as an event");
+  }
   if (input.time > options->now + options->skew) {
     return problem("time_in_future", "time",
                    "`time` is " + format_timestamp(input.time) + ", more than " + format_duration(options->skew) + " ahead of the clock");

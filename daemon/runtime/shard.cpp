@@ -270,8 +270,9 @@ void Shard::changed(CacheEntry& entry, Effects&& effects) {
   cache_.set_dirty(&entry, generation_);
   cache_.measure(&entry);
   timers_.set(&entry, Engine::next_due(entry.state));
-  if (effects.edges.empty() && effects.decisions.empty() && effects.actions.empty()) return;
+  if (effects.edges.empty() && effects.decisions.empty() && effects.actions.empty() && effects.goals.empty()) return;
   unit_->delta.add_edges(effects.edges);
+  unit_->delta.add_goals(effects.goals);
   if (!effects.decisions.empty() || !effects.actions.empty()) unit_->effects.push_back(std::move(effects));
 }
 

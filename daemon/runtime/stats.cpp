@@ -23,6 +23,14 @@ void StatsDelta::add_edges(const std::vector<Edge>& edges) {
   }
 }
 
+void StatsDelta::add_goals(const std::vector<GoalMet>& goals) {
+  for (const GoalMet& goal : goals) {
+    RuleStats& rule = rules[goal.rule_id];
+    ++(goal.holdout ? rule.holdout_converted : rule.converted);
+    (goal.holdout ? rule.holdout_value : rule.converted_value) += goal.value.units;
+  }
+}
+
 void StatsDelta::add_decision(const Decision& d) {
   RuleStats& rule = rules[d.rule_id];
   ++(*this)[Counter::decisions];
@@ -50,6 +58,10 @@ void StatsDelta::add(const StatsDelta& other) {
     ours.actions += theirs.actions;
     ours.accepted += theirs.accepted;
     ours.failed += theirs.failed;
+    ours.converted += theirs.converted;
+    ours.converted_value += theirs.converted_value;
+    ours.holdout_converted += theirs.holdout_converted;
+    ours.holdout_value += theirs.holdout_value;
     ours.last_fired = std::max(ours.last_fired, theirs.last_fired);
     if (theirs.last_error_at != kAlways && theirs.last_error_at >= ours.last_error_at) {
       ours.last_error = theirs.last_error;
@@ -83,6 +95,10 @@ void StatsDelta::encode(Writer& out) const {
     out.svarint(rule.actions);
     out.svarint(rule.accepted);
     out.svarint(rule.failed);
+    out.svarint(rule.converted);
+    out.svarint(rule.converted_value);
+    out.svarint(rule.holdout_converted);
+    out.svarint(rule.holdout_value);
     out.fixed64(static_cast<std::uint64_t>(rule.last_fired));
     out.fixed64(static_cast<std::uint64_t>(rule.last_error_at));
     out.string(rule.last_error);
@@ -111,6 +127,10 @@ bool StatsDelta::decode(Reader& in) {
     rule.actions = in.svarint();
     rule.accepted = in.svarint();
     rule.failed = in.svarint();
+    rule.converted = in.svarint();
+    rule.converted_value = in.svarint();
+    rule.holdout_converted = in.svarint();
+    rule.holdout_value = in.svarint();
     rule.last_fired = static_cast<TimeMs>(in.fixed64());
     rule.last_error_at = static_cast<TimeMs>(in.fixed64());
     rule.last_error = in.string();

@@ -57,6 +57,9 @@ struct RuleStats {
   std::int64_t actions = 0;
   std::int64_t accepted = 0;
   std::int64_t failed = 0;       // actions that died
+  // The goal met within its time after a firing, and after one that the holdout kept back; values in millionths.
+  std::int64_t converted = 0, converted_value = 0;
+  std::int64_t holdout_converted = 0, holdout_value = 0;
   TimeMs last_fired = kAlways;
   TimeMs last_error_at = kAlways;
   std::string last_error;
@@ -80,6 +83,7 @@ struct StatsDelta {
   std::int64_t& operator[](Counter c) { return counters[static_cast<std::size_t>(c)]; }
   std::int64_t operator[](Counter c) const { return counters[static_cast<std::size_t>(c)]; }
   void add_edges(const std::vector<Edge>& edges);
+  void add_goals(const std::vector<GoalMet>& goals);
   void add_decision(const Decision& d);
   void add(const StatsDelta& other);
   bool empty() const;

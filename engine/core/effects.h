@@ -81,11 +81,26 @@ struct ActionOut {
   std::string owner_name;
 };
 
+// The event that a rule's goal names came in time after a firing, or after one that the holdout kept back: what the rule brings in is the difference.
+struct GoalMet {
+  RuleId rule_id = kNone;
+  bool holdout = false;
+  TimeMs at = 0;
+  Decimal value;  // of the goal's field; 0 without one
+  friend bool operator==(const GoalMet&, const GoalMet&) = default;
+};
+
 struct Effects {
+  std::vector<GoalMet> goals;
   std::vector<Edge> edges;
   std::vector<Decision> decisions;
   std::vector<ActionOut> actions;
-  void clear() { edges.clear(); decisions.clear(); actions.clear(); }
+  void clear() {
+    goals.clear();
+    edges.clear();
+    decisions.clear();
+    actions.clear();
+  }
 };
 
 void encode_decision(Writer& out, const Decision& d);

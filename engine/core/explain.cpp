@@ -1,10 +1,10 @@
 #include "engine/core/explain.h"
+#include "engine/core/judge.h"
 
 #include <algorithm>
 
 #include "engine/base/text.h"
 #include "engine/core/evaluate.h"
-#include "engine/core/judge.h"
 
 namespace nudge {
 
@@ -126,7 +126,8 @@ std::vector<std::string> limits_of(const CustomerState& state, const Rule& rule,
     out.push_back(std::move(text));
   }
   for (const Run& run : state.runs) {
-    if (run.rule == rule.id) out.push_back("a step is waiting until " + format_timestamp(run.due));
+    if (run.rule == rule.id && waits_for_goal(run)) out.push_back("its goal is waited for until " + format_timestamp(run.due - 1));
+    else if (run.rule == rule.id) out.push_back("a step is waiting until " + format_timestamp(run.due));
   }
   return out;
 }

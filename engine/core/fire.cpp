@@ -82,6 +82,7 @@ Held Judge::gate(const Rule& rule, const Cause& cause, TimeMs now) {
 void Judge::fire(const Rule& rule, const Cause& cause, TimeMs now) {
   const Held held = gate(rule, cause, now);
   decide(rule, cause, now, held == Held::none, held, kNone, {});
+  if (held == Held::none || held == Held::holdout) watch_goal(rule, cause, held == Held::holdout, now);
   if (held == Held::none) run_steps(rule, cause, now, 0, false, now);
 }
 

@@ -111,6 +111,7 @@ void Judge::judge(TimeMs now, bool silent) {
   judge_segments(now, silent);
   arm_touched(now);
   if (!silent) {
+    meet_goals(now);
     collect_candidates(now);
     for (const Candidate& candidate : candidates_) consider(candidate, now);
   }
@@ -254,6 +255,7 @@ void Judge::run_due(TimeMs now) {
   while (!state_->runs.empty() && state_->runs.front().due <= now) {
     const Run run = std::move(state_->runs.front());
     state_->runs.erase(state_->runs.begin());
+    if (waits_for_goal(run)) continue;  // its time is over, unmet
     const auto it = plan_->rule_of_id.find(run.rule);
     if (it == plan_->rule_of_id.end() || !still_runs(plan_->rules[it->second], run)) {
       if (run.step == kDateStep) {  // nothing had begun; a schedule goes on silently, so that what a pause covers is never made up for

@@ -17,6 +17,10 @@ namespace nudge {
 // instant.
 inline constexpr std::uint32_t kHoldStep = 0xfffffffe;
 inline constexpr std::uint32_t kDateStep = 0xfffffffd;
+// … and of one whose goal may still be met, and of one that the holdout kept back, to measure against.
+inline constexpr std::uint32_t kGoalStep = 0xfffffffc;
+inline constexpr std::uint32_t kGoalHoldoutStep = 0xfffffffb;
+inline bool waits_for_goal(const Run& run) { return run.step == kGoalStep || run.step == kGoalHoldoutStep; }
 
 class Judge {
  public:
@@ -64,6 +68,9 @@ class Judge {
   void act(const Rule& rule, const Cause& cause, std::uint32_t step, TimeMs now);
   void run_due(TimeMs now);
   void add_run(const Rule& rule, Run run);
+  // Goals: see goal.cpp.
+  void watch_goal(const Rule& rule, const Cause& cause, bool holdout, TimeMs now);
+  void meet_goals(TimeMs now);
   // `date` and `schedule` triggers: see arm.cpp.
   TimeMs date_instant(const Trigger& trigger, TimeMs now);
   void arm(const Rule& rule, TimeMs now);

@@ -1,63 +1,11 @@
 // Triggers by time: `schedule` and `date`, from YAML through the engine.
-#include <doctest/doctest.h>
-
 #include "engine/base/cron.h"
-#include "engine/core/engine.h"
-#include "engine/plan/registry.h"
-#include "rules/lang/load.h"
+#include "tests/rules/company.h"
 
 namespace {
 
 using namespace nudge;
-
-TimeMs at(std::string_view text) { return parse_timestamp(text).value(); }
-
-struct Desk1 {
-  std::shared_ptr<const Catalog> catalog;
-  std::unique_ptr<Plan> plan;
-  Registry registry;
-  Engine engine;
-  CustomerState state;
-  Effects effects;
-  int serial = 0;
-
-  explicit Desk1(std::string_view rules) {
-    auto loaded = lang::load_catalog({{"catalog.yaml",
-                                       "customer: {attributes: {timezone: {type: text}, contract_end: {type: date}, trial_end: {type: timestamp}, tier: {type: text}}}\n"
-                                       "events: {login: {fields: {device: text}}}\n"}});
-    REQUIRE(loaded.catalog);
-    catalog = std::move(loaded.catalog);
-    state.id = "c1";
-    use(rules, at("2026-01-01T00:00:00Z"));
-  }
-  void use(std::string_view rules, TimeMs now) {
-    auto compiled = lang::compile({{"rules.yaml", std::string(rules)}}, catalog);
-    for (const auto& d : compiled.diagnostics.items()) MESSAGE(d.message);
-    REQUIRE(compiled.plan);
-    plan = std::move(compiled.plan);
-    registry.bind(*plan, now);
-  }
-  void set(std::string_view attribute, Value value, std::string_view when, bool import = false) {
-    Input input;
-    input.kind = InputKind::attributes;
-    input.customer = "c1";
-    input.import = import;
-    input.id = "u" + std::to_string(++serial);
-    input.time = at(when);
-    input.attributes.push_back({catalog->find_attribute(attribute), std::move(value)});
-    std::vector<Receipt> receipts;
-    engine.step(*plan, state, {&input, 1}, at(when), receipts, effects);
-    REQUIRE(receipts[0] == Receipt::stored);
-  }
-  // The instants at which rules fired up to and including `until`.
-  std::vector<std::string> fired(std::string_view until) {
-    engine.advance(*plan, state, at(until) + 1, effects);
-    std::vector<std::string> out;
-    for (const Decision& d : effects.decisions) if (d.fired) out.push_back(format_timestamp(d.at));
-    effects.clear();
-    return out;
-  }
-};
+using namespace nudge::testing;
 
 constexpr std::string_view kDateRule =
     "rules:\n"
@@ -104,7 +52,7 @@ TEST_CASE("a schedule in a skipped hour runs once at the end of the gap, in a re
 }
 
 TEST_CASE("a date trigger fires at its time of day in the customer's zone, days counted on the calendar") {
-  Desk1 d(kDateRule);
+  Company d(kDateRule);
   d.set("timezone", Value::of_text("Asia/Shanghai"), "2026-01-01T00:00:01Z");
   d.set("contract_end", Value::of_date(parse_date("2026-05-01").value()), "2026-01-02T00:00:00Z");
   CHECK(d.fired("2026-03-02T00:59:59Z") == Times{});
@@ -115,7 +63,7 @@ TEST_CASE("a date trigger fires at its time of day in the customer's zone, days 
 }
 
 TEST_CASE("a date trigger whose instant has passed when it is set does not fire; one that moves fires again for the new date") {
-  Desk1 d(kDateRule);
+  Company d(kDateRule);
   d.set("contract_end", Value::of_date(parse_date("2026-02-01").value()), "2026-01-02T00:00:00Z");
   CHECK(d.fired("2026-01-03T00:00:00Z") == Times{});
   d.set("contract_end", Value::of_date(parse_date("2026-04-01").value()), "2026-01-04T00:00:00Z");
@@ -126,13 +74,13 @@ TEST_CASE("a date trigger whose instant has passed when it is set does not fire;
 }
 
 TEST_CASE("imported attributes fire nothing, their day fires when it comes") {
-  Desk1 d(kDateRule);
+  Company d(kDateRule);
   d.set("contract_end", Value::of_date(parse_date("2026-05-01").value()), "2026-01-02T00:00:00Z", true);
   CHECK(d.fired("2026-03-03T00:00:00Z") == Times{"2026-03-02T09:00:00Z"});
 }
 
 TEST_CASE("a timestamp without a time of day is moved by the offset as it is") {
-  Desk1 d("rules:\n  trial:\n    when: {date: trial_end, offset: -36h}\n    then: [{call_task: {subject: Trial ends, due_in: 24h}}]\n");
+  Company d("rules:\n  trial:\n    when: {date: trial_end, offset: -36h}\n    then: [{call_task: {subject: Trial ends, due_in: 24h}}]\n");
   d.set("trial_end", Value::of_timestamp(at("2026-02-10T15:30:00Z")), "2026-01-02T00:00:00Z");
   CHECK(d.fired("2026-03-01T00:00:00Z") == Times{"2026-02-09T03:30:00Z"});
 }
@@ -141,7 +89,7 @@ TEST_CASE("a schedule fires for customers for whom `if` holds, each time, across
   const std::string rules =
       "rules:\n  weekly:\n    when: {schedule: \"0 9 * * mon\", zone: Europe/Berlin}\n    if: {attribute: tier, equals: gold}\n"
       "    then: [{call_task: {subject: Weekly, due_in: 24h}}]\n";
-  Desk1 d(rules);
+  Company d(rules);
   d.set("tier", Value::of_text("silver"), "2026-03-01T00:00:00Z");
   CHECK(d.fired("2026-03-08T00:00:00Z") == Times{});
   d.set("tier", Value::of_text("gold"), "2026-03-10T00:00:00Z");
@@ -151,7 +99,7 @@ TEST_CASE("a schedule fires for customers for whom `if` holds, each time, across
 }
 
 TEST_CASE("a rule with a date that is new starts at its activation") {
-  Desk1 d("segments:\n  gold: {where: {attribute: tier, equals: gold}}\n");
+  Company d("segments:\n  gold: {where: {attribute: tier, equals: gold}}\n");
   d.set("contract_end", Value::of_date(parse_date("2026-05-01").value()), "2026-01-02T00:00:00Z");
   d.use(kDateRule, at("2026-02-01T00:00:00Z"));
   CHECK(d.fired("2026-06-01T00:00:00Z") == Times{"2026-03-02T09:00:00Z"});

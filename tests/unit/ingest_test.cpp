@@ -175,6 +175,10 @@ TEST_CASE("what does not fit says why") {
   };
   for (const auto& [body, code] : cases) CHECK_MESSAGE(r.code(body) == code, body);
   CHECK(r.code(R"({"customer":"c","event":"login","time":"1970-01-01T00:21:40.000Z"})").empty());  // exactly the skew
+  Reader1 history;
+  history.options.import = true;
+  CHECK(history.code(R"({"customer":"c","event":"login","time":"1970-01-01T00:16:40.001Z"})") == "time_in_future");
+  CHECK(history.code(R"({"customer":"c","event":"login","time":"1970-01-01T00:16:40.000Z"})").empty());
   CHECK(r.read(R"({"customer":"c","event":"lgoin"})").problem.reason.find("login") != std::string::npos);
 }
 

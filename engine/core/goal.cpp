@@ -1,0 +1,49 @@
+// What a rule brings in: whether its goal comes within its time after a firing, and after one that the holdout kept back.
+#include <algorithm>
+
+#include "engine/core/judge.h"
+
+namespace nudge {
+
+void Judge::watch_goal(const Rule& rule, const Cause& cause, bool holdout, TimeMs now) {
+  if (rule.goal.event == kNoEventType || rule.goal.within <= 0) return;
+  const std::uint32_t step = holdout ? kGoalHoldoutStep : kGoalStep;
+  // A customer counts once at a time: a firing while an earlier one still waits for its goal starts the wait anew.
+  std::erase_if(state_->runs, [&](const Run& run) { return run.rule == rule.id && run.step == step && run.cause.key == cause.key; });
+  Run run;
+  run.rule = rule.id;
+  run.step = step;
+  run.due = now + rule.goal.within + 1;  // an event exactly `within` after the firing still counts
+  run.started = now;
+  run.cause = cause;
+  add_run(rule, std::move(run));
+}
+
+void Judge::meet_goals(TimeMs now) {
+  if (rows.empty() || std::ranges::none_of(state_->runs, waits_for_goal)) return;
+  for (const NewRow& row : rows) {
+    const Rows* found = state_->rows(row.type);
+    if (found == nullptr) continue;
+    const RowRef ref{found, found->position(row.time, row.id), row.type};
+    std::erase_if(state_->runs, [&](const Run& run) {
+      if (!waits_for_goal(run) || row.time <= run.started || row.time >= run.due) return false;
+      const auto it = plan_->rule_of_id.find(run.rule);
+      if (it == plan_->rule_of_id.end()) return false;
+      const Goal& goal = plan_->rules[it->second].goal;
+      if (goal.event != row.type || (goal.where != kNone && !evaluator.truth(goal.where, &ref).truth)) return false;
+      GoalMet met{run.rule, run.step == kGoalHoldoutStep, now, {}};
+      if (goal.value != kNoField) {
+        const Kind kind = kind_of(plan_->catalog->events[row.type].fields[goal.value].type);
+        const ValueView v = found->field(ref.row, goal.value, kind);
+        constexpr std::int64_t kMost = Decimal::kMaxUnits / Decimal::kScale;
+        if (v.kind == Kind::decimal) met.value.units = v.i;
+        if (v.kind == Kind::integer) met.value.units = std::clamp(v.i, -kMost, kMost) * Decimal::kScale;
+        if (v.kind == Kind::number) met.value.units = static_cast<std::int64_t>(std::clamp(v.d, -1e11, 1e11) * static_cast<double>(Decimal::kScale));
+      }
+      effects_->goals.push_back(met);
+      return true;
+    });
+  }
+}
+
+}  // namespace nudge
