@@ -56,8 +56,8 @@ class CompactArray {
   T* insert(std::size_t at, std::size_t n) {
     const std::size_t need = size_ + n;
     if (need > capacity_) {
-      // An eighth more than needed, and to where the allocator's block ends anyway: those are 16 bytes apart, 8 of them its own.
-      const std::size_t bytes = (need + need / 8) * sizeof(T);
+      // A sixteenth more than needed, and to where the allocator's block ends anyway: those are 16 bytes apart, 8 of them its own.
+      const std::size_t bytes = (need + need / 16) * sizeof(T);
       resize_block(std::max<std::size_t>((bytes + 7) / 16 * 16 + 8, 24) / sizeof(T));
     }
     T* place = data_ + at;

@@ -7,7 +7,7 @@
 namespace nudge {
 namespace {
 
-constexpr std::size_t kIndexFrom = 17;   // facts: of fewer than this, every id is looked at instead
+constexpr std::size_t kIndexFrom = 33;   // facts: of fewer than this, every id is looked at instead
 constexpr std::size_t kShareAmong = 64;  // updates: among at most this many, one with the same id is looked for to share it
 
 template <class T>
