@@ -6,7 +6,7 @@
 namespace nudge::daemon {
 namespace {
 
-constexpr std::uint64_t kBlocksRead = 20'000;
+constexpr std::uint64_t kBlocksRead = 20'000;  // for one answer; a page may be short, and `next` goes on
 
 std::string_view cause_name(Cause::Kind kind) {
   switch (kind) {
@@ -115,15 +115,21 @@ void write_task(Json& json, const TaskRecord& r, TimeMs now) {
 http::Response Api::decisions(const http::Request& request) {
   const Result<ListQuery> query = list_query(request);
   if (!query) return error_response(query.error());
-  const auto customer = request.query_param("customer");
-  const Result<std::vector<Decision>> list =
-      customer ? decisions_of(runtime_.store(), *customer, *query) : decisions_recent(runtime_.store(), *query, kBlocksRead);
-  if (!list) return error_response(list.error());
+  Result<DecisionPage> page;
+  if (const auto customer = request.query_param("customer")) {
+    Result<std::vector<Decision>> list = decisions_of(runtime_.store(), *customer, *query);
+    if (!list) return error_response(list.error());
+    page->next = list->size() == query->limit ? list->back().number : 0;
+    page->decisions = *std::move(list);
+  } else {
+    page = decisions_recent(runtime_.store(), *query, kBlocksRead);
+    if (!page) return error_response(page.error());
+  }
   Json json;
   json.begin_object().key("decisions").begin_array();
-  for (const Decision& d : *list) write_decision(json, d);
+  for (const Decision& d : page->decisions) write_decision(json, d);
   json.end_array().key("next");
-  if (list->size() == query->limit) json.value(list->back().number);
+  if (page->next != 0) json.value(page->next);
   else json.raw("null");
   json.end_object();
   return json_response(std::move(json));

@@ -71,23 +71,63 @@ Result<std::vector<Decision>> decisions_of(const Store& store, std::string_view 
   return out;
 }
 
-Result<std::vector<Decision>> decisions_recent(const Store& store, const ListQuery& query, std::uint64_t blocks) {
-  std::vector<Decision> out;
+namespace {
+
+Result<LogBlock> open_log(std::string_view key, std::string_view value, BlockPart part) {
+  const Result<Block> frame = open_block(parse_log_key(key).value_or(0), value);
+  if (!frame) return std::unexpected(frame.error());
+  Result<LogBlock> block = decode_block(frame->payload, part);
+  if (block) block->units.clear();  // views into what goes away
+  return block;
+}
+
+// The end (exclusive, a key) of the blocks that may hold decisions numbered below `before`: their first numbers only grow.
+Result<std::string> end_of_blocks(const Store& store, std::uint64_t before) {
+  std::uint64_t low = 0, high = store.last_sequence() + 1;
+  while (high - low > 1) {
+    const std::uint64_t middle = low + (high - low) / 2;
+    bool below = false;
+    std::optional<Error> error;
+    NUDGE_TRY(store.scan(Family::log, log_key(middle), "", [&](std::string_view key, std::string_view value) {
+      const Result<LogBlock> block = open_log(key, value, BlockPart::units);
+      if (!block) error = block.error();
+      below = block && block->first_decision < before;
+      return false;
+    }));
+    if (error) return std::unexpected(*std::move(error));
+    (below ? low : high) = middle;
+  }
+  return log_key(low + 1);
+}
+
+}  // namespace
+
+Result<DecisionPage> decisions_recent(const Store& store, const ListQuery& query, std::uint64_t blocks) {
+  DecisionPage page;
   std::optional<Error> error;
+  std::string to;
+  if (query.before != 0) {
+    NUDGE_ASSIGN(to, end_of_blocks(store, query.before));
+  }
   NUDGE_TRY(store.scan(
-      Family::log, "", "",
+      Family::log, "", to,
       [&](std::string_view key, std::string_view value) {
-        const Result<Block> frame = open_block(parse_log_key(key).value_or(0), value);
-        Result<LogBlock> block = frame ? decode_block(frame->payload, BlockPart::all) : std::unexpected(frame.error());
+        Result<LogBlock> block = open_log(key, value, BlockPart::all);
         if (!block) {
           error = std::move(block).error();
           return false;
         }
-        return !take(out, block->decisions, query) && --blocks > 0;
+        if (take(page.decisions, block->decisions, query)) {
+          page.next = page.decisions.back().number;
+          return false;
+        }
+        if (--blocks > 0) return true;
+        page.next = block->first_decision > 1 ? block->first_decision : 0;
+        return false;
       },
       ScanOptions{.backward = true, .fill_cache = false}));
   if (error) return std::unexpected(*std::move(error));
-  return out;
+  return page;
 }
 
 Result<std::vector<ActionRecord>> actions_of(const Store& store, std::string_view customer, const ListQuery& query, const ActionFilter& filter) {

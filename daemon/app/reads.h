@@ -19,8 +19,12 @@ struct ListQuery {
 };
 
 Result<std::vector<Decision>> decisions_of(const Store& store, std::string_view customer, const ListQuery& query);
-// Over all customers, out of the newest blocks of the log (at most `blocks` of them).
-Result<std::vector<Decision>> decisions_recent(const Store& store, const ListQuery& query, std::uint64_t blocks);
+// Over all customers, out of the log; at most `blocks` of its blocks are read. `next`: ask again with this as `before` for what comes before; 0: that was all.
+struct DecisionPage {
+  std::vector<Decision> decisions;
+  std::uint64_t next = 0;
+};
+Result<DecisionPage> decisions_recent(const Store& store, const ListQuery& query, std::uint64_t blocks);
 
 using ActionFilter = std::function<bool(const ActionRecord&)>;
 Result<std::vector<ActionRecord>> actions_of(const Store& store, std::string_view customer, const ListQuery& query, const ActionFilter& filter);

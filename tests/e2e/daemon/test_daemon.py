@@ -259,6 +259,15 @@ class Restart(unittest.TestCase):
             d.settled()
             seen = {path: d.get(path) for path in ("/v1/tasks?limit=1000", "/v1/actions?limit=1000", "/v1/rules", "/v1/segments", "/v1/digest")}
             counters = d.counters()
+            # Pages, taken together, are the list.
+            for path, key in (("/v1/decisions", "decisions"), ("/v1/decisions?rule=gone", "decisions"), ("/v1/actions?kind=ticket", "actions")):
+                whole, paged, before = d.get(path + ("&" if "?" in path else "?") + "limit=1000")[key], [], ""
+                while before is not None:
+                    page = d.get(path + ("&" if "?" in path else "?") + f"limit=7{before}")
+                    paged += page[key]
+                    before = f"&before={page['next']}" if page["next"] is not None else None
+                self.assertEqual(paged, whole, path)
+                self.assertGreaterEqual(len(whole), 50)
             self.assertEqual(d.stop(), 0)
             d.start()
             for path, answer in seen.items():
