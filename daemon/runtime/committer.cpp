@@ -264,6 +264,7 @@ void Committer::set_aside(Unit& unit, Batch& batch) {
     StatsDelta& delta = batch.block.stats;
     aside.record.number = static_cast<std::uint64_t>(stats_[Counter::quarantine_in] + delta[Counter::quarantine_in]) + 1;
     ++delta[Counter::quarantine_in];
+    delta[Counter::quarantine_bytes] += static_cast<std::int64_t>(aside.record.raw.size());
     std::string bytes;
     encode_record(bytes, aside.record);
     batch.set.put(Family::quarantine, quarantine_key(aside.record.number), bytes);

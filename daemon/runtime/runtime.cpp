@@ -130,10 +130,13 @@ Result<void> Runtime::ingest(std::unique_ptr<Job> job, Framing framing) {
   if (parsed.aside != nullptr) {
     const StatsDelta stats = impl.committer.stats();
     const std::int64_t open = stats[Counter::quarantine_in] - stats[Counter::quarantine_replayed] - stats[Counter::quarantine_discarded];
-    if (static_cast<std::uint64_t>(open) + parsed.aside->aside.size() > impl.options.quarantine_entries_max) {
+    std::uint64_t raw_bytes = static_cast<std::uint64_t>(stats[Counter::quarantine_bytes]);
+    for (const SetAside& aside : parsed.aside->aside) raw_bytes += aside.record.raw.size();
+    if (static_cast<std::uint64_t>(open) + parsed.aside->aside.size() > impl.options.quarantine_entries_max ||
+        raw_bytes > impl.options.quarantine_bytes_max) {
       impl.queued_bytes.fetch_sub(bytes, std::memory_order_relaxed);
       const Problem& first = *job->results[parsed.aside->aside.front().line].problem;
-      return nudge::fail(Code::unavailable, "the quarantine is full (quarantine.entries_max), and document " +
+      return nudge::fail(Code::unavailable, "the quarantine is full (quarantine.entries_max and bytes_max), and document " +
                                                 std::to_string(parsed.aside->aside.front().line) + " does not fit: " + first.reason +
                                                 ". Nothing of this request was taken in; mend it, or replay or discard what is in quarantine");
     }

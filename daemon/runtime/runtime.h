@@ -25,6 +25,7 @@ struct RuntimeOptions {
   std::uint64_t queue_bytes_max = 256U << 20;
   std::size_t documents_max = 100'000;           // of one request
   std::uint64_t quarantine_entries_max = 100'000; // open records; beyond it requests with something that does not fit are refused
+  std::uint64_t quarantine_bytes_max = 256U << 20;
   DurationMs skew = 5 * kMinute;
   DurationMs checkpoint_interval = 10 * kSecond;
   DeliveryOptions delivery;

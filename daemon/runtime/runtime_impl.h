@@ -4,6 +4,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
+#include <set>
 #include <thread>
 
 #include "daemon/runtime/runtime.h"
@@ -53,6 +54,18 @@ struct Runtime::Impl {
   std::shared_ptr<const Plan> plan;
   std::shared_ptr<const IntakeSchema> schema;
   std::mutex reload_mutex;
+
+  // Quarantine records with a replay or discard under way: a second one has to wait, or both would count.
+  bool claim(std::uint64_t record) {
+    const std::lock_guard lock(claims_mutex);
+    return claims.insert(record).second;
+  }
+  void release(std::uint64_t record) {
+    const std::lock_guard lock(claims_mutex);
+    claims.erase(record);
+  }
+  std::mutex claims_mutex;
+  std::set<std::uint64_t> claims;
 
   std::mutex loop_mutex;
   std::condition_variable loop_wake;

@@ -220,8 +220,10 @@ void Runtime::replay_quarantined(std::uint64_t number, std::function<void(Result
   IntakeOptions options{record->at, impl.options.skew + (impl.clock.now() - record->at), record->import, record->customer, impl.ids.get()};
   intake.read(*schema, record->raw, Span{0, length}, options, line);
   if (line.problem.set()) return done(std::move(line.problem));
-  post_event(std::move(line.input), [&store = impl.store, number, done = std::move(done)](CommitContext& c, Receipt receipt) {
+  if (!impl.claim(number)) return done(nudge::fail(Code::conflict, "record " + std::to_string(number) + " is being replayed or discarded already"));
+  post_event(std::move(line.input), [&impl, &store = impl.store, number, length, done = std::move(done)](CommitContext& c, Receipt receipt) {
     --c.delta[Counter::internal];
+    c.after.push_back([&impl, number] { impl.release(number); });
     if (receipt == Receipt::conflict) {
       c.after.push_back([done] { done(Problem{"conflict", "id", "an event with this id and other content is stored already"}); });
       return;
@@ -230,6 +232,7 @@ void Runtime::replay_quarantined(std::uint64_t number, std::function<void(Result
     if (still && still->has_value()) {
       c.set.erase(Family::quarantine, quarantine_key(number));
       ++c.delta[Counter::quarantine_replayed];
+      c.delta[Counter::quarantine_bytes] -= length;
     }
     c.after.push_back([done] { done(Problem{}); });
   });
@@ -240,6 +243,7 @@ void Runtime::discard_quarantined(std::uint64_t number, std::string reason, std:
   Result<std::optional<std::string>> bytes = impl.store.get(Family::quarantine, quarantine_key(number));
   if (!bytes) return done(std::unexpected(std::move(bytes).error()));
   if (!bytes->has_value()) return done(nudge::fail(Code::not_found, "there is no record " + std::to_string(number) + " in quarantine"));
+  if (!impl.claim(number)) return done(nudge::fail(Code::conflict, "record " + std::to_string(number) + " is being replayed or discarded already"));
   impl.committer.change(
       [&store = impl.store, number, reason = std::move(reason), at = impl.clock.now()](CommitContext& c) {
         const auto still = store.get(Family::quarantine, quarantine_key(number));
@@ -249,8 +253,12 @@ void Runtime::discard_quarantined(std::uint64_t number, std::string reason, std:
         c.set.put(Family::audit, quarantine_key(static_cast<std::uint64_t>(at)) + quarantine_key(number), entry);
         c.set.erase(Family::quarantine, quarantine_key(number));
         ++c.delta[Counter::quarantine_discarded];
+        if (const Result<QuarantineRecord> gone = decode_quarantine_record(**still)) {
+          c.delta[Counter::quarantine_bytes] -= static_cast<std::int64_t>(gone->raw.size());
+        }
       },
-      [done = std::move(done)](const Error* failure) {
+      [&impl, number, done = std::move(done)](const Error* failure) {
+        impl.release(number);
         if (failure != nullptr) done(std::unexpected(*failure));
         else done({});
       });

@@ -44,7 +44,8 @@ enum class Counter : std::uint8_t {
   tasks_overdue = 24,
   timers = 25,        // boundaries that fell due
   attempts = 26,      // handed to a connector
-  count_ = 27,
+  quarantine_bytes = 27,   // of the open records, as received
+  count_ = 28,
 };
 inline constexpr std::size_t kCounters = static_cast<std::size_t>(Counter::count_);
 std::string_view counter_name(Counter c);
