@@ -376,6 +376,21 @@ class Start(unittest.TestCase):
             self.assertIn("bad.yaml:3", dry.stderr)
             self.assertIn("bad.yaml:4", dry.stderr)
 
+    def test_the_token_guards_everything_but_health(self):
+        with Daemon() as d:
+            d.write("token", "s3cret")
+            os.chmod(d.home + "/token", 0o600)
+            d.write("nudge.yaml", d.read("nudge.yaml").replace("http: {port: 0}", f"http: {{port: 0, token: {{file: {d.home}/token}}}}"))
+            d.start()
+            good = {"Authorization": "Bearer s3cret"}
+            for method, path in (("GET", "/v1/status"), ("GET", "/metrics"), ("POST", "/v1/events"), ("POST", "/v1/reload")):
+                self.assertEqual(d.request(method, path, b"{}" if method == "POST" else None).status, 401, path)
+                self.assertEqual(d.request(method, path, b"{}" if method == "POST" else None, {"Authorization": "Bearer s3cre"}).status, 401, path)
+            self.assertEqual(d.request("GET", "/v1/status", headers=good).status, 200)
+            self.assertEqual(d.request("POST", "/v1/events", {"customer": "c", "event": "login"}, good).status, 200)
+            self.assertEqual((d.request("GET", "/-/healthy").status, d.request("GET", "/-/ready").status), (200, 200))
+            self.assertNotIn("s3cret", d.text_log())
+
     def test_a_missing_secret_is_named(self):
         config = "connectors:\n  mail: {kind: smtp, host: 127.0.0.1, password: {file: /nonexistent/secret}}\n"
         with Daemon(config=config) as d:
