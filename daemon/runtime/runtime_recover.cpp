@@ -1,5 +1,6 @@
 // Start and plans: recovery from checkpoint and log, activation and reload, the sweep, checkpoints.
 #include <future>
+#include <utility>
 
 #include "daemon/log/log.h"
 #include "daemon/runtime/log_block.h"
@@ -164,8 +165,10 @@ void Runtime::Impl::start_sweep() {
 // --- checkpoints
 
 void Runtime::Impl::checkpoint_loop() {
+  // After a recovery at once: a process that is killed again and again must not have ever more to replay.
+  bool wait = replayed.load() == 0;
   while (true) {
-    {
+    if (std::exchange(wait, true)) {
       std::unique_lock lock(loop_mutex);
       loop_wake.wait_for(lock, std::chrono::milliseconds(options.checkpoint_interval), [this] { return ending; });
       if (ending) return;
