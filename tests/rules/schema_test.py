@@ -105,7 +105,7 @@ def main():
             print(f"FAIL {where}: the loader says {must_accept}, the schema refuses it: {errors[0].message[:200]}")
             failures += 1
 
-    for path in [HERE / "catalog.yaml", *sorted((ROOT / "schemas").glob("*.yaml")), *sorted((HERE / "good").glob("*.yaml"))]:
+    for path in [HERE / "catalog.yaml", *sorted((HERE / "good").glob("*.yaml"))]:
         name = "rules" if path.parent.name == "good" else "catalog"
         document = yaml.load(path.read_text(), Loader)
         check(path.name, document, validators[name], "", "nothing")
