@@ -57,13 +57,15 @@ http::Response error_response(const Error& error) {
   return http::problem(500, "internal", error.message);
 }
 
-Result<std::uint64_t> number_param(const http::Request& request, std::string_view name, std::uint64_t usual, std::uint64_t least, std::uint64_t most) {
+Result<std::uint64_t> number_param(const http::Request& request, std::string_view name, std::uint64_t usual, std::uint64_t least,
+                                   std::uint64_t most) {
   const auto text = request.query_param(name);
   if (!text) return usual;
   std::uint64_t n = 0;
   const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), n);
   if (error != std::errc() || end != text->data() + text->size() || n < least || n > most) {
-    return fail(Code::invalid, "`" + std::string(name) + "` must be a number between " + std::to_string(least) + " and " + std::to_string(most));
+    return fail(Code::invalid,
+                "`" + std::string(name) + "` must be a number between " + std::to_string(least) + " and " + std::to_string(most));
   }
   return n;
 }

@@ -1,4 +1,5 @@
-// The HTTP interface, version 1: routes and their answers. docs/api.md and schemas/openapi.yaml describe it; a test compares them with the routes.
+// The HTTP interface, version 1: routes and their answers. docs/api.md and schemas/openapi.yaml describe it; a test compares them with the
+// routes.
 //
 // Thread-safety: install() once, before the server starts; the handlers run on I/O, shard, committer and worker threads.
 // Ownership: refers to the runtime and what is in ApiOptions, which must outlive the server.
@@ -19,8 +20,8 @@
 namespace nudge::daemon {
 
 struct ApiOptions {
-  std::function<Result<PlanChange>()> reload;   // reads the directories and activates; on a worker thread
-  std::string maildrop_directory;               // empty: no maildrop connector
+  std::function<Result<PlanChange>()> reload;  // reads the directories and activates; on a worker thread
+  std::string maildrop_directory;              // empty: no maildrop connector
   std::string version;
   std::string data_dir;
   std::size_t batch_bytes_max = 16U << 20;
@@ -82,7 +83,8 @@ class Api {
 http::Response json_response(Json json, int status = 200);
 http::Response error_response(const Error& error);
 // The query parameter as a number between `least` and `most`; `usual` when it is absent; an error that names it when it is wrong.
-Result<std::uint64_t> number_param(const http::Request& request, std::string_view name, std::uint64_t usual, std::uint64_t least, std::uint64_t most);
+Result<std::uint64_t> number_param(const http::Request& request, std::string_view name, std::uint64_t usual, std::uint64_t least,
+                                   std::uint64_t most);
 // An RFC 3339 instant; nothing when absent.
 Result<std::optional<TimeMs>> time_param(const http::Request& request, std::string_view name);
 // A text member of a small JSON body; empty when absent.

@@ -79,18 +79,35 @@ http::Response Api::status() {
     json.begin_object().field("equation", b.name).field("left", b.left).field("right", b.right).field("holds", b.holds()).end_object();
   }
   json.end_array();
-  json.field("quarantine_open", f.stats[Counter::quarantine_in] - f.stats[Counter::quarantine_replayed] - f.stats[Counter::quarantine_discarded]);
+  json.field("quarantine_open",
+             f.stats[Counter::quarantine_in] - f.stats[Counter::quarantine_replayed] - f.stats[Counter::quarantine_discarded]);
   json.key("plan").begin_object().field("sequence", f.plan).field_time("reloaded", f.reloaded_at).field("sweeping", f.sweeping);
   json.field("slots_swept", f.slots_swept).field("slots", kSlots);
-  if (const auto plan = runtime_.plan()) json.field("rules", plan->rules.size()).field("segments", plan->segments.size()).field("digest", to_hex(plan->digest));
+  if (const auto plan = runtime_.plan())
+    json.field("rules", plan->rules.size()).field("segments", plan->segments.size()).field("digest", to_hex(plan->digest));
   json.end_object();
   write_shards(json, f);
-  json.key("queue").begin_object().field("items", f.queued_items).field("items_max", runtime_.options().queue_items_max).field("units", f.commit.queued_units);
+  json.key("queue")
+      .begin_object()
+      .field("items", f.queued_items)
+      .field("items_max", runtime_.options().queue_items_max)
+      .field("units", f.commit.queued_units);
   json.field("bytes", f.commit.queued_bytes).end_object();
-  json.key("commit").begin_object().field("batches", f.commit.commits).field("units", f.commit.units).field("last_block", f.commit.last_block);
-  json.field("last_us", f.commit.last_commit_us).field("checkpoint", f.checkpoint).field("replayed_blocks", f.replayed_blocks).field("failed", f.commit.failed);
+  json.key("commit")
+      .begin_object()
+      .field("batches", f.commit.commits)
+      .field("units", f.commit.units)
+      .field("last_block", f.commit.last_block);
+  json.field("last_us", f.commit.last_commit_us)
+      .field("checkpoint", f.checkpoint)
+      .field("replayed_blocks", f.replayed_blocks)
+      .field("failed", f.commit.failed);
   json.end_object();
-  json.key("disk").begin_object().field("free_bytes", store.free_bytes).field("wal_bytes", store.wal_bytes).field("writes_stopped", store.writes_stopped);
+  json.key("disk")
+      .begin_object()
+      .field("free_bytes", store.free_bytes)
+      .field("wal_bytes", store.wal_bytes)
+      .field("writes_stopped", store.writes_stopped);
   std::uint64_t bytes = 0;
   for (const FamilyStats& family : store.families) bytes += family.file_bytes;
   json.field("file_bytes", bytes).end_object();
@@ -154,7 +171,8 @@ void Api::collect(metrics::Page& page) {
   page.family("nudge_plan_sequence", metrics::Type::gauge, "Number of the plan in force.");
   page.sample({}, static_cast<double>(f.plan));
   page.family("nudge_customers_hot", metrics::Type::gauge, "Customers in memory.");
-  for (std::size_t i = 0; i < f.shards.size(); ++i) page.sample({{"shard", std::to_string(i)}}, static_cast<double>(f.shards[i].customers_hot));
+  for (std::size_t i = 0; i < f.shards.size(); ++i)
+    page.sample({{"shard", std::to_string(i)}}, static_cast<double>(f.shards[i].customers_hot));
   page.family("nudge_connector_waiting", metrics::Type::gauge, "Actions waiting for a connector.");
   for (const ConnectorFigures& c : f.connectors) page.sample({{"connector", c.name}}, static_cast<double>(c.waiting));
   page.family("nudge_connector_up", metrics::Type::gauge, "1 when the connector's process is ready.");
@@ -176,29 +194,34 @@ Result<void> Api::install_admin(http::HttpServer& server) {
   NUDGE_TRY(server.route(Method::get, "/v1/connectors", on_worker([this](const http::Request&) { return connectors(); })));
   NUDGE_TRY(server.route(Method::get, "/v1/maildrop", on_worker([this](const http::Request& r) { return maildrop(r); })));
   NUDGE_TRY(server.route(Method::post, "/v1/reload", on_worker([this](const http::Request&) {
-    const Result<PlanChange> change = options_.reload();
-    if (!change) return error_response(change.error());
-    if (!change->accepted()) {
-      http::Response response;
-      response.status = 422;
-      Json json;
-      json.begin_object()
-          .field("type", "about:blank")
-          .field("title", "Unprocessable Content")
-          .field("status", 422)
-          .field("code", "bad_rules")
-          .field("detail", change->error.empty() ? "the rules have mistakes; the set that ran before goes on" : change->error)
-          .field("text", doc::render_text(change->diagnostics))
-          .field_raw("report", doc::render_json(change->diagnostics))
-          .end_object();
-      response = json_response(std::move(json), 422);
-      response.content_type = "application/problem+json";
-      return response;
-    }
-    Json json;
-    json.begin_object().field("changed", change->changed).field("plan", change->sequence).field("warnings", change->diagnostics.warnings()).end_object();
-    return json_response(std::move(json));
-  })));
+                           const Result<PlanChange> change = options_.reload();
+                           if (!change) return error_response(change.error());
+                           if (!change->accepted()) {
+                             http::Response response;
+                             response.status = 422;
+                             Json json;
+                             json.begin_object()
+                                 .field("type", "about:blank")
+                                 .field("title", "Unprocessable Content")
+                                 .field("status", 422)
+                                 .field("code", "bad_rules")
+                                 .field("detail",
+                                        change->error.empty() ? "the rules have mistakes; the set that ran before goes on" : change->error)
+                                 .field("text", doc::render_text(change->diagnostics))
+                                 .field_raw("report", doc::render_json(change->diagnostics))
+                                 .end_object();
+                             response = json_response(std::move(json), 422);
+                             response.content_type = "application/problem+json";
+                             return response;
+                           }
+                           Json json;
+                           json.begin_object()
+                               .field("changed", change->changed)
+                               .field("plan", change->sequence)
+                               .field("warnings", change->diagnostics.warnings())
+                               .end_object();
+                           return json_response(std::move(json));
+                         })));
   NUDGE_TRY(server.route(Method::get, "/v1/digest", [this](http::Request&, http::Responder to) {
     auto shared = std::make_shared<http::Responder>(std::move(to));
     runtime_.digest([shared](Result<std::string> digest, std::uint64_t customers) {
@@ -211,19 +234,20 @@ Result<void> Api::install_admin(http::HttpServer& server) {
   http::RouteOptions slow;
   slow.handler_timeout = std::chrono::hours(1);
   NUDGE_TRY(server.route(Method::post, "/v1/digest/replay", on_worker([this](const http::Request&) {
-    const Result<ReplayDigest> replay = runtime_.replay_digest();
-    if (!replay) return error_response(replay.error());
-    Json json;
-    json.begin_object()
-        .field("digest", replay->digest)
-        .field("customers", replay->customers)
-        .field("blocks", replay->blocks)
-        .field("entries", replay->entries)
-        .field("decisions", replay->decisions)
-        .field("same_decisions", replay->same_decisions)
-        .end_object();
-    return json_response(std::move(json));
-  }), slow));
+                           const Result<ReplayDigest> replay = runtime_.replay_digest();
+                           if (!replay) return error_response(replay.error());
+                           Json json;
+                           json.begin_object()
+                               .field("digest", replay->digest)
+                               .field("customers", replay->customers)
+                               .field("blocks", replay->blocks)
+                               .field("entries", replay->entries)
+                               .field("decisions", replay->decisions)
+                               .field("same_decisions", replay->same_decisions)
+                               .end_object();
+                           return json_response(std::move(json));
+                         }),
+                         slow));
   const auto plain = [](int status, std::string text) {
     http::Response response;
     response.status = status;
@@ -238,11 +262,11 @@ Result<void> Api::install_admin(http::HttpServer& server) {
     to.send(refusal.empty() ? plain(200, "ready\n") : plain(503, refusal + "\n"));
   }));
   return server.route(Method::get, "/metrics", on_worker([this](const http::Request&) {
-    http::Response response;
-    response.content_type = metrics::kContentType;
-    response.body = metrics_.render();
-    return response;
-  }));
+                        http::Response response;
+                        response.content_type = metrics::kContentType;
+                        response.body = metrics_.render();
+                        return response;
+                      }));
 }
 
 }  // namespace nudge::daemon

@@ -70,8 +70,10 @@ void write_state(Json& json, Shard& shard, const CustomerState& state, TimeMs no
   std::set<std::string> tags;
   for (const TagUpdate& tag : state.tags) {
     if (tag.time > now) continue;
-    if (tag.removed || tag.expires <= now) tags.erase(tag.tag);
-    else tags.insert(tag.tag);
+    if (tag.removed || tag.expires <= now)
+      tags.erase(tag.tag);
+    else
+      tags.insert(tag.tag);
   }
   for (const std::string& tag : tags) json.value(tag);
   json.end_array();
@@ -151,7 +153,7 @@ void Api::customers(http::Request& request, http::Responder responder) {
   if (!limit) return shared->send(error_response(limit.error()));
   struct Found {
     std::mutex mutex;
-    std::set<std::string> ids;   // the smallest `limit`
+    std::set<std::string> ids;  // the smallest `limit`
     std::uint64_t total = 0;
   };
   auto found = std::make_shared<Found>();
@@ -172,8 +174,10 @@ void Api::customers(http::Request& request, http::Responder responder) {
         json.begin_object().field("total", found->total).key("customers").begin_array();
         for (const std::string& id : found->ids) json.value(id);
         json.end_array().key("next");
-        if (found->ids.size() == limit) json.value(*found->ids.rbegin());
-        else json.raw("null");
+        if (found->ids.size() == limit)
+          json.value(*found->ids.rbegin());
+        else
+          json.raw("null");
         json.end_object();
         shared->send(json_response(std::move(json)));
       });
@@ -187,7 +191,8 @@ void Api::explain(http::Request& request, http::Responder responder) {
   const Result<std::optional<TimeMs>> at = time_param(request, "at");
   if (!at) return shared->send(error_response(at.error()));
   if (id.empty() || rule_name.empty() == segment_name.empty()) {
-    return shared->send(error_response({Code::invalid, "give `customer` and either `rule` or `segment`: /v1/explain?customer=c1&rule=dormant-return"}));
+    return shared->send(
+        error_response({Code::invalid, "give `customer` and either `rule` or `segment`: /v1/explain?customer=c1&rule=dormant-return"}));
   }
   runtime_.ask_customer(id, [shared, id, rule_name, segment_name, at = *at](Shard& shard, const CustomerState* state) {
     if (state == nullptr) return shared->send(unknown_customer(id));
@@ -213,8 +218,10 @@ void Api::explain(http::Request& request, http::Responder responder) {
 }
 
 Result<void> Api::install_customers(http::HttpServer& server) {
-  NUDGE_TRY(server.route(http::Method::get, "/v1/customers", [this](http::Request& r, http::Responder to) { customers(r, std::move(to)); }));
-  NUDGE_TRY(server.route(http::Method::get, "/v1/customers/{id}", [this](http::Request& r, http::Responder to) { customer(r, std::move(to)); }));
+  NUDGE_TRY(
+      server.route(http::Method::get, "/v1/customers", [this](http::Request& r, http::Responder to) { customers(r, std::move(to)); }));
+  NUDGE_TRY(
+      server.route(http::Method::get, "/v1/customers/{id}", [this](http::Request& r, http::Responder to) { customer(r, std::move(to)); }));
   return server.route(http::Method::get, "/v1/explain", [this](http::Request& r, http::Responder to) { explain(r, std::move(to)); });
 }
 

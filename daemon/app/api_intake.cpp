@@ -29,7 +29,8 @@ http::Response answer_single(const Job& job) {
       .field("title", "Unprocessable Content")
       .field("status", 422)
       .field("code", result.problem->code)
-      .field("detail", result.problem->reason + (result.problem->reason.ends_with("?") ? " It" : ". It") + " was set aside and can be replayed once that is mended")
+      .field("detail", result.problem->reason + (result.problem->reason.ends_with("?") ? " It" : ". It") +
+                           " was set aside and can be replayed once that is mended")
       .field("field", result.problem->field)
       .field("quarantine", result.quarantine)
       .end_object();
@@ -75,7 +76,8 @@ void Api::ingest(http::Request& request, http::Responder responder, bool import,
     return responder.send(std::move(response));
   }
   const std::string_view type = request.header("content-type");
-  const Framing framing = type.starts_with("application/x-ndjson") || type.starts_with("application/jsonl") ? Framing::lines : Framing::guess;
+  const Framing framing =
+      type.starts_with("application/x-ndjson") || type.starts_with("application/jsonl") ? Framing::lines : Framing::guess;
   const bool all = request.query_param("results").value_or("all") != "problems";
   auto shared = std::make_shared<http::Responder>(std::move(responder));
   auto job = std::make_unique<Job>();
@@ -84,8 +86,9 @@ void Api::ingest(http::Request& request, http::Responder responder, bool import,
   job->customer = std::move(customer);
   job->done = [shared, all](Job& done) {
     if (done.failure.has_value()) {
-      return shared->send(http::problem(500, "unknown", "it is not known whether this was written: " + done.failure->message +
-                                                            ". Send it again, with the same ids, once nudge runs again"));
+      return shared->send(http::problem(500, "unknown",
+                                        "it is not known whether this was written: " + done.failure->message +
+                                            ". Send it again, with the same ids, once nudge runs again"));
     }
     shared->send(done.single ? answer_single(done) : answer_many(done, all));
   };
@@ -97,8 +100,10 @@ Result<void> Api::install_intake(http::HttpServer& server) {
   http::RouteOptions options;
   options.body_bytes_max = options_.batch_bytes_max;
   options.needs_body = true;
-  NUDGE_TRY(server.route(http::Method::post, "/v1/events", [this](http::Request& r, http::Responder to) { ingest(r, std::move(to), false, ""); }, options));
-  NUDGE_TRY(server.route(http::Method::post, "/v1/import", [this](http::Request& r, http::Responder to) { ingest(r, std::move(to), true, ""); }, options));
+  NUDGE_TRY(server.route(
+      http::Method::post, "/v1/events", [this](http::Request& r, http::Responder to) { ingest(r, std::move(to), false, ""); }, options));
+  NUDGE_TRY(server.route(
+      http::Method::post, "/v1/import", [this](http::Request& r, http::Responder to) { ingest(r, std::move(to), true, ""); }, options));
   return server.route(
       http::Method::post, "/v1/customers/{id}",
       [this](http::Request& r, http::Responder to) { ingest(r, std::move(to), false, std::string(r.param("id"))); }, options);

@@ -105,8 +105,10 @@ http::Response Api::quarantine(const http::Request& request) {
       .begin_array();
   for (const QuarantineRecord& r : *list) write_record(json, r);
   json.end_array().key("next");
-  if (list->size() == *limit) json.value(list->back().number);
-  else json.raw("null");
+  if (list->size() == *limit)
+    json.value(list->back().number);
+  else
+    json.raw("null");
   json.end_object();
   return json_response(std::move(json));
 }
@@ -173,17 +175,20 @@ Result<void> Api::install_quarantine(http::HttpServer& server) {
   using http::Method;
   NUDGE_TRY(server.route(Method::get, "/v1/quarantine", on_worker([this](const http::Request& r) { return quarantine(r); })));
   NUDGE_TRY(server.route(Method::get, "/v1/quarantine/{number}", on_worker([this](const http::Request& r) {
-    const Result<std::uint64_t> number = number_of(r);
-    if (!number) return error_response(number.error());
-    const Result<QuarantineRecord> record = quarantine_record(runtime_.store(), *number);
-    if (!record) return error_response(record.error());
-    Json json;
-    write_record(json, *record);
-    return json_response(std::move(json));
-  })));
-  NUDGE_TRY(server.route(Method::post, "/v1/quarantine/replay", [this](http::Request& r, http::Responder to) { replay_many(r, std::move(to)); }));
-  NUDGE_TRY(server.route(Method::post, "/v1/quarantine/{number}/replay", [this](http::Request& r, http::Responder to) { replay_one(r, std::move(to)); }));
-  return server.route(Method::post, "/v1/quarantine/{number}/discard", [this](http::Request& r, http::Responder to) { discard(r, std::move(to)); });
+                           const Result<std::uint64_t> number = number_of(r);
+                           if (!number) return error_response(number.error());
+                           const Result<QuarantineRecord> record = quarantine_record(runtime_.store(), *number);
+                           if (!record) return error_response(record.error());
+                           Json json;
+                           write_record(json, *record);
+                           return json_response(std::move(json));
+                         })));
+  NUDGE_TRY(
+      server.route(Method::post, "/v1/quarantine/replay", [this](http::Request& r, http::Responder to) { replay_many(r, std::move(to)); }));
+  NUDGE_TRY(server.route(Method::post, "/v1/quarantine/{number}/replay",
+                         [this](http::Request& r, http::Responder to) { replay_one(r, std::move(to)); }));
+  return server.route(Method::post, "/v1/quarantine/{number}/discard",
+                      [this](http::Request& r, http::Responder to) { discard(r, std::move(to)); });
 }
 
 }  // namespace nudge::daemon

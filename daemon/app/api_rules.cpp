@@ -33,8 +33,10 @@ void write_rule(Json& json, const Plan& plan, const Rule& rule, const StatsDelta
   json.key("members");
   const bool of_segment = rule.trigger.kind == Trigger::Kind::enters || rule.trigger.kind == Trigger::Kind::leaves;
   const auto root = of_segment ? stats.roots.find(plan.segments[rule.trigger.segment].root) : stats.roots.end();
-  if (!of_segment) json.raw("null");
-  else json.value(root == stats.roots.end() ? std::int64_t{0} : root->second.members);
+  if (!of_segment)
+    json.raw("null");
+  else
+    json.value(root == stats.roots.end() ? std::int64_t{0} : root->second.members);
   static const RuleStats kNothing;
   const auto found = stats.rules.find(rule.id);
   const RuleStats& r = found == stats.rules.end() ? kNothing : found->second;
@@ -96,7 +98,8 @@ http::Response Api::rules() const {
 http::Response Api::rule(const http::Request& request) const {
   const std::shared_ptr<const Plan> plan = runtime_.plan();
   const Rule* rule = plan->find_rule(request.param("name"));
-  if (rule == nullptr) return error_response({Code::not_found, "there is no rule `" + std::string(request.param("name")) + "`; see /v1/rules"});
+  if (rule == nullptr)
+    return error_response({Code::not_found, "there is no rule `" + std::string(request.param("name")) + "`; see /v1/rules"});
   Json json;
   write_rule(json, *plan, *rule, runtime_.stats());
   return json_response(std::move(json));
@@ -151,13 +154,14 @@ void Api::members(http::Request& request, http::Responder responder) {
   if (segment == nullptr) return shared->send(error_response({Code::not_found, "there is no segment `" + name + "`; see /v1/segments"}));
   struct Found {
     std::mutex mutex;
-    std::set<std::string> ids;   // the smallest `limit` after `after`
+    std::set<std::string> ids;  // the smallest `limit` after `after`
     std::uint64_t total = 0;
   };
   auto found = std::make_shared<Found>();
   const TimeMs now = at->value_or(runtime_.now());
   runtime_.scan_customers(
-      [plan, segment, found, now, after = std::string(request.query_param("after").value_or("")), limit = *limit](Shard& shard, const CustomerState& state) {
+      [plan, segment, found, now, after = std::string(request.query_param("after").value_or("")), limit = *limit](
+          Shard& shard, const CustomerState& state) {
         if (!shard.engine().holds(*plan, state, segment->node, now)) return;
         const std::lock_guard lock(found->mutex);
         ++found->total;
@@ -171,8 +175,10 @@ void Api::members(http::Request& request, http::Responder responder) {
         json.begin_object().field("name", name).field_time("at", now).field("total", found->total).key("members").begin_array();
         for (const std::string& id : found->ids) json.value(id);
         json.end_array().key("next");
-        if (found->ids.size() == limit) json.value(*found->ids.rbegin());
-        else json.raw("null");
+        if (found->ids.size() == limit)
+          json.value(*found->ids.rbegin());
+        else
+          json.raw("null");
         json.end_object();
         shared->send(json_response(std::move(json)));
       });
@@ -192,7 +198,8 @@ Result<void> Api::install_rules(http::HttpServer& server) {
     to.send(json_response(std::move(json)));
   }));
   NUDGE_TRY(server.route(Method::get, "/v1/segments/{name}", [this](http::Request& r, http::Responder to) { segment(r, std::move(to)); }));
-  return server.route(Method::get, "/v1/segments/{name}/members", [this](http::Request& r, http::Responder to) { members(r, std::move(to)); });
+  return server.route(Method::get, "/v1/segments/{name}/members",
+                      [this](http::Request& r, http::Responder to) { members(r, std::move(to)); });
 }
 
 }  // namespace nudge::daemon

@@ -129,8 +129,10 @@ http::Response Api::decisions(const http::Request& request) {
   json.begin_object().key("decisions").begin_array();
   for (const Decision& d : page->decisions) write_decision(json, d);
   json.end_array().key("next");
-  if (page->next != 0) json.value(page->next);
-  else json.raw("null");
+  if (page->next != 0)
+    json.value(page->next);
+  else
+    json.raw("null");
   json.end_object();
   return json_response(std::move(json));
 }
@@ -142,7 +144,8 @@ http::Response Api::actions(const http::Request& request) {
   if (const auto name = request.query_param("state")) {
     state = find_action_state(*name);
     if (!state) {
-      return error_response({Code::invalid, "`state` must be one of waiting, in_flight, retrying, unknown, accepted, dead, discarded, cancelled"});
+      return error_response(
+          {Code::invalid, "`state` must be one of waiting, in_flight, retrying, unknown, accepted, dead, discarded, cancelled"});
     }
   }
   const auto kind = request.query_param("kind");
@@ -155,8 +158,10 @@ http::Response Api::actions(const http::Request& request) {
   json.begin_object().key("actions").begin_array();
   for (const ActionRecord& r : *list) write_action(json, r, false);
   json.end_array().key("next");
-  if (list->size() == query->limit) json.value(list->back().number);
-  else json.raw("null");
+  if (list->size() == query->limit)
+    json.value(list->back().number);
+  else
+    json.raw("null");
   json.end_object();
   return json_response(std::move(json));
 }
@@ -191,7 +196,8 @@ http::Response Api::tasks(const http::Request& request) {
   const Result<std::uint64_t> limit = number_param(request, "limit", 100, 1, 10'000);
   if (!limit) return error_response(limit.error());
   const std::string_view state = request.query_param("state").value_or("open");
-  if (state != "open" && state != "done" && state != "overdue") return error_response({Code::invalid, "`state` must be open, done or overdue"});
+  if (state != "open" && state != "done" && state != "overdue")
+    return error_response({Code::invalid, "`state` must be open, done or overdue"});
   const auto owner = request.query_param("owner");
   const auto team = request.query_param("team");
   const auto customer = request.query_param("customer");
@@ -217,7 +223,8 @@ void Api::complete(http::Request& request, http::Responder responder) {
   const std::optional<std::string> id = id_from_hex(request.param("id"));
   if (!id) return shared->send(error_response({Code::invalid, "a task's id has 32 hexadecimal digits"}));
   const std::string disposition = body_text(request, "disposition");
-  if (disposition.empty()) return shared->send(error_response({Code::invalid, "say what came of it: {\"disposition\": \"interested\", \"note\": \"…\"}"}));
+  if (disposition.empty())
+    return shared->send(error_response({Code::invalid, "say what came of it: {\"disposition\": \"interested\", \"note\": \"…\"}"}));
   runtime_.delivery().complete_task(*id, disposition, body_text(request, "note"), body_text(request, "by"), [shared](Result<void> result) {
     if (!result) return shared->send(error_response(result.error()));
     Json json;
@@ -234,19 +241,22 @@ Result<void> Api::install_work(http::HttpServer& server) {
   NUDGE_TRY(server.route(Method::get, "/v1/decisions", read(&Api::decisions)));
   NUDGE_TRY(server.route(Method::get, "/v1/actions", read(&Api::actions)));
   NUDGE_TRY(server.route(Method::get, "/v1/actions/{id}", read(&Api::action)));
-  NUDGE_TRY(server.route(Method::post, "/v1/actions/{id}/retry", [this](http::Request& r, http::Responder to) { change_action(r, std::move(to), true); }));
-  NUDGE_TRY(server.route(Method::post, "/v1/actions/{id}/discard", [this](http::Request& r, http::Responder to) { change_action(r, std::move(to), false); }));
+  NUDGE_TRY(server.route(Method::post, "/v1/actions/{id}/retry",
+                         [this](http::Request& r, http::Responder to) { change_action(r, std::move(to), true); }));
+  NUDGE_TRY(server.route(Method::post, "/v1/actions/{id}/discard",
+                         [this](http::Request& r, http::Responder to) { change_action(r, std::move(to), false); }));
   NUDGE_TRY(server.route(Method::get, "/v1/tasks", read(&Api::tasks)));
   NUDGE_TRY(server.route(Method::get, "/v1/tasks/{id}", on_worker([this](const http::Request& r) {
-    const std::optional<std::string> id = id_from_hex(r.param("id"));
-    if (!id) return error_response({Code::invalid, "a task's id has 32 hexadecimal digits"});
-    const Result<TaskRecord> task = task_by_id(runtime_.store(), *id);
-    if (!task) return error_response(task.error());
-    Json json;
-    write_task(json, *task, runtime_.now());
-    return json_response(std::move(json));
-  })));
-  return server.route(Method::post, "/v1/tasks/{id}/complete", [this](http::Request& r, http::Responder to) { complete(r, std::move(to)); });
+                           const std::optional<std::string> id = id_from_hex(r.param("id"));
+                           if (!id) return error_response({Code::invalid, "a task's id has 32 hexadecimal digits"});
+                           const Result<TaskRecord> task = task_by_id(runtime_.store(), *id);
+                           if (!task) return error_response(task.error());
+                           Json json;
+                           write_task(json, *task, runtime_.now());
+                           return json_response(std::move(json));
+                         })));
+  return server.route(Method::post, "/v1/tasks/{id}/complete",
+                      [this](http::Request& r, http::Responder to) { complete(r, std::move(to)); });
 }
 
 }  // namespace nudge::daemon

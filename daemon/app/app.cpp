@@ -196,7 +196,8 @@ Result<PlanChange> App::reload() {
     for (const std::string& key : keys) list += (list.empty() ? "" : ", ") + key;
     log::warn("some settings need a restart to change", {{"keys", list}});
   }
-  if (Result<void> log_opened = start_log(fresh.settings); !log_opened) log::warn("the log stays as it was", {{"error", log_opened.error()}});
+  if (Result<void> log_opened = start_log(fresh.settings); !log_opened)
+    log::warn("the log stays as it was", {{"error", log_opened.error()}});
   config::Loaded wanted = impl.loaded;
   wanted.settings.rules_dirs = fresh.settings.rules_dirs;
   wanted.settings.schemas_dir = fresh.settings.schemas_dir;

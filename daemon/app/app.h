@@ -15,11 +15,11 @@
 namespace nudge::daemon {
 
 struct AppOptions {
-  config::Sources sources;          // the configuration, read again at a reload
+  config::Sources sources;  // the configuration, read again at a reload
   std::string version;
-  bool use_stored_rules = false;    // a bad set of rules at start: go on with the stored one
-  bool accept_loss = false;         // open although acknowledged writes are missing (see docs/storage.md)
-  Clock* clock = nullptr;           // null: the system's
+  bool use_stored_rules = false;  // a bad set of rules at start: go on with the stored one
+  bool accept_loss = false;       // open although acknowledged writes are missing (see docs/storage.md)
+  Clock* clock = nullptr;         // null: the system's
 };
 
 class App {
@@ -50,7 +50,8 @@ class App {
 
 // The connectors of the configuration as the runtime wants them; without any, a maildrop in the data directory takes everything.
 // `maildrop_directory` is set to where it keeps its messages, when there is one. Error: a missing secret or plugin, by name.
-Result<std::vector<ConnectorSetup>> connector_setups(const config::Loaded& loaded, const std::string& data_dir, std::string& maildrop_directory);
+Result<std::vector<ConnectorSetup>> connector_setups(const config::Loaded& loaded, const std::string& data_dir,
+                                                     std::string& maildrop_directory);
 // Reads the catalog's and the rules' directories.
 Result<PlanSources> read_sources(const config::Loaded& loaded, const std::vector<ConnectorSetup>& connectors);
 // The directory, made with mode 0700 when its last part is missing; absolute.

@@ -52,7 +52,8 @@ void missing_secrets(const bj::value& value, const std::string& path, std::strin
 Result<bj::object> config_object(const config::Connector& connector) {
   boost::system::error_code error;
   bj::value value = bj::parse(connector.config_json, error);
-  if (error || !value.is_object()) return fail(Code::invalid, connector.where + ": connector `" + connector.name + "`: its settings are no map");
+  if (error || !value.is_object())
+    return fail(Code::invalid, connector.where + ": connector `" + connector.name + "`: its settings are no map");
   return std::move(value.get_object());
 }
 
@@ -69,7 +70,8 @@ Result<std::string> prepare_data_dir(const std::string& path) {
   return std::string(resolved);
 }
 
-Result<std::vector<ConnectorSetup>> connector_setups(const config::Loaded& loaded, const std::string& data_dir, std::string& maildrop_directory) {
+Result<std::vector<ConnectorSetup>> connector_setups(const config::Loaded& loaded, const std::string& data_dir,
+                                                     std::string& maildrop_directory) {
   std::vector<config::Connector> wanted = loaded.connectors;
   if (wanted.empty()) {
     config::Connector maildrop;

@@ -29,8 +29,8 @@ bool take(std::vector<Decision>& out, std::vector<Decision>& list, const ListQue
   return false;
 }
 
-Result<std::vector<ActionRecord>> actions_by_index(const Store& store, const std::string& prefix, const std::string& to, const ListQuery& query,
-                                                   const ActionFilter& filter) {
+Result<std::vector<ActionRecord>> actions_by_index(const Store& store, const std::string& prefix, const std::string& to,
+                                                   const ListQuery& query, const ActionFilter& filter) {
   std::vector<ActionRecord> out;
   std::optional<Error> error;
   NUDGE_TRY(store.scan(
@@ -130,7 +130,8 @@ Result<DecisionPage> decisions_recent(const Store& store, const ListQuery& query
   return page;
 }
 
-Result<std::vector<ActionRecord>> actions_of(const Store& store, std::string_view customer, const ListQuery& query, const ActionFilter& filter) {
+Result<std::vector<ActionRecord>> actions_of(const Store& store, std::string_view customer, const ListQuery& query,
+                                             const ActionFilter& filter) {
   std::string prefix = action_customer_key(customer, 0);
   prefix.resize(prefix.size() - 8);
   const std::string to = query.before != 0 ? action_customer_key(customer, query.before) : prefix_end(prefix);
@@ -154,7 +155,8 @@ Result<ActionRecord> action_by_id(const Store& store, std::string_view id) {
   return fail(Code::not_found, "there is no action with this id");
 }
 
-Result<std::vector<TaskRecord>> tasks_where(const Store& store, bool open, std::uint64_t limit, const std::function<bool(const TaskRecord&)>& filter) {
+Result<std::vector<TaskRecord>> tasks_where(const Store& store, bool open, std::uint64_t limit,
+                                            const std::function<bool(const TaskRecord&)>& filter) {
   std::vector<TaskRecord> out;
   std::optional<Error> error;
   const std::string prefix = task_key(open, "");

@@ -14,12 +14,13 @@ namespace nudge::daemon {
 
 struct ListQuery {
   std::uint64_t limit = 50;
-  std::uint64_t before = 0;    // numbers below this only; 0: from the newest
-  std::string rule;            // empty: any
+  std::uint64_t before = 0;  // numbers below this only; 0: from the newest
+  std::string rule;          // empty: any
 };
 
 Result<std::vector<Decision>> decisions_of(const Store& store, std::string_view customer, const ListQuery& query);
-// Over all customers, out of the log; at most `blocks` of its blocks are read. `next`: ask again with this as `before` for what comes before; 0: that was all.
+// Over all customers, out of the log; at most `blocks` of its blocks are read. `next`: ask again with this as `before` for what comes
+// before; 0: that was all.
 struct DecisionPage {
   std::vector<Decision> decisions;
   std::uint64_t next = 0;
@@ -27,12 +28,14 @@ struct DecisionPage {
 Result<DecisionPage> decisions_recent(const Store& store, const ListQuery& query, std::uint64_t blocks);
 
 using ActionFilter = std::function<bool(const ActionRecord&)>;
-Result<std::vector<ActionRecord>> actions_of(const Store& store, std::string_view customer, const ListQuery& query, const ActionFilter& filter);
+Result<std::vector<ActionRecord>> actions_of(const Store& store, std::string_view customer, const ListQuery& query,
+                                             const ActionFilter& filter);
 Result<std::vector<ActionRecord>> actions_recent(const Store& store, const ListQuery& query, const ActionFilter& filter);
 Result<ActionRecord> action_by_id(const Store& store, std::string_view id_bytes);
 
 // Tasks with the earliest deadline first. `open`: those to do, else those done (the newest first).
-Result<std::vector<TaskRecord>> tasks_where(const Store& store, bool open, std::uint64_t limit, const std::function<bool(const TaskRecord&)>& filter);
+Result<std::vector<TaskRecord>> tasks_where(const Store& store, bool open, std::uint64_t limit,
+                                            const std::function<bool(const TaskRecord&)>& filter);
 Result<TaskRecord> task_by_id(const Store& store, std::string_view id_bytes);
 
 Result<std::vector<QuarantineRecord>> quarantine_list(const Store& store, std::uint64_t limit, std::uint64_t after, std::string_view code);

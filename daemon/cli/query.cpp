@@ -67,8 +67,8 @@ Exit status(const Output& out, Client& client) {
          (well ? t.paint("ready", Color::green) : t.paint("not taking in events", Color::red)) + "   up " +
          ago(instant_of(s["started"]), now, false));
   if (const std::string why = s["refusal"].shown(); !why.empty()) t.line(t.paint("  " + why, Color::red));
-  t.line("data in " + s["data_dir"].shown() + ", " + bytes_text(s["disk"]["file_bytes"].integer() + s["disk"]["wal_bytes"].integer()) + " (" +
-         bytes_text(s["disk"]["free_bytes"].integer()) + " free)");
+  t.line("data in " + s["data_dir"].shown() + ", " + bytes_text(s["disk"]["file_bytes"].integer() + s["disk"]["wal_bytes"].integer()) +
+         " (" + bytes_text(s["disk"]["free_bytes"].integer()) + " free)");
   const Json& plan = s["plan"];
   t.line("plan " + plan["sequence"].shown() + ": " + counted(plan["rules"].integer(), "rule") + ", " +
          counted(plan["segments"].integer(), "segment") + ", loaded " + ago(instant_of(plan["reloaded"]), now) +

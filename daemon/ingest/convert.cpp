@@ -78,7 +78,8 @@ bool number(const Target& target, std::string_view token, Value& out, Problem& p
 }  // namespace
 
 bool wrong_type(const Target& target, std::string_view got, Problem& problem) {
-  return refuse(target, "wrong_type", "is " + std::string(type_name(target.leaf.type)) + " in the catalog, but got " + std::string(got), problem);
+  return refuse(target, "wrong_type", "is " + std::string(type_name(target.leaf.type)) + " in the catalog, but got " + std::string(got),
+                problem);
 }
 
 bool convert_number(const Target& target, std::string_view token, Value& out, Problem& problem) {
@@ -144,8 +145,8 @@ bool convert_list(const Target& target, const std::vector<std::string>& items, V
 
 Result<TimeMs> read_timestamp(std::string_view text) {
   // The common spelling costs 20 ns; its days are computed by the civil-from-days formula that time.h offers as days_of.
-  if ((text.size() == 20 || text.size() == 24) && text.back() == 'Z' && text[4] == '-' && text[7] == '-' && text[10] == 'T' && text[13] == ':' &&
-      text[16] == ':' && (text.size() == 20 || text[19] == '.')) {
+  if ((text.size() == 20 || text.size() == 24) && text.back() == 'Z' && text[4] == '-' && text[7] == '-' && text[10] == 'T' &&
+      text[13] == ':' && text[16] == ':' && (text.size() == 20 || text[19] == '.')) {
     bool digits = true;
     const auto two = [&](std::size_t at) {
       const int a = text[at] - '0', b = text[at + 1] - '0';
@@ -159,8 +160,8 @@ Result<TimeMs> read_timestamp(std::string_view text) {
       digits = digits && last >= 0 && last <= 9;
       ms = two(20) * 10 + last;
     }
-    if (digits && year >= 1 && month >= 1 && month <= 12 && day >= 1 && day <= days_in_month(year, static_cast<std::uint8_t>(month)) && hour < 24 &&
-        minute < 60 && second < 60) {
+    if (digits && year >= 1 && month >= 1 && month <= 12 && day >= 1 && day <= days_in_month(year, static_cast<std::uint8_t>(month)) &&
+        hour < 24 && minute < 60 && second < 60) {
       const DateDays d = days_of(Ymd{year, static_cast<std::uint8_t>(month), static_cast<std::uint8_t>(day)});
       return static_cast<TimeMs>(d) * kDay + ((hour * 60 + minute) * 60 + second) * kSecond + ms;
     }

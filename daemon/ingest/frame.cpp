@@ -20,8 +20,10 @@ std::size_t value_end(std::string_view body, std::size_t i) {
   for (; i < body.size(); ++i) {
     const char c = body[i];
     if (quoted) {
-      if (c == '\\') ++i;
-      else if (c == '"') quoted = false;
+      if (c == '\\')
+        ++i;
+      else if (c == '"')
+        quoted = false;
       continue;
     }
     switch (c) {
@@ -78,7 +80,8 @@ Result<void> split_array(std::string_view body, std::size_t i, std::size_t most,
     }
     if (spans.size() == most) return std::unexpected(too_many(most));
     spans.push_back(trimmed(body, i, end));
-    if (spans.back().length == 0) return fail(Code::invalid, "the array has an empty place after document " + std::to_string(spans.size() - 1));
+    if (spans.back().length == 0)
+      return fail(Code::invalid, "the array has an empty place after document " + std::to_string(spans.size() - 1));
     i = skip_space(body, end);
     if (i < body.size() && body[i] == ',') {
       i = skip_space(body, i + 1);

@@ -36,7 +36,8 @@ std::string unknown(std::string_view what, std::string_view name, const NameTabl
 }
 
 std::string_view trim_token(std::string_view token) {
-  while (!token.empty() && (token.back() == ' ' || token.back() == '\n' || token.back() == '\r' || token.back() == '\t')) token.remove_suffix(1);
+  while (!token.empty() && (token.back() == ' ' || token.back() == '\n' || token.back() == '\r' || token.back() == '\t'))
+    token.remove_suffix(1);
   return token;
 }
 
@@ -92,15 +93,17 @@ struct Intake::Impl {
   const IntakeSchema* schema = nullptr;
   const IntakeOptions* options = nullptr;
   IntakeLine* line = nullptr;
-  std::string path;                     // dotted name under way
-  std::vector<std::string> items;       // of a list
-  std::vector<std::uint32_t> stamps;    // by leaf: the document that last set it
+  std::string path;                   // dotted name under way
+  std::vector<std::string> items;     // of a list
+  std::vector<std::uint32_t> stamps;  // by leaf: the document that last set it
   std::uint32_t stamp = 0;
-  std::string_view event_name;          // of the catalog
+  std::string_view event_name;  // of the catalog
   bool has_customer = false, has_id = false, has_time = false, has_event = false, has_data = false, has_attributes = false, has_tag = false,
        has_remove = false, has_expires = false, data_late = false;
 
-  bool problem(std::string_view code, std::string_view field, std::string reason) { return refuse(line->problem, code, field, std::move(reason)); }
+  bool problem(std::string_view code, std::string_view field, std::string reason) {
+    return refuse(line->problem, code, field, std::move(reason));
+  }
   bool broken(simdjson::error_code error) { return bad_json(line->problem, error); }
 
   bool document(std::string_view text, std::size_t capacity);
@@ -190,7 +193,8 @@ bool Intake::Impl::text(std::string_view key, json::value& value, std::size_t mo
 bool Intake::Impl::time(std::string_view key, json::value& value, TimeMs& out) {
   std::string_view s;
   if (auto error = value.get_string().get(s)) {
-    if (error == simdjson::INCORRECT_TYPE) return problem("wrong_type", key, "`" + std::string(key) + "` must be a text like 2026-01-31T10:00:00Z");
+    if (error == simdjson::INCORRECT_TYPE)
+      return problem("wrong_type", key, "`" + std::string(key) + "` must be a text like 2026-01-31T10:00:00Z");
     return broken(error);
   }
   const Result<TimeMs> t = read_timestamp(s);
@@ -290,7 +294,8 @@ bool Intake::Impl::complete() {
                    "a document has exactly one of `event`, `attributes` and `tag`; this one has " + std::to_string(forms));
   }
   if (has_data && !has_event) return problem("unknown_key", "data", "`data` belongs to an `event`");
-  if ((has_remove || has_expires) && !has_tag) return problem("unknown_key", has_remove ? "remove" : "expires", "`remove` and `expires` belong to a `tag`");
+  if ((has_remove || has_expires) && !has_tag)
+    return problem("unknown_key", has_remove ? "remove" : "expires", "`remove` and `expires` belong to a `tag`");
   if (has_attributes && input.attributes.empty()) return problem("nothing_given", "attributes", "`attributes` is empty");
   if (has_event && input.fields.empty()) input.fields.resize(schema->catalog().events[input.type].fields.size());
   if (has_tag) input.kind = InputKind::tag;
@@ -299,7 +304,8 @@ bool Intake::Impl::complete() {
   if (!has_time) input.time = options->now;
   // History fires nothing, and what is dated ahead would fire when its time comes: an import may not be ahead at all.
   if (options->import && input.time > options->now) {
-    return problem("time_in_future", "time", "`time` is " + format_timestamp(input.time) + ", and history lies in the past; send it as an event");
+    return problem("time_in_future", "time",
+                   "`time` is " + format_timestamp(input.time) + ", and history lies in the past; send it as an event");
   }
   if (input.time > options->now + options->skew) {
     return problem("time_in_future", "time",
@@ -427,7 +433,8 @@ bool Intake::Impl::list(const Target& target, json::value& value, Value& out) {
       return broken(error);
     }
     if (items.size() == limits::kListItems) {
-      return problem("too_long", target.leaf.name, "`" + target.leaf.name + "` has more than " + std::to_string(limits::kListItems) + " items");
+      return problem("too_long", target.leaf.name,
+                     "`" + target.leaf.name + "` has more than " + std::to_string(limits::kListItems) + " items");
     }
     items.emplace_back(s);
   }

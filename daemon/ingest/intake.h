@@ -1,4 +1,5 @@
-// JSON documents to typed inputs, checked against the catalog. What does not fit comes back with the reason; nothing is guessed, nothing is lost.
+// JSON documents to typed inputs, checked against the catalog. What does not fit comes back with the reason; nothing is guessed, nothing is
+// lost.
 //
 // A document is one of (docs/api.md):
 //   {"customer": …, "event": TYPE, "data": {…}, "id": …, "time": …}     an event; "type" and "ts" are read as "event" and "time"
@@ -37,17 +38,17 @@ class IdSource {
 };
 
 struct IntakeOptions {
-  TimeMs now = 0;               // the time of documents that say none
+  TimeMs now = 0;                 // the time of documents that say none
   DurationMs skew = 5 * kMinute;  // how far ahead of the clock a time may be
-  bool import = false;          // history: fires nothing
-  std::string_view customer;    // from the path; a document may leave its own out, and must not name another
-  IdSource* ids = nullptr;      // must be given
+  bool import = false;            // history: fires nothing
+  std::string_view customer;      // from the path; a document may leave its own out, and must not name another
+  IdSource* ids = nullptr;        // must be given
 };
 
 struct IntakeLine {
-  Span span;         // where in the body
-  Input input;       // when it fits
-  Problem problem;   // set: it does not fit
+  Span span;              // where in the body
+  Input input;            // when it fits
+  Problem problem;        // set: it does not fit
   bool has_time = false;  // the document said when it happened
 };
 
@@ -58,8 +59,8 @@ class Intake {
   Intake(const Intake&) = delete;
   Intake& operator=(const Intake&) = delete;
 
-  // Reads the document at `span` of `body`, behind which kIntakePadding bytes are readable, into `line`. Never fails: what is wrong with the
-  // document is the line's problem.
+  // Reads the document at `span` of `body`, behind which kIntakePadding bytes are readable, into `line`. Never fails: what is wrong with
+  // the document is the line's problem.
   void read(const IntakeSchema& schema, std::string_view body, Span span, const IntakeOptions& options, IntakeLine& line);
 
  private:

@@ -54,8 +54,8 @@ class ManualClock : public Clock {
 
 // Never goes backwards, also not across a restart: `floor` is the highest instant used before.
 //
-// When the wall clock is behind (it was set back, or was ahead by mistake in an earlier life), logical time goes on at half speed until the wall clock
-// has caught up: a customer is judged at most once a millisecond, so time that stood still would stop everything.
+// When the wall clock is behind (it was set back, or was ahead by mistake in an earlier life), logical time goes on at half speed until the
+// wall clock has caught up: a customer is judged at most once a millisecond, so time that stood still would stop everything.
 class LogicalClock {
  public:
   LogicalClock(Clock& clock, TimeMs floor) : clock_(clock), highest_(floor) {}
@@ -81,8 +81,7 @@ class LogicalClock {
  private:
   TimeMs raise(TimeMs t) {
     TimeMs seen = highest_.load(std::memory_order_relaxed);
-    while (seen < t && !highest_.compare_exchange_weak(seen, t, std::memory_order_relaxed)) {
-    }
+    while (seen < t && !highest_.compare_exchange_weak(seen, t, std::memory_order_relaxed)) {}
     return std::max(seen, t);
   }
 
@@ -90,7 +89,7 @@ class LogicalClock {
   std::atomic<TimeMs> highest_;
   std::atomic<bool> behind_{false};
   std::mutex mutex_;
-  TimeMs anchor_ = 0;              // guarded by mutex_
+  TimeMs anchor_ = 0;  // guarded by mutex_
   std::int64_t anchor_steady_ = 0;
 };
 

@@ -33,12 +33,12 @@ struct Committer::Batch {
   std::vector<std::unique_ptr<Unit>> units;
   LogBlock block;
   WriteSet set;
-  std::vector<ActionRecord> actions;   // that wait to be delivered
+  std::vector<ActionRecord> actions;  // that wait to be delivered
   std::vector<TaskRecord> tasks;
   std::vector<std::function<void()>> after;
-  StatsDelta sums;                     // as they will be after this batch
+  StatsDelta sums;  // as they will be after this batch
   bool desk_changed = false;
-  bool synced = false;                 // somebody waits for it
+  bool synced = false;  // somebody waits for it
 };
 
 Committer::Committer(Store& store, LogicalClock& clock, CommitHooks hooks) : store_(store), clock_(clock), hooks_(std::move(hooks)) {}
@@ -94,8 +94,10 @@ void Committer::change(Change change, std::function<void(const Error*)> done) {
 Result<void> Committer::change_and_wait(Change what) {
   std::promise<Result<void>> promise;
   change(std::move(what), [&promise](const Error* failure) {
-    if (failure != nullptr) promise.set_value(std::unexpected(*failure));
-    else promise.set_value({});
+    if (failure != nullptr)
+      promise.set_value(std::unexpected(*failure));
+    else
+      promise.set_value({});
   });
   return promise.get_future().get();
 }

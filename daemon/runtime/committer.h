@@ -1,8 +1,8 @@
-// The committer: one thread that takes all units that are there, lets the desk settle what was decided, numbers it, writes ONE synced batch and
-// only then completes the requests (law 2). Everything the runtime writes goes through here, in order.
+// The committer: one thread that takes all units that are there, lets the desk settle what was decided, numbers it, writes ONE synced batch
+// and only then completes the requests (law 2). Everything the runtime writes goes through here, in order.
 //
-// When a commit fails, nothing is known about it: the requests of the batch and all later ones are completed as such, `fatal` is told, and nothing is
-// written any more. The process is expected to exit.
+// When a commit fails, nothing is known about it: the requests of the batch and all later ones are completed as such, `fatal` is told, and
+// nothing is written any more. The process is expected to exit.
 //
 // Thread-safety: push(), stats(), figures(), committed() from any thread. Hooks and callbacks run on the committer's thread.
 #pragma once
@@ -55,8 +55,8 @@ class Committer {
   // Commits what was pushed, writes the sums and ends the thread.
   void stop();
 
-  // Hands a unit over. Waits while more than 64 MiB are queued. Not from the committer's own thread when it may be full; changes from there go
-  // through push_unbounded().
+  // Hands a unit over. Waits while more than 64 MiB are queued. Not from the committer's own thread when it may be full; changes from there
+  // go through push_unbounded().
   void push(std::unique_ptr<Unit> unit);
   void push_unbounded(std::unique_ptr<Unit> unit);
   // One change on its own; `done` is told once it is on disk, or that it may not be.
@@ -94,7 +94,7 @@ class Committer {
   std::optional<Error> failure_;
 
   mutable std::mutex stats_mutex_;
-  StatsDelta stats_;              // written by the committer's thread alone
+  StatsDelta stats_;  // written by the committer's thread alone
 
   mutable std::mutex mutex_;
   std::condition_variable wake_, room_;

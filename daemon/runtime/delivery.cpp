@@ -51,11 +51,11 @@ struct Delivery::Lane {
   std::string name;
   std::string kind;
   bool fallback = false;
-  std::size_t most = 8;                           // under way at once
-  std::set<std::pair<TimeMs, std::string>> due;   // id bytes
-  std::set<std::string> ask;                      // ids to ask the provider about
+  std::size_t most = 8;                          // under way at once
+  std::set<std::pair<TimeMs, std::string>> due;  // id bytes
+  std::set<std::string> ask;                     // ids to ask the provider about
   std::map<std::string, ActionRecord> under_way;
-  std::map<std::string, ActionRecord> lost;       // in flight when the last process ended; settled once the connector has said what it is
+  std::map<std::string, ActionRecord> lost;  // in flight when the last process ended; settled once the connector has said what it is
   std::unique_ptr<connectors::ConnectorProcess> process;
   std::atomic<std::size_t> waiting_shown{0}, under_way_shown{0};
 };
@@ -85,8 +85,10 @@ Result<void> Delivery::start() {
     }
     if (record->state == ActionState::in_flight) {
       const auto lane = lanes_.find(record->connector);
-      if (lane != lanes_.end()) lane->second->lost.emplace(id_bytes(record->action.id), *std::move(record));
-      else schedule(*record);
+      if (lane != lanes_.end())
+        lane->second->lost.emplace(id_bytes(record->action.id), *std::move(record));
+      else
+        schedule(*record);
     } else if (record->state != ActionState::unknown) {
       schedule(*record);
     }
@@ -122,13 +124,18 @@ Result<void> Delivery::start() {
     Lane& lane = *lanes_[setup.spec.name];
     const std::string name = lane.name;
     lane.process = std::make_unique<connectors::ConnectorProcess>(
-        setup.spec, [this, name](const connectors::DeliverRequest& request, const connectors::Outcome& outcome) { on_outcome(name, request, outcome); },
+        setup.spec,
+        [this, name](const connectors::DeliverRequest& request, const connectors::Outcome& outcome) { on_outcome(name, request, outcome); },
         [](int level, std::string_view connector, std::string_view text) {
           const std::initializer_list<log::Field> fields{{"connector", connector}, {"text", text}};
-          if (level >= 3) log::error("connector", fields);
-          else if (level == 2) log::warn("connector", fields);
-          else if (level == 1) log::info("connector", fields);
-          else log::debug("connector", fields);
+          if (level >= 3)
+            log::error("connector", fields);
+          else if (level == 2)
+            log::warn("connector", fields);
+          else if (level == 1)
+            log::info("connector", fields);
+          else
+            log::debug("connector", fields);
         });
   }
   thread_ = std::thread([this] { run(); });
@@ -245,7 +252,8 @@ Delivery::Lane* Delivery::lane_of(const ActionOut& action, std::string& why_not)
     if (serves(lane->kind, action.channel)) return lane.get();
     if (lane->fallback) fallback = lane.get();
   }
-  if (fallback == nullptr) why_not = "no connector for `" + action.channel + "` is configured; add one to the configuration and retry this action";
+  if (fallback == nullptr)
+    why_not = "no connector for `" + action.channel + "` is configured; add one to the configuration and retry this action";
   return fallback;
 }
 
@@ -356,7 +364,8 @@ void Delivery::settle(Lane& lane, ActionRecord record, const connectors::Outcome
   const TimeMs now = clock_.now();
   const Help help = help_of(lane.process ? lane.process->status().description_json : "");
   const NextStep next = next_step(record, outcome, help, options_, now);
-  record.attempts.push_back({now, std::string(connectors::to_string(outcome.status)), outcome.detail, outcome.provider_ref, outcome.http_status});
+  record.attempts.push_back(
+      {now, std::string(connectors::to_string(outcome.status)), outcome.detail, outcome.provider_ref, outcome.http_status});
   if (record.attempts.size() > kAttemptsKept) record.attempts.erase(record.attempts.begin());
   record.state = next.state;
   record.next_at = next.next_at;
@@ -371,7 +380,8 @@ void Delivery::settle(Lane& lane, ActionRecord record, const connectors::Outcome
   }
   committer_.change([before, record](CommitContext& c) { book_action(c, before, record); },
                     [this, record, query = next.query](const Error* failure) {
-                      if (failure == nullptr && record.state == ActionState::retrying) post_command([this, record, query] { schedule(record, query); });
+                      if (failure == nullptr && record.state == ActionState::retrying)
+                        post_command([this, record, query] { schedule(record, query); });
                     });
 }
 

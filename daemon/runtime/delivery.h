@@ -1,7 +1,7 @@
 // Delivery: takes what waits in the outbox to the connectors, and what they say back to the books. Also keeps the task list's deadlines.
 //
-// One thread. The order of an attempt: the record says `in_flight` on disk, then the connector gets it; its outcome and the built-in event that
-// tells of it reach the disk in one batch. So after a crash nothing that may have been sent looks as if it had not been.
+// One thread. The order of an attempt: the record says `in_flight` on disk, then the connector gets it; its outcome and the built-in event
+// that tells of it reach the disk in one batch. So after a crash nothing that may have been sent looks as if it had not been.
 //
 // Thread-safety: add(), the commands and figures() from any thread.
 #pragma once
@@ -26,23 +26,23 @@ namespace nudge::daemon {
 
 struct ConnectorSetup {
   connectors::ConnectorSpec spec;
-  bool fallback = false;   // takes every kind that no other connector is for (maildrop)
+  bool fallback = false;  // takes every kind that no other connector is for (maildrop)
 };
 
 struct DeliveryOptions {
   std::vector<ConnectorSetup> connectors;
-  DurationMs retry_first = 2 * kSecond;    // pause after the first failed attempt; doubles, with jitter
+  DurationMs retry_first = 2 * kSecond;  // pause after the first failed attempt; doubles, with jitter
   DurationMs retry_most = kHour;
   std::uint32_t tries_most = 12;
-  DurationMs config_retry = kMinute;       // pause after bad_config, which a person has to mend
-  DurationMs age_most = 7 * kDay;          // an action that could not be sent for this long is given up
+  DurationMs config_retry = kMinute;  // pause after bad_config, which a person has to mend
+  DurationMs age_most = 7 * kDay;     // an action that could not be sent for this long is given up
 };
 
 // What to do after an attempt. Pure; see next_step().
 struct NextStep {
   ActionState state = ActionState::dead;
   TimeMs next_at = 0;
-  bool query = false;      // ask the provider what became of it, instead of sending again
+  bool query = false;  // ask the provider what became of it, instead of sending again
   std::string note;
 };
 // What the connector says of itself.
@@ -52,7 +52,8 @@ struct Help {
   bool retry_unknown = false;
 };
 Help help_of(std::string_view description_json);
-NextStep next_step(const ActionRecord& record, const connectors::Outcome& outcome, const Help& help, const DeliveryOptions& options, TimeMs now);
+NextStep next_step(const ActionRecord& record, const connectors::Outcome& outcome, const Help& help, const DeliveryOptions& options,
+                   TimeMs now);
 // The pause before attempt `tries` + 1: doubling, and spread by the action's id so that a thousand failures do not come back at once.
 DurationMs backoff(const Hash128& id, std::uint32_t tries, const DeliveryOptions& options);
 
@@ -67,7 +68,7 @@ struct ConnectorFigures {
   std::string kind;
   bool fallback = false;
   connectors::ConnectorStatus status;
-  std::size_t waiting = 0;         // actions due now or later
+  std::size_t waiting = 0;  // actions due now or later
   std::size_t under_way = 0;
 };
 
@@ -110,7 +111,8 @@ class Delivery {
   std::optional<TaskRecord> escalation_of(const TaskRecord& overdue, TimeMs now) const;
   void command_retry(const std::string& id, const Done& done);
   void command_discard(const std::string& id, const std::string& reason, const Done& done);
-  void command_complete(const std::string& id, const std::string& disposition, const std::string& note, const std::string& by, const Done& done);
+  void command_complete(const std::string& id, const std::string& disposition, const std::string& note, const std::string& by,
+                        const Done& done);
   Result<ActionRecord> load_pending_or_final(const std::string& id);
   Input event_for(std::string_view type, const ActionOut& action, std::string id_suffix, TimeMs at) const;
   void post_command(std::function<void()> command);
@@ -124,8 +126,8 @@ class Delivery {
 
   // Delivery thread only (and start()).
   std::map<std::string, std::unique_ptr<Lane>> lanes_;
-  std::set<std::pair<TimeMs, std::string>> deadlines_;   // of open tasks
-  std::set<std::string> busy_;                           // actions and tasks with a change by a command or a deadline under way
+  std::set<std::pair<TimeMs, std::string>> deadlines_;  // of open tasks
+  std::set<std::string> busy_;                          // actions and tasks with a change by a command or a deadline under way
 
   mutable std::mutex mutex_;
   std::condition_variable wake_;

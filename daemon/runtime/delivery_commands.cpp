@@ -66,7 +66,8 @@ void Delivery::command_retry(const std::string& id, const Done& done) {
   Result<ActionRecord> record = load_pending_or_final(id);
   if (!record) return done(std::unexpected(std::move(record).error()));
   if (record->state != ActionState::dead && record->state != ActionState::unknown) {
-    return done(fail(Code::conflict, "the action is " + std::string(action_state_name(record->state)) + "; only a dead or unknown one can be retried"));
+    return done(fail(Code::conflict,
+                     "the action is " + std::string(action_state_name(record->state)) + "; only a dead or unknown one can be retried"));
   }
   if (!busy_.insert(id).second) return done(fail(Code::conflict, "the action is being changed already; try again in a moment"));
   ActionRecord after = *record;
@@ -89,18 +90,20 @@ void Delivery::command_discard(const std::string& id, const std::string& reason,
   Result<ActionRecord> record = load_pending_or_final(id);
   if (!record) return done(std::unexpected(std::move(record).error()));
   if (record->state != ActionState::dead && record->state != ActionState::unknown) {
-    return done(fail(Code::conflict, "the action is " + std::string(action_state_name(record->state)) + "; only a dead or unknown one can be discarded"));
+    return done(fail(Code::conflict,
+                     "the action is " + std::string(action_state_name(record->state)) + "; only a dead or unknown one can be discarded"));
   }
   if (!busy_.insert(id).second) return done(fail(Code::conflict, "the action is being changed already; try again in a moment"));
   ActionRecord after = *record;
   after.state = ActionState::discarded;
   after.changed_at = clock_.now();
   after.note = "discarded: " + reason;
-  committer_.change([before = record->state, after](CommitContext& c) { book_action(c, before, after); }, [this, id, done](const Error* failure) {
-    if (failure != nullptr) return done(std::unexpected(*failure));
-    post_command([this, id] { busy_.erase(id); });
-    done({});
-  });
+  committer_.change([before = record->state, after](CommitContext& c) { book_action(c, before, after); },
+                    [this, id, done](const Error* failure) {
+                      if (failure != nullptr) return done(std::unexpected(*failure));
+                      post_command([this, id] { busy_.erase(id); });
+                      done({});
+                    });
 }
 
 void Delivery::tell_created(const ActionOut& action) {

@@ -24,7 +24,8 @@ DurationMs backoff(const Hash128& id, std::uint32_t tries, const DeliveryOptions
   return whole / 2 + static_cast<DurationMs>(static_cast<std::uint64_t>(whole / 2) * spread / 1000);
 }
 
-NextStep next_step(const ActionRecord& record, const connectors::Outcome& outcome, const Help& help, const DeliveryOptions& options, TimeMs now) {
+NextStep next_step(const ActionRecord& record, const connectors::Outcome& outcome, const Help& help, const DeliveryOptions& options,
+                   TimeMs now) {
   using connectors::OutcomeStatus;
   const DurationMs pause = std::max<DurationMs>(backoff(record.action.id, record.tries, options), outcome.retry_after_ms);
   const bool too_old = now - record.action.at >= options.age_most;
@@ -33,7 +34,8 @@ NextStep next_step(const ActionRecord& record, const connectors::Outcome& outcom
     case OutcomeStatus::accepted: return {ActionState::accepted, 0, false, {}};
     case OutcomeStatus::not_sent:
       if (!outcome.retryable) return {ActionState::dead, 0, false, outcome.detail};
-      if (too_often) return {ActionState::dead, 0, false, "given up after " + std::to_string(record.tries) + " attempts: " + outcome.detail};
+      if (too_often)
+        return {ActionState::dead, 0, false, "given up after " + std::to_string(record.tries) + " attempts: " + outcome.detail};
       if (too_old) return {ActionState::dead, 0, false, "given up after " + format_duration(options.age_most) + ": " + outcome.detail};
       return {ActionState::retrying, now + pause, false, outcome.detail};
     case OutcomeStatus::bad_config:

@@ -3,7 +3,9 @@
 namespace nudge::daemon {
 namespace {
 
-std::unexpected<Error> damaged() { return fail(Code::corrupt, "a block of the log can't be read: its content is damaged or of another version"); }
+std::unexpected<Error> damaged() {
+  return fail(Code::corrupt, "a block of the log can't be read: its content is damaged or of another version");
+}
 
 }  // namespace
 

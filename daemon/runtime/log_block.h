@@ -39,9 +39,9 @@ struct LogAction {
 struct LogBlock {
   std::uint64_t first_decision = 0;
   std::uint64_t first_action = 0;
-  std::vector<LogUnit> units;            // views into the block
+  std::vector<LogUnit> units;  // views into the block
   std::vector<Decision> decisions;
-  std::vector<ActionOut> actions;        // numbered from first_action
+  std::vector<ActionOut> actions;  // numbered from first_action
   StatsDelta stats;
 };
 

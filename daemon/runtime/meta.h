@@ -15,8 +15,8 @@ inline constexpr std::string_view kMetaSwept = "runtime/swept";
 
 // The sums as of a block.
 struct StoredStats {
-  std::uint64_t sequence = 0;   // the last block that is in
-  TimeMs latest = kAlways;      // the highest instant used so far
+  std::uint64_t sequence = 0;  // the last block that is in
+  TimeMs latest = kAlways;     // the highest instant used so far
   StatsDelta sums;
 };
 std::string encode_stats(const StoredStats& stats);

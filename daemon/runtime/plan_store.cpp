@@ -87,8 +87,10 @@ Result<BoundPlan> PlanStore::plan(std::uint64_t sequence) {
   if (Result<Zone> zone = Zone::find(bound.sources.timezone); zone) options.zone = *zone;
   lang::CompileResult compiled = lang::compile(bound.sources.rules, std::make_shared<const Catalog>(std::move(catalog)), options);
   if (compiled.plan == nullptr || compiled.plan->digest != digest) {
-    return fail(Code::corrupt, name + " does not compile to what it was: it was written by another version of nudge. Start that version, let it "
-                                      "stop cleanly, then start this one");
+    return fail(Code::corrupt,
+                name +
+                    " does not compile to what it was: it was written by another version of nudge. Start that version, let it "
+                    "stop cleanly, then start this one");
   }
   registry.bind(*compiled.plan, bound_at);
   bound.plan = std::move(compiled.plan);

@@ -1,4 +1,5 @@
-// The plans of a data directory: their texts by sequence number, so that whatever was decided can be decided again (recovery, replay, explain).
+// The plans of a data directory: their texts by sequence number, so that whatever was decided can be decided again (recovery, replay,
+// explain).
 //
 // Thread-safety: one owner at a time (start-up, then the reload, one after the other). Ownership: refers to the Store.
 #pragma once
@@ -24,9 +25,9 @@ struct PlanSources {
 
 // Compiled, not bound yet.
 struct CompiledPlan {
-  std::unique_ptr<Plan> plan;       // null: see diagnostics
+  std::unique_ptr<Plan> plan;  // null: see diagnostics
   doc::Diagnostics diagnostics;
-  std::string error;                // what is wrong apart from the diagnostics (a changed type of a stored attribute)
+  std::string error;  // what is wrong apart from the diagnostics (a changed type of a stored attribute)
 };
 
 // Compiles against the ids of `stored` (null: the first plan of a data directory).

@@ -37,13 +37,13 @@ struct Attempt {
 inline constexpr std::size_t kAttemptsKept = 20;
 
 struct ActionRecord {
-  std::uint64_t number = 0;   // order of decision within the data directory
+  std::uint64_t number = 0;  // order of decision within the data directory
   ActionState state = ActionState::waiting;
-  TimeMs next_at = 0;         // waiting, retrying: when to try
+  TimeMs next_at = 0;  // waiting, retrying: when to try
   TimeMs changed_at = 0;
-  std::uint32_t tries = 0;    // attempts in all
-  std::string connector;      // that was chosen
-  std::string note;           // why it is dead, discarded, waits …
+  std::uint32_t tries = 0;        // attempts in all
+  std::string connector;          // that was chosen
+  std::string note;               // why it is dead, discarded, waits …
   std::vector<Attempt> attempts;  // the last kAttemptsKept
   ActionOut action;
 };
@@ -51,25 +51,25 @@ struct ActionRecord {
 enum class TaskState : std::uint8_t { open = 1, done = 2 };
 
 struct TaskRecord {
-  std::uint64_t number = 0;   // of the action
+  std::uint64_t number = 0;  // of the action
   TaskState state = TaskState::open;
-  bool overdue = false;       // the due time has passed while it was open, and that was told
+  bool overdue = false;  // the due time has passed while it was open, and that was told
   TimeMs done_at = 0;
   std::string disposition;
   std::string note;
   std::string done_by;
-  ActionOut action;           // owner, due, mandatory, reason, payload (subject …)
+  ActionOut action;  // owner, due, mandatory, reason, payload (subject …)
 };
 
 struct QuarantineRecord {
   std::uint64_t number = 0;
   TimeMs at = 0;
   bool import = false;
-  std::string customer;       // from the address of the request, when there was one there
+  std::string customer;  // from the address of the request, when there was one there
   std::string code;
   std::string field;
   std::string reason;
-  std::string raw;            // the document's bytes as received
+  std::string raw;  // the document's bytes as received
 };
 
 void encode_record(std::string& out, const ActionRecord& r);
@@ -86,7 +86,7 @@ std::string action_number_key(std::uint64_t number);                            
 std::string task_key(bool open, std::string_view id_bytes);
 // There while a task's `task_created` event is not stored yet.
 std::string task_untold_key(std::string_view id_bytes);
-std::string decision_key(std::string_view customer, std::uint64_t first_number);   // value: a list of decisions
+std::string decision_key(std::string_view customer, std::uint64_t first_number);  // value: a list of decisions
 std::string quarantine_key(std::uint64_t number);
 
 // The sixteen bytes of an action's id, and from 32 hexadecimal digits; nothing when they are none.

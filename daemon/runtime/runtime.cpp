@@ -88,7 +88,8 @@ void Runtime::stop(std::chrono::milliseconds deadline) {
   if (impl.checkpoint_thread.joinable()) impl.checkpoint_thread.join();
   impl.delivery->stop(deadline);
   // What is under way gets to disk before the last checkpoint, so that the next start has nothing to replay.
-  for (int i = 0; i < 2000 && impl.shards_run && !impl.failed && impl.queued_items.load() != 0; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  for (int i = 0; i < 2000 && impl.shards_run && !impl.failed && impl.queued_items.load() != 0; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
   if (impl.shards_run && !impl.failed) {
     if (Result<void> written = impl.checkpoint_now(); !written) log::warn("the last checkpoint failed", {{"error", written.error()}});
   }
@@ -105,14 +106,16 @@ Result<void> Runtime::ingest(std::unique_ptr<Job> job, Framing framing) {
   const std::uint64_t n = frames.spans.size();
   const std::uint64_t before = impl.queued_items.load(std::memory_order_relaxed);
   if (before != 0 && before + n > impl.options.queue_items_max) {
-    return nudge::fail(Code::unavailable, "more events are waiting to be written than " + std::to_string(impl.options.queue_items_max) + "; try again in a moment");
+    return nudge::fail(Code::unavailable, "more events are waiting to be written than " + std::to_string(impl.options.queue_items_max) +
+                                              "; try again in a moment");
   }
   const std::uint64_t bytes = job->body.size();
   // Counted before the work, so that what several I/O threads parse at once is bounded too.
   const std::uint64_t bytes_before = impl.queued_bytes.fetch_add(bytes, std::memory_order_relaxed);
   if (bytes_before != 0 && bytes_before + bytes > impl.options.queue_bytes_max) {
     impl.queued_bytes.fetch_sub(bytes, std::memory_order_relaxed);
-    return nudge::fail(Code::unavailable, "more events are waiting to be written than intake.queue_bytes_max allows; try again in a moment");
+    return nudge::fail(Code::unavailable,
+                       "more events are waiting to be written than intake.queue_bytes_max allows; try again in a moment");
   }
   job->spans = std::move(frames.spans);
   job->single = frames.single;
@@ -136,9 +139,10 @@ Result<void> Runtime::ingest(std::unique_ptr<Job> job, Framing framing) {
         raw_bytes > impl.options.quarantine_bytes_max) {
       impl.queued_bytes.fetch_sub(bytes, std::memory_order_relaxed);
       const Problem& first = *job->results[parsed.aside->aside.front().line].problem;
-      return nudge::fail(Code::unavailable, "the quarantine is full (quarantine.entries_max and bytes_max), and document " +
-                                                std::to_string(parsed.aside->aside.front().line) + " does not fit: " + first.reason +
-                                                ". Nothing of this request was taken in; mend it, or replay or discard what is in quarantine");
+      return nudge::fail(Code::unavailable,
+                         "the quarantine is full (quarantine.entries_max and bytes_max), and document " +
+                             std::to_string(parsed.aside->aside.front().line) + " does not fit: " + first.reason +
+                             ". Nothing of this request was taken in; mend it, or replay or discard what is in quarantine");
     }
   }
   impl.queued_items.fetch_add(n, std::memory_order_relaxed);
@@ -186,7 +190,13 @@ void Runtime::Impl::parse(Job& job, Parsed& parsed) {
     }
     if (parsed.aside == nullptr) parsed.aside = std::make_unique<Unit>();
     SetAside aside;
-    aside.record = {0, now, job.import, job.customer, line.problem.code, line.problem.field, line.problem.reason,
+    aside.record = {0,
+                    now,
+                    job.import,
+                    job.customer,
+                    line.problem.code,
+                    line.problem.field,
+                    line.problem.reason,
                     job.body.substr(job.spans[i].offset, job.spans[i].length)};
     aside.job = &job;
     aside.line = i;
@@ -229,7 +239,8 @@ struct Scan {
 void scan_slot(const std::shared_ptr<Scan>& scan, Shard& shard, std::uint32_t slot) {
   while (slot < kSlots && !shard.owns(static_cast<std::uint8_t>(slot))) ++slot;
   if (slot < kSlots) {
-    Result<void> walked = shard.each_customer(static_cast<std::uint8_t>(slot), [&](const CustomerState& state) { scan->each(shard, state); });
+    Result<void> walked =
+        shard.each_customer(static_cast<std::uint8_t>(slot), [&](const CustomerState& state) { scan->each(shard, state); });
     if (walked) {
       shard.ask([scan, slot](Shard& s) { scan_slot(scan, s, slot + 1); });
       return;
@@ -238,8 +249,10 @@ void scan_slot(const std::shared_ptr<Scan>& scan, Shard& shard, std::uint32_t sl
     if (!scan->error) scan->error = std::move(walked).error();
   }
   if (scan->left.fetch_sub(1) != 1) return;
-  if (scan->error) scan->done(std::unexpected(*scan->error));
-  else scan->done({});
+  if (scan->error)
+    scan->done(std::unexpected(*scan->error));
+  else
+    scan->done({});
 }
 
 }  // namespace
@@ -273,8 +286,10 @@ void Runtime::digest(std::function<void(Result<std::string>, std::uint64_t)> don
         ++sum->customers;
       },
       [sum, done = std::move(done)](Result<void> walked) {
-        if (!walked) done(std::unexpected(std::move(walked).error()), 0);
-        else done(to_hex(sum->sum), sum->customers);
+        if (!walked)
+          done(std::unexpected(std::move(walked).error()), 0);
+        else
+          done(to_hex(sum->sum), sum->customers);
       });
 }
 

@@ -1,8 +1,8 @@
 // The runtime: everything between intake and the outside world, behind one door. Owns the shards, the committer, delivery and the plans.
 //
 // Order of life: open() recovers; activate() or use_stored_plan() gives it a plan; start(); … stop().
-// Thread-safety: from start() to stop() every function may be called from any thread, reload() by one at a time. Callbacks run on threads of the
-// runtime and must not block.
+// Thread-safety: from start() to stop() every function may be called from any thread, reload() by one at a time. Callbacks run on threads
+// of the runtime and must not block.
 #pragma once
 
 #include <functional>
@@ -20,11 +20,11 @@ namespace nudge::daemon {
 
 struct RuntimeOptions {
   std::uint32_t shards = 2;
-  std::size_t memory_bytes = 512U << 20;         // of decoded customer states
-  std::uint64_t queue_items_max = 400'000;       // taken in and not yet on disk; beyond it intake says "later"
+  std::size_t memory_bytes = 512U << 20;    // of decoded customer states
+  std::uint64_t queue_items_max = 400'000;  // taken in and not yet on disk; beyond it intake says "later"
   std::uint64_t queue_bytes_max = 256U << 20;
-  std::size_t documents_max = 100'000;           // of one request
-  std::uint64_t quarantine_entries_max = 100'000; // open records; beyond it requests with something that does not fit are refused
+  std::size_t documents_max = 100'000;             // of one request
+  std::uint64_t quarantine_entries_max = 100'000;  // open records; beyond it requests with something that does not fit are refused
   std::uint64_t quarantine_bytes_max = 256U << 20;
   DurationMs skew = 5 * kMinute;
   DurationMs checkpoint_interval = 10 * kSecond;
@@ -32,10 +32,10 @@ struct RuntimeOptions {
 };
 
 struct PlanChange {
-  bool changed = false;              // false: the texts are what runs already
+  bool changed = false;  // false: the texts are what runs already
   std::uint64_t sequence = 0;
-  doc::Diagnostics diagnostics;      // of a refused set, or warnings of an accepted one
-  std::string error;                 // why it was refused, apart from the diagnostics
+  doc::Diagnostics diagnostics;  // of a refused set, or warnings of an accepted one
+  std::string error;             // why it was refused, apart from the diagnostics
   bool accepted() const { return error.empty() && diagnostics.ok(); }
 };
 
@@ -58,12 +58,12 @@ struct RuntimeFigures {
 
 // What a replay of the whole log gives.
 struct ReplayDigest {
-  std::string digest;              // as Runtime::digest
+  std::string digest;  // as Runtime::digest
   std::uint64_t customers = 0;
   std::uint64_t blocks = 0;
-  std::uint64_t entries = 0;       // steps of customers
-  std::uint64_t decisions = 0;     // stored
-  bool same_decisions = false;     // deciding again gave the stored ones
+  std::uint64_t entries = 0;    // steps of customers
+  std::uint64_t decisions = 0;  // stored
+  bool same_decisions = false;  // deciding again gave the stored ones
 };
 
 class Runtime {
@@ -82,18 +82,20 @@ class Runtime {
   // Finishes what was taken in, waits up to `deadline` for deliveries under way, writes a last checkpoint. Idempotent.
   void stop(std::chrono::milliseconds deadline);
 
-  // Takes a request in. On an error (unavailable: queue full or no space; invalid, too_large: the frame) nothing was taken in and the job is dropped.
-  // Otherwise job->done is called once, after everything in it is on disk or set aside on disk.
+  // Takes a request in. On an error (unavailable: queue full or no space; invalid, too_large: the frame) nothing was taken in and the job
+  // is dropped. Otherwise job->done is called once, after everything in it is on disk or set aside on disk.
   Result<void> ingest(std::unique_ptr<Job> job, Framing framing);
   // An input that nudge itself makes, with a change that is committed together with it.
   void post_event(Input input, Attachment attachment);
 
   // Runs `ask` on the shard of the customer; the state is null when the customer was never heard of.
   void ask_customer(std::string id, std::function<void(Shard&, const CustomerState*)> ask);
-  // Runs `each` on every customer, on the shards' threads (with the shard's index, several at once), slot by slot between drains; then `done` once.
+  // Runs `each` on every customer, on the shards' threads (with the shard's index, several at once), slot by slot between drains; then
+  // `done` once.
   void scan_customers(std::function<void(Shard&, const CustomerState&)> each, std::function<void(Result<void>)> done);
 
-  // Puts a record of the quarantine through intake again; it leaves the quarantine when it is stored. The problem when it still does not fit.
+  // Puts a record of the quarantine through intake again; it leaves the quarantine when it is stored. The problem when it still does not
+  // fit.
   void replay_quarantined(std::uint64_t number, std::function<void(Result<Problem>)> done);
   void discard_quarantined(std::uint64_t number, std::string reason, std::function<void(Result<void>)> done);
 

@@ -47,7 +47,7 @@ struct Runtime::Impl {
   std::atomic<std::uint64_t> checkpointed{0};
   std::atomic<std::uint64_t> replayed{0};
   std::atomic<TimeMs> reloaded_at{0};
-  std::atomic<std::uint32_t> sweeps{0};   // shards that are still sweeping
+  std::atomic<std::uint32_t> sweeps{0};  // shards that are still sweeping
   bool started = false, shards_run = false, stopped = false;
 
   mutable std::mutex plan_mutex;
@@ -71,7 +71,7 @@ struct Runtime::Impl {
   std::condition_variable loop_wake;
   bool ending = false;
   std::thread checkpoint_thread;
-  std::mutex checkpoint_mutex;   // one at a time
+  std::mutex checkpoint_mutex;  // one at a time
 };
 
 }  // namespace nudge::daemon

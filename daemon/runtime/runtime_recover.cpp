@@ -8,8 +8,10 @@
 
 namespace nudge::daemon {
 
-Result<std::unique_ptr<Runtime>> Runtime::open(RuntimeOptions options, Store& store, Clock& clock, std::function<void(const Error&)> fatal) {
-  if (options.shards == 0 || options.shards > kShardsMax) return nudge::fail(Code::invalid, "the number of shards must be between 1 and 64");
+Result<std::unique_ptr<Runtime>> Runtime::open(RuntimeOptions options, Store& store, Clock& clock,
+                                               std::function<void(const Error&)> fatal) {
+  if (options.shards == 0 || options.shards > kShardsMax)
+    return nudge::fail(Code::invalid, "the number of shards must be between 1 and 64");
   auto impl = std::make_unique<Impl>(std::move(options), store, clock, kAlways, std::move(fatal));
   NUDGE_TRY(impl->recover());
   return std::unique_ptr<Runtime>(new Runtime(std::move(impl)));
@@ -79,7 +81,8 @@ Result<void> Runtime::Impl::replay_tail(std::uint64_t checkpoint, StoredStats& s
     return true;
   }));
   if (error) return std::unexpected(std::move(*error).prefixed("recovery"));
-  if (replayed.load() != 0) log::info("recovered from the log", {{"blocks", replayed.load()}, {"steps", entries}, {"checkpoint", checkpoint}});
+  if (replayed.load() != 0)
+    log::info("recovered from the log", {{"blocks", replayed.load()}, {"steps", entries}, {"checkpoint", checkpoint}});
   return {};
 }
 
@@ -129,7 +132,8 @@ Result<PlanChange> Runtime::activate(const PlanSources& sources) {
   const TimeMs now = impl.clock.now();
   std::shared_ptr<const Plan> bound;
   if (impl.started) {
-    NUDGE_TRY(impl.committer.change_and_wait([&](CommitContext& c) { bound = impl.plans.bind(std::move(compiled.plan), sources, now, c.set); }));
+    NUDGE_TRY(
+        impl.committer.change_and_wait([&](CommitContext& c) { bound = impl.plans.bind(std::move(compiled.plan), sources, now, c.set); }));
   } else {
     WriteSet set;
     bound = impl.plans.bind(std::move(compiled.plan), sources, now, set);
@@ -223,22 +227,24 @@ void Runtime::replay_quarantined(std::uint64_t number, std::function<void(Result
   IntakeOptions options{record->at, impl.options.skew + (impl.clock.now() - record->at), record->import, record->customer, impl.ids.get()};
   intake.read(*schema, record->raw, Span{0, length}, options, line);
   if (line.problem.set()) return done(std::move(line.problem));
-  if (!impl.claim(number)) return done(nudge::fail(Code::conflict, "record " + std::to_string(number) + " is being replayed or discarded already"));
-  post_event(std::move(line.input), [&impl, &store = impl.store, number, length, done = std::move(done)](CommitContext& c, Receipt receipt) {
-    --c.delta[Counter::internal];
-    c.after.push_back([&impl, number] { impl.release(number); });
-    if (receipt == Receipt::conflict) {
-      c.after.push_back([done] { done(Problem{"conflict", "id", "an event with this id and other content is stored already"}); });
-      return;
-    }
-    const auto still = store.get(Family::quarantine, quarantine_key(number));
-    if (still && still->has_value()) {
-      c.set.erase(Family::quarantine, quarantine_key(number));
-      ++c.delta[Counter::quarantine_replayed];
-      c.delta[Counter::quarantine_bytes] -= length;
-    }
-    c.after.push_back([done] { done(Problem{}); });
-  });
+  if (!impl.claim(number))
+    return done(nudge::fail(Code::conflict, "record " + std::to_string(number) + " is being replayed or discarded already"));
+  post_event(
+      std::move(line.input), [&impl, &store = impl.store, number, length, done = std::move(done)](CommitContext& c, Receipt receipt) {
+        --c.delta[Counter::internal];
+        c.after.push_back([&impl, number] { impl.release(number); });
+        if (receipt == Receipt::conflict) {
+          c.after.push_back([done] { done(Problem{"conflict", "id", "an event with this id and other content is stored already"}); });
+          return;
+        }
+        const auto still = store.get(Family::quarantine, quarantine_key(number));
+        if (still && still->has_value()) {
+          c.set.erase(Family::quarantine, quarantine_key(number));
+          ++c.delta[Counter::quarantine_replayed];
+          c.delta[Counter::quarantine_bytes] -= length;
+        }
+        c.after.push_back([done] { done(Problem{}); });
+      });
 }
 
 void Runtime::discard_quarantined(std::uint64_t number, std::string reason, std::function<void(Result<void>)> done) {
@@ -246,7 +252,8 @@ void Runtime::discard_quarantined(std::uint64_t number, std::string reason, std:
   Result<std::optional<std::string>> bytes = impl.store.get(Family::quarantine, quarantine_key(number));
   if (!bytes) return done(std::unexpected(std::move(bytes).error()));
   if (!bytes->has_value()) return done(nudge::fail(Code::not_found, "there is no record " + std::to_string(number) + " in quarantine"));
-  if (!impl.claim(number)) return done(nudge::fail(Code::conflict, "record " + std::to_string(number) + " is being replayed or discarded already"));
+  if (!impl.claim(number))
+    return done(nudge::fail(Code::conflict, "record " + std::to_string(number) + " is being replayed or discarded already"));
   impl.committer.change(
       [&store = impl.store, number, reason = std::move(reason), at = impl.clock.now()](CommitContext& c) {
         const auto still = store.get(Family::quarantine, quarantine_key(number));
@@ -262,8 +269,10 @@ void Runtime::discard_quarantined(std::uint64_t number, std::string reason, std:
       },
       [&impl, number, done = std::move(done)](const Error* failure) {
         impl.release(number);
-        if (failure != nullptr) done(std::unexpected(*failure));
-        else done({});
+        if (failure != nullptr)
+          done(std::unexpected(*failure));
+        else
+          done({});
       });
 }
 

@@ -45,8 +45,10 @@ void Shard::stop() {
 void Shard::post(std::vector<Item> items) {
   {
     const std::lock_guard lock(mutex_);
-    if (queue_.empty()) queue_ = std::move(items);
-    else std::move(items.begin(), items.end(), std::back_inserter(queue_));
+    if (queue_.empty())
+      queue_ = std::move(items);
+    else
+      std::move(items.begin(), items.end(), std::back_inserter(queue_));
   }
   wake_.notify_one();
 }
@@ -236,7 +238,8 @@ void Shard::finish_item(Item& item, Receipt receipt) {
     case Receipt::conflict: ++delta[Counter::conflict]; break;
   }
   if (item.attachment != nullptr) {
-    unit_->changes.push_back([attachment = std::shared_ptr<Attachment>(std::move(item.attachment)), receipt](CommitContext& c) { (*attachment)(c, receipt); });
+    unit_->changes.push_back(
+        [attachment = std::shared_ptr<Attachment>(std::move(item.attachment)), receipt](CommitContext& c) { (*attachment)(c, receipt); });
   }
   if (item.job == nullptr) {
     ++delta[Counter::internal];
@@ -247,11 +250,18 @@ void Shard::finish_item(Item& item, Receipt receipt) {
   if (receipt == Receipt::conflict) {
     result.outcome = LineOutcome::conflict;
     result.problem = std::make_unique<Problem>(
-        Problem{"conflict", "id", "an event with this id and other content is stored already; the first is kept. Give the new one an id of its own"});
+        Problem{"conflict", "id",
+                "an event with this id and other content is stored already; the first is kept. Give the new one an id of its own"});
     if (!job.single) {  // the sender of one event is told; in a batch nobody may be looking
       const Span span = job.spans[item.line];
       SetAside aside;
-      aside.record = {0, clock_.now(), job.import, job.customer, result.problem->code, result.problem->field, result.problem->reason,
+      aside.record = {0,
+                      clock_.now(),
+                      job.import,
+                      job.customer,
+                      result.problem->code,
+                      result.problem->field,
+                      result.problem->reason,
                       job.body.substr(span.offset, span.length)};
       aside.job = &job;
       aside.line = item.line;
@@ -260,8 +270,10 @@ void Shard::finish_item(Item& item, Receipt receipt) {
   } else {
     result.outcome = receipt == Receipt::stored ? LineOutcome::stored : LineOutcome::duplicate;
   }
-  if (!unit_->jobs.empty() && unit_->jobs.back().first == &job) ++unit_->jobs.back().second;
-  else unit_->jobs.emplace_back(&job, 1);
+  if (!unit_->jobs.empty() && unit_->jobs.back().first == &job)
+    ++unit_->jobs.back().second;
+  else
+    unit_->jobs.emplace_back(&job, 1);
 }
 
 // Bookkeeping after anything that changed a state.

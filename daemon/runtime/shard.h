@@ -1,8 +1,8 @@
-// A shard: one thread that owns a part of the customers (law 5). It takes inputs in, fires timers, answers questions about its customers, and
-// hands everything that must reach the disk to the committer as units, in order.
+// A shard: one thread that owns a part of the customers (law 5). It takes inputs in, fires timers, answers questions about its customers,
+// and hands everything that must reach the disk to the committer as units, in order.
 //
-// Thread-safety: post(), ask(), set_plan(), checkpoint(), sweep(), stop() and figures() from any thread; replay() before start(). Everything
-// under "shard thread" only from there.
+// Thread-safety: post(), ask(), set_plan(), checkpoint(), sweep(), stop() and figures() from any thread; replay() before start().
+// Everything under "shard thread" only from there.
 #pragma once
 
 #include <array>
@@ -28,7 +28,7 @@ class Committer;
 
 struct ShardOptions {
   std::uint32_t index = 0;
-  std::uint32_t shards = 1;             // slot s belongs to shard s % shards
+  std::uint32_t shards = 1;  // slot s belongs to shard s % shards
   std::size_t memory_bytes = 256U << 20;
   std::size_t items_per_drain = 4096;
   std::size_t portion_bytes = 256U << 10;  // of checkpointed states in one unit
@@ -43,7 +43,7 @@ struct ShardFigures {
   std::uint64_t timers_hot = 0;
   TimeMs next_due = kNever;
   TimeMs turned_at = 0;
-  std::uint64_t slots_swept = 0;       // of slots_owned
+  std::uint64_t slots_swept = 0;  // of slots_owned
   std::uint64_t slots_owned = 0;
   std::uint64_t loads = 0;
   std::uint64_t evictions = 0;
@@ -133,10 +133,10 @@ class Shard {
   StateCache cache_;
   TimerHeap<CacheEntry> timers_;
   std::priority_queue<ColdTimer> cold_timers_;
-  std::array<TimeMs, kSlots> horizon_{};       // cold timers of the slot are in cold_timers_ up to here
+  std::array<TimeMs, kSlots> horizon_{};  // cold timers of the slot are in cold_timers_ up to here
   TimeMs next_refill_ = kAlways;
-  std::vector<Item> items_;                    // of the drain under way
-  std::vector<Item> deferred_;                 // for customers that were judged in this millisecond already
+  std::vector<Item> items_;     // of the drain under way
+  std::vector<Item> deferred_;  // for customers that were judged in this millisecond already
   std::vector<CacheEntry*> touched_, missing_;
   std::vector<Input> inputs_;
   std::vector<Receipt> receipts_;

@@ -130,7 +130,8 @@ void Shard::checkpoint_portion() {
   checkpoints_.pop_front();
 }
 
-// Least recently used states leave memory until it is under the cap. One that has changed is written first and leaves once that is committed.
+// Least recently used states leave memory until it is under the cap. One that has changed is written first and leaves once that is
+// committed.
 void Shard::evict() {
   const std::size_t cap = options_.memory_bytes;
   CacheEntry* entry = cache_.oldest();

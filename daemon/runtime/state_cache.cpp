@@ -27,10 +27,14 @@ void StateCache::erase(CacheEntry* entry) {
 }
 
 void StateCache::unlink(CacheEntry* entry) {
-  if (entry->newer != nullptr) entry->newer->older = entry->older;
-  else if (newest_ == entry) newest_ = entry->older;
-  if (entry->older != nullptr) entry->older->newer = entry->newer;
-  else if (oldest_ == entry) oldest_ = entry->newer;
+  if (entry->newer != nullptr)
+    entry->newer->older = entry->older;
+  else if (newest_ == entry)
+    newest_ = entry->older;
+  if (entry->older != nullptr)
+    entry->older->newer = entry->newer;
+  else if (oldest_ == entry)
+    oldest_ = entry->newer;
   entry->newer = entry->older = nullptr;
 }
 
@@ -65,10 +69,14 @@ void StateCache::set_dirty(CacheEntry* entry, std::uint64_t generation) {
 void StateCache::set_clean(CacheEntry* entry) {
   if (!entry->dirty) return;
   entry->dirty = false;
-  if (entry->dirty_previous != nullptr) entry->dirty_previous->dirty_next = entry->dirty_next;
-  else first_dirty_ = entry->dirty_next;
-  if (entry->dirty_next != nullptr) entry->dirty_next->dirty_previous = entry->dirty_previous;
-  else last_dirty_ = entry->dirty_previous;
+  if (entry->dirty_previous != nullptr)
+    entry->dirty_previous->dirty_next = entry->dirty_next;
+  else
+    first_dirty_ = entry->dirty_next;
+  if (entry->dirty_next != nullptr)
+    entry->dirty_next->dirty_previous = entry->dirty_previous;
+  else
+    last_dirty_ = entry->dirty_previous;
   entry->dirty_next = entry->dirty_previous = nullptr;
   --dirty_;
 }

@@ -19,12 +19,12 @@ namespace nudge::daemon {
 struct CacheEntry {
   CustomerState state;
   std::uint8_t slot = 0;
-  bool loaded = false;             // false: named by an input, its record is still to be read
-  bool dirty = false;              // changed since it was last written
-  bool on_disk = false;            // has a customer record
-  std::uint64_t unit = 0;          // the last unit of the shard that has a change or a write of it
-  std::uint64_t dirty_since = 0;   // checkpoint generation in which it became dirty
-  TimeMs disk_due = kNever;        // the timer row on disk
+  bool loaded = false;            // false: named by an input, its record is still to be read
+  bool dirty = false;             // changed since it was last written
+  bool on_disk = false;           // has a customer record
+  std::uint64_t unit = 0;         // the last unit of the shard that has a change or a write of it
+  std::uint64_t dirty_since = 0;  // checkpoint generation in which it became dirty
+  TimeMs disk_due = kNever;       // the timer row on disk
   std::size_t bytes = 0;
   std::size_t heap_index = TimerHeap<CacheEntry>::kNotInHeap;
   std::uint32_t first_item = 0xffffffff, last_item = 0xffffffff;  // of the drain under way

@@ -6,10 +6,34 @@
 namespace nudge::daemon {
 
 std::string_view counter_name(Counter c) {
-  static constexpr std::array<std::string_view, kCounters> kNames{
-      "received",  "stored",   "duplicate", "conflict", "quarantined", "internal", "quarantine_in", "quarantine_replayed", "quarantine_discarded",
-      "decisions", "fired",    "held",      "actions",  "waiting",     "in_flight", "retrying",     "unknown",             "accepted",
-      "dead",      "discarded", "cancelled", "tasks",   "tasks_open",  "tasks_done", "tasks_overdue", "timers",            "attempts", "quarantine_bytes"};
+  static constexpr std::array<std::string_view, kCounters> kNames{"received",
+                                                                  "stored",
+                                                                  "duplicate",
+                                                                  "conflict",
+                                                                  "quarantined",
+                                                                  "internal",
+                                                                  "quarantine_in",
+                                                                  "quarantine_replayed",
+                                                                  "quarantine_discarded",
+                                                                  "decisions",
+                                                                  "fired",
+                                                                  "held",
+                                                                  "actions",
+                                                                  "waiting",
+                                                                  "in_flight",
+                                                                  "retrying",
+                                                                  "unknown",
+                                                                  "accepted",
+                                                                  "dead",
+                                                                  "discarded",
+                                                                  "cancelled",
+                                                                  "tasks",
+                                                                  "tasks_open",
+                                                                  "tasks_done",
+                                                                  "tasks_overdue",
+                                                                  "timers",
+                                                                  "attempts",
+                                                                  "quarantine_bytes"};
   return kNames[static_cast<std::size_t>(c)];
 }
 

@@ -1,7 +1,7 @@
 // The counters that must add up (law 7), by data directory, rule and segment.
 //
-// Every commit writes its difference (StatsDelta) into its log block; the sums are stored now and then and brought up to date from the blocks
-// after them, so they survive a restart to the last commit. Plain data; the committer owns the live Stats and guards it.
+// Every commit writes its difference (StatsDelta) into its log block; the sums are stored now and then and brought up to date from the
+// blocks after them, so they survive a restart to the last commit. Plain data; the committer owns the live Stats and guards it.
 #pragma once
 
 #include <array>
@@ -17,7 +17,7 @@ namespace nudge::daemon {
 
 // Numbers are stored: append only.
 enum class Counter : std::uint8_t {
-  received = 0,       // = stored + duplicate + conflict + quarantined
+  received = 0,  // = stored + duplicate + conflict + quarantined
   stored = 1,
   duplicate = 2,
   conflict = 3,
@@ -26,25 +26,25 @@ enum class Counter : std::uint8_t {
   quarantine_in = 6,  // records; = open + replayed + discarded
   quarantine_replayed = 7,
   quarantine_discarded = 8,
-  decisions = 9,      // = fired + held
+  decisions = 9,  // = fired + held
   fired = 10,
   held = 11,
-  actions = 12,       // = the eight below
-  waiting = 13,       // not tried yet
+  actions = 12,  // = the eight below
+  waiting = 13,  // not tried yet
   in_flight = 14,
-  retrying = 15,      // tried, will be tried again
-  unknown = 16,       // may have arrived; waits for a person
+  retrying = 15,  // tried, will be tried again
+  unknown = 16,   // may have arrived; waits for a person
   accepted = 17,
   dead = 18,
   discarded = 19,
-  cancelled = 20,     // expired or no longer wanted before it was sent
-  tasks = 21,         // = tasks_open + tasks_done
+  cancelled = 20,  // expired or no longer wanted before it was sent
+  tasks = 21,      // = tasks_open + tasks_done
   tasks_open = 22,
   tasks_done = 23,
   tasks_overdue = 24,
-  timers = 25,        // boundaries that fell due
-  attempts = 26,      // handed to a connector
-  quarantine_bytes = 27,   // of the open records, as received
+  timers = 25,            // boundaries that fell due
+  attempts = 26,          // handed to a connector
+  quarantine_bytes = 27,  // of the open records, as received
   count_ = 28,
 };
 inline constexpr std::size_t kCounters = static_cast<std::size_t>(Counter::count_);
@@ -57,7 +57,7 @@ struct RuleStats {
   std::array<std::int64_t, kHeldReasons> held{};
   std::int64_t actions = 0;
   std::int64_t accepted = 0;
-  std::int64_t failed = 0;       // actions that died
+  std::int64_t failed = 0;  // actions that died
   // The goal met within its time after a firing, and after one that the holdout kept back; values in millionths.
   std::int64_t converted = 0, converted_value = 0;
   std::int64_t holdout_converted = 0, holdout_value = 0;

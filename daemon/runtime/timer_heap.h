@@ -1,7 +1,8 @@
 // A heap of customers by the instant at which something is due for them. The place of an item is kept in the item itself, so changing one
 // costs a walk along the heap's height and no allocation. Not thread-safe.
 //
-// Invariants: (1) items_[i] is not due before items_[(i - 1) / 4]; (2) items_[i].item->heap_index == i; (3) an item that is not in the heap has kNotInHeap.
+// Invariants: (1) items_[i] is not due before items_[(i - 1) / 4]; (2) items_[i].item->heap_index == i; (3) an item that is not in the heap
+// has kNotInHeap.
 #pragma once
 
 #include <cstddef>
@@ -33,8 +34,10 @@ class TimerHeap {
     const std::size_t i = item->heap_index;
     const TimeMs before = items_[i].due;
     items_[i].due = due;
-    if (due < before) up(i);
-    else if (due > before) down(i);
+    if (due < before)
+      up(i);
+    else if (due > before)
+      down(i);
   }
 
   void remove(Item* item) {

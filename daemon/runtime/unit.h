@@ -25,21 +25,21 @@ std::string_view line_outcome_name(LineOutcome outcome);
 
 struct LineResult {
   LineOutcome outcome = LineOutcome::pending;
-  std::uint64_t quarantine = 0;        // the record it was set aside under, 0: none
-  std::unique_ptr<Problem> problem;    // why, when it was set aside or is in conflict
+  std::uint64_t quarantine = 0;      // the record it was set aside under, 0: none
+  std::unique_ptr<Problem> problem;  // why, when it was set aside or is in conflict
 };
 
 // One request under way. Made by the caller of Runtime::ingest, given away with it; deletes itself after `done` has run.
 // `results[i]` is written by the one who decides on document i; the last part_done() makes all of them visible to `done`.
 struct Job {
-  std::string body;                    // with kIntakePadding spare bytes
+  std::string body;  // with kIntakePadding spare bytes
   std::vector<Span> spans;
   bool single = false;
   bool import = false;
-  std::string customer;                // from the address of the request
+  std::string customer;  // from the address of the request
   std::vector<LineResult> results;
-  std::optional<Error> failure;        // the commit failed: what became of the documents is unknown
-  std::function<void(Job&)> done;      // on the committer's thread; must not block
+  std::optional<Error> failure;    // the commit failed: what became of the documents is unknown
+  std::function<void(Job&)> done;  // on the committer's thread; must not block
 
   void part_done(std::uint32_t parts) {
     if (remaining.fetch_sub(parts, std::memory_order_acq_rel) != parts) return;
@@ -65,16 +65,16 @@ using Attachment = std::function<void(CommitContext&, Receipt)>;
 // An input on its way to its shard.
 struct Item {
   Input input;
-  Job* job = nullptr;                  // null: made by nudge itself
+  Job* job = nullptr;  // null: made by nudge itself
   std::uint32_t line = 0;
   std::uint8_t slot = 0;
-  bool has_time = true;                // the sender said when it happened
+  bool has_time = true;  // the sender said when it happened
   std::unique_ptr<Attachment> attachment;
-  std::uint32_t next = 0xffffffff;     // the shard's: the next item of the same customer
+  std::uint32_t next = 0xffffffff;  // the shard's: the next item of the same customer
 };
 
 struct SetAside {
-  QuarantineRecord record;             // the committer gives the number
+  QuarantineRecord record;  // the committer gives the number
   Job* job = nullptr;
   std::uint32_t line = 0;
 };
@@ -83,21 +83,22 @@ struct SetAside {
 struct Unit {
   static constexpr std::uint32_t kNoShard = 0xffffffff;
   std::uint32_t shard = kNoShard;
-  std::uint64_t number = 0;                      // of the shard, ascending
+  std::uint64_t number = 0;  // of the shard, ascending
   std::shared_ptr<const Plan> plan;
-  std::string entries;                           // see log_block.h
-  std::vector<Effects> effects;                  // of one step each, those that have any
+  std::string entries;           // see log_block.h
+  std::vector<Effects> effects;  // of one step each, those that have any
   StatsDelta delta;
-  WriteSet states;                               // checkpoints of customers
+  WriteSet states;  // checkpoints of customers
   std::vector<SetAside> aside;
   std::vector<Change> changes;
-  std::vector<std::pair<Job*, std::uint32_t>> jobs;        // parts done
-  std::uint32_t items = 0;                       // inputs that leave the queue with this unit
-  TimeMs latest = kAlways;                       // the highest instant used
+  std::vector<std::pair<Job*, std::uint32_t>> jobs;  // parts done
+  std::uint32_t items = 0;                           // inputs that leave the queue with this unit
+  TimeMs latest = kAlways;                           // the highest instant used
   std::function<void(const Error* failure)> done;
 
   bool empty() const {
-    return entries.empty() && effects.empty() && delta.empty() && states.empty() && aside.empty() && changes.empty() && jobs.empty() && !done;
+    return entries.empty() && effects.empty() && delta.empty() && states.empty() && aside.empty() && changes.empty() && jobs.empty() &&
+           !done;
   }
 };
 

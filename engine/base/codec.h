@@ -1,5 +1,5 @@
-// Bytes in and out: little-endian varints and length-prefixed strings, for records on disk. A reader never reads past its end: after the first
-// failure it is `bad()` and every later read answers zero, so that a decoder checks once at the end.
+// Bytes in and out: little-endian varints and length-prefixed strings, for records on disk. A reader never reads past its end: after the
+// first failure it is `bad()` and every later read answers zero, so that a decoder checks once at the end.
 #pragma once
 
 #include <bit>
@@ -15,7 +15,10 @@ class Writer {
   explicit Writer(std::string& out) : out_(out) {}
   void u8(std::uint8_t v) { out_.push_back(static_cast<char>(v)); }
   void varint(std::uint64_t v) {
-    while (v >= 0x80) { out_.push_back(static_cast<char>(v | 0x80)); v >>= 7; }
+    while (v >= 0x80) {
+      out_.push_back(static_cast<char>(v | 0x80));
+      v >>= 7;
+    }
     out_.push_back(static_cast<char>(v));
   }
   // Zig-zag, so that small negative numbers stay small.
@@ -26,7 +29,10 @@ class Writer {
     out_.append(bytes, 8);
   }
   void f64(double v) { fixed64(std::bit_cast<std::uint64_t>(v)); }
-  void string(std::string_view s) { varint(s.size()); out_.append(s); }
+  void string(std::string_view s) {
+    varint(s.size());
+    out_.append(s);
+  }
 
  private:
   std::string& out_;
@@ -39,7 +45,10 @@ class Reader {
   bool at_end() const { return p_ == end_; }
   std::size_t left() const { return static_cast<std::size_t>(end_ - p_); }
   std::uint8_t u8() {
-    if (p_ == end_) { bad_ = true; return 0; }
+    if (p_ == end_) {
+      bad_ = true;
+      return 0;
+    }
     return static_cast<std::uint8_t>(*p_++);
   }
   std::uint64_t varint() {
@@ -59,7 +68,11 @@ class Reader {
     return static_cast<std::int64_t>(v >> 1) ^ -static_cast<std::int64_t>(v & 1);
   }
   std::uint64_t fixed64() {
-    if (left() < 8) { bad_ = true; p_ = end_; return 0; }
+    if (left() < 8) {
+      bad_ = true;
+      p_ = end_;
+      return 0;
+    }
     std::uint64_t v = 0;
     for (int i = 0; i < 8; ++i) v |= static_cast<std::uint64_t>(static_cast<std::uint8_t>(p_[i])) << (8 * i);
     p_ += 8;
@@ -69,7 +82,11 @@ class Reader {
   // A view into the input.
   std::string_view string() {
     const std::uint64_t n = varint();
-    if (n > left()) { bad_ = true; p_ = end_; return {}; }
+    if (n > left()) {
+      bad_ = true;
+      p_ = end_;
+      return {};
+    }
     std::string_view s(p_, static_cast<std::size_t>(n));
     p_ += n;
     return s;

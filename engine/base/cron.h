@@ -16,8 +16,8 @@ class Cron {
   // The message of an error names the field and its range.
   static Result<Cron> parse(std::string_view text);
 
-  // The first instant after t at which the schedule is due on the zone's wall clock; kNever when there is none within 8 years (30 February).
-  // A time that the clocks skip is due once, at the end of the gap; one that comes twice is due the first time only.
+  // The first instant after t at which the schedule is due on the zone's wall clock; kNever when there is none within 8 years (30
+  // February). A time that the clocks skip is due once, at the end of the gap; one that comes twice is due the first time only.
   TimeMs next(TimeMs t, const Zone& zone) const;
 
  private:
@@ -25,7 +25,7 @@ class Cron {
   std::uint64_t minutes_ = 0;
   std::uint32_t hours_ = 0, days_ = 0;
   std::uint16_t months_ = 0;
-  std::uint8_t weekdays_ = 0;   // bit 0 = Sunday
+  std::uint8_t weekdays_ = 0;  // bit 0 = Sunday
   bool any_day_ = false, any_weekday_ = false;
 };
 

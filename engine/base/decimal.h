@@ -41,9 +41,9 @@ class ExactSum {
 
  private:
   void normalize() const;
-  static constexpr int kLimbs = 68;            // 32 bits each: 2^-1074 … 2^1024 and room for 2^31 additions of carry
+  static constexpr int kLimbs = 68;  // 32 bits each: 2^-1074 … 2^1024 and room for 2^31 additions of carry
   mutable std::int64_t limbs_[kLimbs] = {};
-  mutable std::uint32_t pending_ = 0;          // additions since the last normalize
+  mutable std::uint32_t pending_ = 0;  // additions since the last normalize
 };
 
 }  // namespace nudge

@@ -1,4 +1,5 @@
-// Stable hashes: the same bytes give the same value on every machine and in every version, because they are stored and agreed on with peers.
+// Stable hashes: the same bytes give the same value on every machine and in every version, because they are stored and agreed on with
+// peers.
 #pragma once
 
 #include <array>
@@ -8,7 +9,8 @@
 
 namespace nudge {
 
-// Kafka's default partitioner (murmur2, seed 0x9747b28c). `slot_of` maps a customer onto one of the 256 slots as Kafka maps a key onto partitions.
+// Kafka's default partitioner (murmur2, seed 0x9747b28c). `slot_of` maps a customer onto one of the 256 slots as Kafka maps a key onto
+// partitions.
 std::uint32_t murmur2(std::string_view key);
 inline constexpr std::uint32_t kSlots = 256;
 inline std::uint8_t slot_of(std::string_view customer) { return static_cast<std::uint8_t>((murmur2(customer) & 0x7fffffffU) % kSlots); }

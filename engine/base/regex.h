@@ -1,10 +1,11 @@
 // Regular expressions in RE2 syntax: linear time, bounded memory. Immutable; safe from any thread.
 //
-// ignore_case, exactly: the text is folded (fold_case of base/text.h: full Unicode folding, "Straße" becomes "strasse"), and so is every literal
-// character of the pattern, where a character that folds to several becomes a group of them ("ß+" becomes "(?:ss)+"). The folded pattern is then
-// searched with RE2's own case-insensitive matching, which takes care of ranges and of Unicode classes ("[A-Z]", "\p{Lu}"). A class in brackets
-// that holds a character with a longer folding ("[ßx]") matches that folding as well; a negated class, "." and counted repetitions see the
-// characters of the folded text. Characters whose upper and lower case are unrelated stay what they are, so Chinese text is compared as it is.
+// ignore_case, exactly: the text is folded (fold_case of base/text.h: full Unicode folding, "Straße" becomes "strasse"), and so is every
+// literal character of the pattern, where a character that folds to several becomes a group of them ("ß+" becomes "(?:ss)+"). The folded
+// pattern is then searched with RE2's own case-insensitive matching, which takes care of ranges and of Unicode classes ("[A-Z]", "\p{Lu}").
+// A class in brackets that holds a character with a longer folding ("[ßx]") matches that folding as well; a negated class, "." and counted
+// repetitions see the characters of the folded text. Characters whose upper and lower case are unrelated stay what they are, so Chinese
+// text is compared as it is.
 #pragma once
 
 #include <memory>

@@ -40,17 +40,16 @@ inline std::unexpected<Error> fail(Code code, std::string message) { return std:
 }  // namespace nudge
 
 // Returns the error of `expr` (a Result) from the enclosing function, or goes on.
-#define NUDGE_TRY(expr)                                                                          \
-  do {                                                                                           \
-    if (auto nudge_try_result = (expr); !nudge_try_result.has_value())                           \
-      return std::unexpected(std::move(nudge_try_result).error());                               \
+#define NUDGE_TRY(expr)                                                                                                             \
+  do {                                                                                                                              \
+    if (auto nudge_try_result = (expr); !nudge_try_result.has_value()) return std::unexpected(std::move(nudge_try_result).error()); \
   } while (false)
 
 #define NUDGE_CONCAT_(a, b) a##b
 #define NUDGE_CONCAT(a, b) NUDGE_CONCAT_(a, b)
 // Declares `target` from the value of `expr` (a Result), or returns its error: NUDGE_ASSIGN(auto x, f());
-#define NUDGE_ASSIGN_(tmp, target, expr)                            \
-  auto tmp = (expr);                                                \
+#define NUDGE_ASSIGN_(tmp, target, expr)                                \
+  auto tmp = (expr);                                                    \
   if (!tmp.has_value()) return std::unexpected(std::move(tmp).error()); \
   target = std::move(tmp).value()
 #define NUDGE_ASSIGN(target, expr) NUDGE_ASSIGN_(NUDGE_CONCAT(nudge_assign_, __LINE__), target, expr)

@@ -17,8 +17,8 @@ using DurationMs = std::int64_t;
 // Days since 1970-01-01, of a calendar date without a zone.
 using DateDays = std::int32_t;
 
-inline constexpr TimeMs kNever = std::numeric_limits<TimeMs>::max();    // an instant that does not come
-inline constexpr TimeMs kAlways = std::numeric_limits<TimeMs>::min();   // before every instant
+inline constexpr TimeMs kNever = std::numeric_limits<TimeMs>::max();   // an instant that does not come
+inline constexpr TimeMs kAlways = std::numeric_limits<TimeMs>::min();  // before every instant
 
 inline constexpr DurationMs kSecond = 1000;
 inline constexpr DurationMs kMinute = 60 * kSecond;

@@ -10,8 +10,8 @@ namespace nudge {
 // What the wall shows at an instant in a zone.
 struct LocalTime {
   DateDays date;
-  DurationMs of_day;     // milliseconds since the wall showed 00:00
-  DurationMs utc_offset; // local = UTC + utc_offset
+  DurationMs of_day;      // milliseconds since the wall showed 00:00
+  DurationMs utc_offset;  // local = UTC + utc_offset
 };
 
 struct ZoneTable;  // zone.cpp

@@ -31,7 +31,9 @@ void Judge::arm(const Rule& rule, TimeMs now) {
     if (std::ranges::any_of(state_->runs, [&](const Run& run) { return waits(run) && run.due <= now; })) return;
     kind = Cause::Kind::schedule;
     const std::string& zone = rule.trigger.zone;
-    due = cron->second.next(now, zone == "customer" ? evaluator.zone() : zone.empty() ? plan_->zone : Zone::find(zone).value_or(plan_->zone));
+    due = cron->second.next(now, zone == "customer" ? evaluator.zone()
+                                 : zone.empty()     ? plan_->zone
+                                                    : Zone::find(zone).value_or(plan_->zone));
   }
   // One that waits for the same instant goes on waiting, also when that instant is now.
   if (std::ranges::any_of(state_->runs, [&](const Run& run) { return waits(run) && run.due == due; })) return;
@@ -53,7 +55,8 @@ void Judge::arm_touched(TimeMs now) {
   const bool zone = arm_all_ || std::ranges::find(armed_attributes_, plan_->zone_attribute) != armed_attributes_.end();
   for (const std::uint32_t r : waiting_rules_) {
     const Rule& rule = plan_->rules[r];
-    const bool touched = rule.trigger.kind == Trigger::Kind::date && std::ranges::find(armed_attributes_, rule.trigger.attribute) != armed_attributes_.end();
+    const bool touched =
+        rule.trigger.kind == Trigger::Kind::date && std::ranges::find(armed_attributes_, rule.trigger.attribute) != armed_attributes_.end();
     if (zone || touched) arm(rule, now);
   }
   armed_attributes_.clear();

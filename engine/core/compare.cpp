@@ -71,7 +71,10 @@ int compare_quantities(const Quantity& a, const Quantity& b, Decimal times) {
     // a.num / a.den <=> b.num / b.den * times / scale
     Int128 right = units_of(b);
     Int128 factor = Int128{times.units} * (a.is_ratio ? a.denominator : 1);
-    if (factor < 0) { right = -right; factor = -factor; }
+    if (factor < 0) {
+      right = -right;
+      factor = -factor;
+    }
     if (factor == 0) return sign(units_of(a));
     return compare_products(units_of(a), Int128{Decimal::kScale} * (b.is_ratio ? b.denominator : 1), right, factor);
   }
@@ -157,7 +160,8 @@ Verdict Evaluator::compare_numbers(const Node& node, const Quantity& left, const
   // A count of days only changes the answer as it passes one of the literals.
   for (const Value& literal : node.literals) {
     const ValueView l = literal.view();
-    const double bound = l.kind == Kind::number ? l.d : static_cast<double>(l.i) / (l.kind == Kind::decimal ? static_cast<double>(Decimal::kScale) : 1.0);
+    const double bound =
+        l.kind == Kind::number ? l.d : static_cast<double>(l.i) / (l.kind == Kind::decimal ? static_cast<double>(Decimal::kScale) : 1.0);
     if (std::abs(bound) > 1e9) continue;
     for (const double candidate : {std::ceil(bound), std::floor(bound) + 1}) {
       const auto days = static_cast<std::int64_t>(candidate);

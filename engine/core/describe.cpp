@@ -23,8 +23,7 @@ std::string window_text(const Window& w) {
     case Window::Kind::within: return " within " + format_duration(w.a);
     case Window::Kind::from_to: return " from " + format_duration(w.a) + " to " + format_duration(w.b) + " ago";
     case Window::Kind::since: return std::string(" since start_of_") + kUnits[static_cast<int>(w.unit)];
-    case Window::Kind::fixed:
-      return (w.lo.set ? " from " + bound_text(w.lo) : "") + (w.hi.set ? " to " + bound_text(w.hi) : "");
+    case Window::Kind::fixed: return (w.lo.set ? " from " + bound_text(w.lo) : "") + (w.hi.set ? " to " + bound_text(w.hi) : "");
   }
   return "";
 }
@@ -33,7 +32,10 @@ std::string op_text(const Plan& plan, const Node& node) {
   std::string out(op_name(node.op));
   switch (node.op) {
     case Op::exists: return out + (node.literals.empty() || node.literals[0].bits != 0 ? " true" : " false");
-    case Op::within: case Op::older_than: case Op::in_next: case Op::anniversary_in_next: return out + " " + format_duration(node.duration);
+    case Op::within:
+    case Op::older_than:
+    case Op::in_next:
+    case Op::anniversary_in_next: return out + " " + format_duration(node.duration);
     case Op::anniversary_today: return out;
     case Op::matches: return out + " /" + node.text + "/" + (node.ignore_case ? " (ignoring case)" : "");
     default: break;
@@ -98,8 +100,10 @@ std::string describe(const Plan& plan, NodeId id) {
       std::string out = "sequence";
       for (const SequenceStep& s : plan.sequences[n.ref].steps) {
         out += (s.absent ? ", then no " : (out == "sequence" ? " " : ", then ")) + plan.catalog->events[s.event].name;
-        if (s.absent) out += " for " + format_duration(s.lasting);
-        else if (s.within != kNever) out += " within " + format_duration(s.within);
+        if (s.absent)
+          out += " for " + format_duration(s.lasting);
+        else if (s.within != kNever)
+          out += " within " + format_duration(s.within);
         if (s.filter != kNone) out += " where " + describe(plan, s.filter);
       }
       return out;

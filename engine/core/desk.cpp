@@ -24,14 +24,14 @@ Value property_of(const Member& member, std::string_view name, TimeMs now) {
 }
 
 bool compare(Op op, const ValueView& left, const std::vector<Value>& literals) {
-  const auto same = [&](const Value& l) {
-    return left.kind == Kind::list ? list_has(left.bytes, l.bytes) : same_value(left, l.view());
-  };
+  const auto same = [&](const Value& l) { return left.kind == Kind::list ? list_has(left.bytes, l.bytes) : same_value(left, l.view()); };
   switch (op) {
     case Op::exists: return left.present() == (literals.empty() || literals[0].bits != 0);
-    case Op::equals: case Op::has: return left.present() && same(literals[0]);
+    case Op::equals:
+    case Op::has: return left.present() && same(literals[0]);
     case Op::not_equals: return left.present() && !same(literals[0]);
-    case Op::in: case Op::has_any: return left.present() && std::ranges::any_of(literals, same);
+    case Op::in:
+    case Op::has_any: return left.present() && std::ranges::any_of(literals, same);
     case Op::not_in: return left.present() && std::ranges::none_of(literals, same);
     case Op::has_all: return left.present() && std::ranges::all_of(literals, same);
     default: break;
@@ -153,11 +153,21 @@ void Desk::encode(std::string& bytes) const {
   Writer out(bytes);
   out.u8(1);
   out.varint(last_.size());
-  for (const auto& [ring, id] : last_) { out.string(ring); out.string(id); }
+  for (const auto& [ring, id] : last_) {
+    out.string(ring);
+    out.string(id);
+  }
   out.varint(load_.size());
-  for (const auto& [id, n] : load_) { out.string(id); out.varint(n); }
+  for (const auto& [id, n] : load_) {
+    out.string(id);
+    out.varint(n);
+  }
   out.varint(fired_.size());
-  for (const auto& [rule, window] : fired_) { out.varint(rule); out.svarint(window.start); out.varint(window.count); }
+  for (const auto& [rule, window] : fired_) {
+    out.varint(rule);
+    out.svarint(window.start);
+    out.varint(window.count);
+  }
 }
 
 Result<Desk> Desk::decode(std::string_view bytes) {

@@ -20,37 +20,37 @@ enum class Receipt : std::uint8_t {
 struct Edge {
   RootId root = kNone;
   bool entered = false;
-  bool silent = false;   // by seeding or import: counted, never fired on
+  bool silent = false;  // by seeding or import: counted, never fired on
   TimeMs at = 0;
 };
 
 // Why a firing, or a step of one, did not act. Numbers are stored: append only.
 enum class Held : std::uint8_t {
   none = 0,
-  once_per = 1,      // fired for this customer within `once_per`
-  rollout = 2,       // outside the rollout percentage
-  holdout = 3,       // in the holdout group
-  shadow = 4,        // the rule decides and records, and does nothing
-  only_if = 5,       // the step's only_if was false when it was due
-  at_most = 6,       // the rule's at_most over all customers was reached (decided by the desk)
-  render = 7,        // a template could not be rendered; the detail says why
-  rule_gone = 8,     // the rule was removed or paused while the run was waiting
-  runs_full = 9,     // too many delayed steps are waiting for this customer
+  once_per = 1,   // fired for this customer within `once_per`
+  rollout = 2,    // outside the rollout percentage
+  holdout = 3,    // in the holdout group
+  shadow = 4,     // the rule decides and records, and does nothing
+  only_if = 5,    // the step's only_if was false when it was due
+  at_most = 6,    // the rule's at_most over all customers was reached (decided by the desk)
+  render = 7,     // a template could not be rendered; the detail says why
+  rule_gone = 8,  // the rule was removed or paused while the run was waiting
+  runs_full = 9,  // too many delayed steps are waiting for this customer
 };
 std::string_view held_text(Held h);
 
 // One decision about one rule and customer. A firing gives one decision (fired or held); a delayed step gives one more when it is due.
 struct Decision {
-  std::uint64_t number = 0;      // given by the runtime: order within the data directory
+  std::uint64_t number = 0;  // given by the runtime: order within the data directory
   bool fired = false;
   Held held = Held::none;
   std::string rule;
   RuleId rule_id = kNone;
   std::uint64_t rule_version = 0;
   std::string customer;
-  TimeMs at = 0;                 // the instant judged
+  TimeMs at = 0;  // the instant judged
   Cause cause;
-  std::uint32_t step = kNone;    // kNone: the firing itself
+  std::uint32_t step = kNone;  // kNone: the firing itself
   std::string detail;
 };
 
@@ -64,24 +64,25 @@ struct ActionOut {
   Cause cause;
   std::uint32_t step = 0;
   std::int32_t priority = 50;
-  TimeMs at = 0;                 // the instant it was decided
+  TimeMs at = 0;  // the instant it was decided
   Category category = Category::sales;
-  std::string kind;              // call_task, email, sms …
+  std::string kind;  // call_task, email, sms …
   std::string channel;
-  std::string connector;         // empty: the kind's default
+  std::string connector;  // empty: the kind's default
   bool mandatory = false;
-  TimeMs due = 0;                // call_task: deadline, 0: none
-  std::string reason;            // for people: why this happened
-  std::string payload;           // the rendered parameters: a JSON object
+  TimeMs due = 0;       // call_task: deadline, 0: none
+  std::string reason;   // for people: why this happened
+  std::string payload;  // the rendered parameters: a JSON object
   // call_task: who may get it; decided by the desk, in the order of the log.
   bool assigns = false;
   Assignment assignment;
   std::vector<std::pair<AttributeId, Value>> customer_values;  // what the assignment compares with
-  std::string owner;             // given by the desk: a member's id, or empty
+  std::string owner;                                           // given by the desk: a member's id, or empty
   std::string owner_name;
 };
 
-// The event that a rule's goal names came in time after a firing, or after one that the holdout kept back: what the rule brings in is the difference.
+// The event that a rule's goal names came in time after a firing, or after one that the holdout kept back: what the rule brings in is the
+// difference.
 struct GoalMet {
   RuleId rule_id = kNone;
   bool holdout = false;

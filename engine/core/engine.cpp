@@ -153,8 +153,10 @@ void Engine::step(const Plan& plan, CustomerState& state, std::span<const Input>
                   Effects& effects) {
   now = std::max(now, state.clock);
   const bool first_heard = !state.known();
-  if (first_heard) state.plan = plan.sequence;
-  else advance(plan, state, now, effects);
+  if (first_heard)
+    state.plan = plan.sequence;
+  else
+    advance(plan, state, now, effects);
   Judge& judge = scratch_->judge;
   auto& before = scratch_->before;
   const std::size_t base = receipts.size();

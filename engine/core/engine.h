@@ -1,10 +1,11 @@
-// The engine: step(plan, customer state, input, now) -> new state, effects. A pure function (docs/architecture.md, law 1): no clock, no randomness, no I/O.
+// The engine: step(plan, customer state, input, now) -> new state, effects. A pure function (docs/architecture.md, law 1): no clock, no
+// randomness, no I/O.
 //
 // An Engine object holds scratch memory only; one per thread. Same plan, state, inputs and instants give the same effects, bit for bit.
 //
 // Instants. Each customer has a logical clock (CustomerState::clock). A caller hands in everything that arrived for a customer at one
-// millisecond in ONE call of step, and never a `now` at or before the customer's clock. Boundaries due before `now` are judged first, each at its
-// own instant, in order; those due at `now` are judged together with the inputs.
+// millisecond in ONE call of step, and never a `now` at or before the customer's clock. Boundaries due before `now` are judged first, each
+// at its own instant, in order; those due at `now` are judged together with the inputs.
 #pragma once
 
 #include <memory>
@@ -27,14 +28,15 @@ class Engine {
 
   // Takes the inputs in at `now` and judges that instant. `receipts` gets one entry per input. Appends to `effects`.
   // Inputs must fit plan.catalog and belong to `state.id`; a state never heard of before is a fresh CustomerState with its id set.
-  void step(const Plan& plan, CustomerState& state, std::span<const Input> inputs, TimeMs now, std::vector<Receipt>& receipts, Effects& effects);
+  void step(const Plan& plan, CustomerState& state, std::span<const Input> inputs, TimeMs now, std::vector<Receipt>& receipts,
+            Effects& effects);
 
   // Judges every boundary due strictly before `now`, each at its own instant, in order. The customer's clock is then the last of them.
   void advance(const Plan& plan, CustomerState& state, TimeMs now, Effects& effects);
 
-  // Brings a state that was judged under an earlier plan to this one: segments that are new since are seeded with the answer at their activation
-  // (fired on where a rule says `existing: fire`), those gone are dropped, then time catches up to the customer's clock.
-  // step and advance do this by themselves; the background sweep calls it with no input.
+  // Brings a state that was judged under an earlier plan to this one: segments that are new since are seeded with the answer at their
+  // activation (fired on where a rule says `existing: fire`), those gone are dropped, then time catches up to the customer's clock. step
+  // and advance do this by themselves; the background sweep calls it with no input.
   void reconcile(const Plan& plan, CustomerState& state, Effects& effects);
 
   // The earliest instant at which something is due by time alone; kNever when nothing is.

@@ -61,8 +61,8 @@ Verdict Evaluator::evaluate(const Node& node, const RowRef* row) {
     case Node::Kind::constant: return {node.truth, kNever};
     case Node::Kind::all:
     case Node::Kind::any: {
-      // `deciding` is the truth of one child that settles the whole: false for all, true for any. While any deciding child stays as it is, so
-      // does the whole: it holds at least until the latest of their instants.
+      // `deciding` is the truth of one child that settles the whole: false for all, true for any. While any deciding child stays as it is,
+      // so does the whole: it holds at least until the latest of their instants.
       const bool deciding = node.kind == Node::Kind::any;
       bool decided = false;
       TimeMs latest = kAlways;
@@ -156,9 +156,7 @@ Value Evaluator::plain(const Quantity& q) const {
   return Value::of_number(static_cast<double>(q.numerator) / static_cast<double>(Decimal::kScale) / static_cast<double>(q.denominator));
 }
 
-TimeMs Evaluator::instant_of(const ValueView& v) {
-  return v.kind == Kind::date ? zone().start_of(static_cast<DateDays>(v.i)) : v.i;
-}
+TimeMs Evaluator::instant_of(const ValueView& v) { return v.kind == Kind::date ? zone().start_of(static_cast<DateDays>(v.i)) : v.i; }
 
 namespace {
 
@@ -226,10 +224,14 @@ Quantity Evaluator::score(const Score& s) {
     if (q.view.missing()) continue;
     // Millionths times millionths: one scale is taken off again, toward zero.
     Int128 units = 0;
-    if (q.is_ratio) units = q.numerator / q.denominator;
-    else if (q.view.kind == Kind::integer) units = Int128{q.view.i} * Decimal::kScale;
-    else if (q.view.kind == Kind::decimal) units = q.view.i;
-    else if (q.view.kind == Kind::number) units = static_cast<Int128>(std::clamp(q.view.d, -1e15, 1e15) * static_cast<double>(Decimal::kScale));
+    if (q.is_ratio)
+      units = q.numerator / q.denominator;
+    else if (q.view.kind == Kind::integer)
+      units = Int128{q.view.i} * Decimal::kScale;
+    else if (q.view.kind == Kind::decimal)
+      units = q.view.i;
+    else if (q.view.kind == Kind::number)
+      units = static_cast<Int128>(std::clamp(q.view.d, -1e15, 1e15) * static_cast<double>(Decimal::kScale));
     // Far beyond what any score means, the product stays at the end of its range instead of wrapping.
     constexpr Int128 kCap = Int128{Decimal::kMaxUnits} * Decimal::kMaxUnits;
     const Int128 most = points.add.units == 0 ? kCap : kCap / (points.add.units < 0 ? -points.add.units : points.add.units);

@@ -1,8 +1,8 @@
 // Evaluates conditions and values of a plan for one customer at one instant. Scratch memory is kept between customers; not thread-safe.
 //
-// Every answer comes with `until`: the instant before which it cannot change by time alone, given the rows at or before now. It is a lower bound: never too
-// late, sometimes early (then evaluating again gives a later one). Rows and updates dated after now are not looked at; the engine judges again when
-// their time comes.
+// Every answer comes with `until`: the instant before which it cannot change by time alone, given the rows at or before now. It is a lower
+// bound: never too late, sometimes early (then evaluating again gives a later one). Rows and updates dated after now are not looked at; the
+// engine judges again when their time comes.
 #pragma once
 
 #include <deque>
@@ -24,15 +24,16 @@ struct Verdict {
   TimeMs until = kNever;
 };
 
-// A value with more precision than a Value can hold: sums beyond 64 bits and averages stay exact fractions, sums of doubles exact accumulators.
+// A value with more precision than a Value can hold: sums beyond 64 bits and averages stay exact fractions, sums of doubles exact
+// accumulators.
 struct Quantity {
-  ValueView view;                    // the value, or the nearest to it
+  ValueView view;  // the value, or the nearest to it
   TimeMs until = kNever;
-  bool is_ratio = false;             // exactly numerator / denominator, in millionths
+  bool is_ratio = false;  // exactly numerator / denominator, in millionths
   Int128 numerator = 0;
   std::int64_t denominator = 1;
-  const ExactSum* exact = nullptr;   // number: exactly this over `denominator`; lives until the next begin
-  TimeMs ticks_from = kAlways;       // days_since: whole days since this instant; `until` is then that of the instant
+  const ExactSum* exact = nullptr;  // number: exactly this over `denominator`; lives until the next begin
+  TimeMs ticks_from = kAlways;      // days_since: whole days since this instant; `until` is then that of the instant
 };
 
 // One row of one event type.
@@ -44,8 +45,8 @@ struct RowRef {
 
 class Evaluator {
  public:
-  // Sets the customer, the instant, the trigger's row (null rows: none) and the trigger's per-value key (encoded value; empty: none). All stay
-  // unchanged and alive until the next begin.
+  // Sets the customer, the instant, the trigger's row (null rows: none) and the trigger's per-value key (encoded value; empty: none). All
+  // stay unchanged and alive until the next begin.
   void begin(const Plan& plan, const CustomerState& state, TimeMs now, RowRef trigger = {}, std::string_view key = {});
 
   Verdict truth(NodeId id, const RowRef* row = nullptr);
@@ -58,15 +59,21 @@ class Evaluator {
   const Plan& plan() const { return *plan_; }
   const CustomerState& state() const { return *state_; }
   const RowRef& trigger() const { return trigger_; }
-  const Zone& zone();         // the customer's, else the company's, else UTC
+  const Zone& zone();  // the customer's, else the company's, else UTC
   // Rows of an aggregate that count at this instant, ascending. For explain.
   std::vector<std::size_t> counted_rows(const Aggregate& aggregate);
 
  private:
   // until: when a row enters or the calendar unit ends; back: when a clock that is put back over midnight brings the unit before it back
-  struct Range { std::size_t lo = 0, hi = 0; TimeMs until = kNever, back = kNever; };
+  struct Range {
+    std::size_t lo = 0, hi = 0;
+    TimeMs until = kNever, back = kNever;
+  };
   template <class T>
-  struct Memo { std::uint64_t epoch = 0; T value; };
+  struct Memo {
+    std::uint64_t epoch = 0;
+    T value;
+  };
 
   Verdict evaluate(const Node& node, const RowRef* row);
   Verdict compare(const Node& node, const RowRef* row);
@@ -83,8 +90,8 @@ class Evaluator {
   Verdict compare_aggregate(const Node& node, const Aggregate& a);
   Verdict per_value(const Node& node, const Aggregate& a);
   Verdict at_least_rows(const Aggregate& a, std::int64_t k);
-  // A threshold that rows, taken from the newest back, reach or do not: holds until the last row that was needed leaves the window. Nothing when
-  // this aggregate and operator are not of that kind.
+  // A threshold that rows, taken from the newest back, reach or do not: holds until the last row that was needed leaves the window. Nothing
+  // when this aggregate and operator are not of that kind.
   std::optional<Verdict> reaches(const Node& node, const Aggregate& a);
   template <class Reached>
   Verdict from_newest(const Aggregate& a, const Rows& rows, Reached&& reached);
@@ -97,7 +104,10 @@ class Evaluator {
   TimeMs day_until(const Zone& zone, TimeMs next) const;
   bool counts(const Aggregate& a, const Rows& rows, std::size_t row, TimeMs& until);
   // Indexes of the counting rows, ascending, in a buffer that lives until `release`.
-  struct Matched { std::vector<std::uint32_t>* rows; TimeMs until; };
+  struct Matched {
+    std::vector<std::uint32_t>* rows;
+    TimeMs until;
+  };
   Matched collect(const Aggregate& a, const Rows& rows);
   void release() { --buffers_used_; }
   // An empty set with room for n values, until --values_used_.
@@ -130,13 +140,13 @@ class Evaluator {
   std::uint64_t epoch_ = 0;
   std::vector<Memo<Verdict>> verdicts_;
   std::vector<Memo<Quantity>> quantities_;
-  std::deque<std::vector<std::uint32_t>> buffers_;   // a stack: filters may evaluate aggregates
+  std::deque<std::vector<std::uint32_t>> buffers_;  // a stack: filters may evaluate aggregates
   std::size_t buffers_used_ = 0;
-  std::deque<ValueSet> values_;   // a stack, like buffers_
+  std::deque<ValueSet> values_;  // a stack, like buffers_
   std::size_t values_used_ = 0;
   std::deque<ExactSum> sums_;
   std::size_t sums_used_ = 0;
-  std::unordered_map<std::string, Zone> zones_;      // names seen
+  std::unordered_map<std::string, Zone> zones_;  // names seen
 };
 
 // The sign of a - b * times, exactly where neither side is a double; with doubles exactly when b is a literal and times is 1.

@@ -42,7 +42,8 @@ class Explainer {
       case Node::Kind::has_been: e.value = attribute_text(static_cast<AttributeId>(n.ref)); break;
       case Node::Kind::band: {
         const Score& s = plan_.scores[n.ref];
-        for (const Score::Points& p : s.points) if (p.condition != kNone) e.children.push_back(node(p.condition));
+        for (const Score::Points& p : s.points)
+          if (p.condition != kNone) e.children.push_back(node(p.condition));
         break;
       }
       default: break;
@@ -94,7 +95,8 @@ class Explainer {
 // The first part that decides a false condition, for the one-sentence verdict.
 const Explanation& culprit(const Explanation& e) {
   if (e.text == "all of") {
-    for (const Explanation& child : e.children) if (!child.truth) return culprit(child);
+    for (const Explanation& child : e.children)
+      if (!child.truth) return culprit(child);
   }
   return e;
 }
@@ -116,18 +118,23 @@ std::vector<std::string> limits_of(const CustomerState& state, const Rule& rule,
   }
   if (rule.holdout_percent > 0) {
     const bool held = holdout_bucket(rule.name, state.id) < rule.holdout_percent * 100;
-    out.push_back("holdout " + std::to_string(rule.holdout_percent) + " %: this customer is " + (held ? "held out, nothing is done" : "not held out"));
+    out.push_back("holdout " + std::to_string(rule.holdout_percent) + " %: this customer is " +
+                  (held ? "held out, nothing is done" : "not held out"));
   }
   for (const LastFired& f : state.fired) {
     if (f.rule != rule.id) continue;
     std::string text = "last fired " + format_timestamp(f.at);
-    if (rule.limits.once_ever) text += ", and fires once per customer";
-    else if (now - f.at < rule.limits.once_per) text += ", and may fire again from " + format_timestamp(f.at + rule.limits.once_per) + " on";
+    if (rule.limits.once_ever)
+      text += ", and fires once per customer";
+    else if (now - f.at < rule.limits.once_per)
+      text += ", and may fire again from " + format_timestamp(f.at + rule.limits.once_per) + " on";
     out.push_back(std::move(text));
   }
   for (const Run& run : state.runs) {
-    if (run.rule == rule.id && waits_for_goal(run)) out.push_back("its goal is waited for until " + format_timestamp(run.due - 1));
-    else if (run.rule == rule.id) out.push_back("a step is waiting until " + format_timestamp(run.due));
+    if (run.rule == rule.id && waits_for_goal(run))
+      out.push_back("its goal is waited for until " + format_timestamp(run.due - 1));
+    else if (run.rule == rule.id)
+      out.push_back("a step is waiting until " + format_timestamp(run.due));
   }
   return out;
 }
@@ -177,7 +184,9 @@ RuleExplanation explain_rule(const Plan& plan, const CustomerState& state, const
       r.condition.children.push_back(std::move(part));
       break;
     }
-    case Trigger::Kind::attribute_changes: r.trigger = "when attribute " + plan.catalog->attributes[trigger.attribute].name + " changes"; break;
+    case Trigger::Kind::attribute_changes:
+      r.trigger = "when attribute " + plan.catalog->attributes[trigger.attribute].name + " changes";
+      break;
     case Trigger::Kind::schedule: r.trigger = "on the schedule " + trigger.cron; break;
     case Trigger::Kind::date: r.trigger = "on a day given by attribute " + plan.catalog->attributes[trigger.attribute].name; break;
   }

@@ -1,4 +1,5 @@
-// Why and why not: the parts of a condition with their truth, their values and the rows that counted. Pure; for people, not for the hot path.
+// Why and why not: the parts of a condition with their truth, their values and the rows that counted. Pure; for people, not for the hot
+// path.
 #pragma once
 
 #include <string>
@@ -9,24 +10,28 @@
 namespace nudge {
 
 struct Explanation {
-  std::string text;         // the part in the language's words: "attribute tier in [silver, gold]"
+  std::string text;  // the part in the language's words: "attribute tier in [silver, gold]"
   bool truth = false;
-  bool is_value = false;    // a value, not a condition: truth says whether it is present
-  std::string value;        // what it had: "tier = gold", "3 rows, the newest 2026-02-01T…"
-  TimeMs until = kNever;    // holds by time alone until then
+  bool is_value = false;          // a value, not a condition: truth says whether it is present
+  std::string value;              // what it had: "tier = gold", "3 rows, the newest 2026-02-01T…"
+  TimeMs until = kNever;          // holds by time alone until then
   std::vector<std::string> rows;  // ids of the newest rows that counted, at most 10, newest first
   std::vector<Explanation> children;
 };
 
 // The condition's parts at `now`; `trigger` (may be null) is the row that `before: trigger` and trigger fields speak of.
-struct TriggerRow { EventTypeId type; TimeMs time; std::string id; };
+struct TriggerRow {
+  EventTypeId type;
+  TimeMs time;
+  std::string id;
+};
 Explanation explain_condition(const Plan& plan, const CustomerState& state, NodeId node, TimeMs now, const TriggerRow* trigger = nullptr);
 
 struct RuleExplanation {
   std::string rule;
   std::uint64_t version = 0;
-  std::string verdict;      // one sentence: "would fire now", "does not fire: tier is not one of silver, gold"
-  std::string trigger;      // what it waits for, and when that last happened
+  std::string verdict;  // one sentence: "would fire now", "does not fire: tier is not one of silver, gold"
+  std::string trigger;  // what it waits for, and when that last happened
   Explanation condition;
   std::vector<std::string> limits;  // what limits, rollout and holdout say for this customer
 };

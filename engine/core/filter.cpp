@@ -14,12 +14,8 @@ bool predicate_of(const Plan& plan, const Node& node, Predicate& p) {
   p.op = node.op;
   if (literal.kind != p.kind) return false;
   switch (p.kind) {
-    case Kind::text:
-      p.text = literal.bytes;
-      return node.op == Op::equals || node.op == Op::not_equals;
-    case Kind::boolean:
-      p.i = literal.bits;
-      return node.op == Op::equals || node.op == Op::not_equals;
+    case Kind::text: p.text = literal.bytes; return node.op == Op::equals || node.op == Op::not_equals;
+    case Kind::boolean: p.i = literal.bits; return node.op == Op::equals || node.op == Op::not_equals;
     case Kind::integer:
     case Kind::decimal:
     case Kind::number:
@@ -42,7 +38,10 @@ void FilterTable::build(const Plan& plan) {
       entry.usable = true;
       for (const NodeId child : node.children) {
         Predicate p;
-        if (!predicate_of(plan, plan.nodes[child], p)) { entry.usable = false; break; }
+        if (!predicate_of(plan, plan.nodes[child], p)) {
+          entry.usable = false;
+          break;
+        }
         entry.all.push_back(std::move(p));
       }
     } else {

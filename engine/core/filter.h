@@ -12,9 +12,9 @@ struct Predicate {
   FieldId field = kNoField;
   Kind kind = Kind::missing;
   Op op = Op::equals;
-  std::int64_t i = 0;      // integer, decimal, boolean
-  double d = 0;            // number
-  std::string text;        // text: equals only
+  std::int64_t i = 0;  // integer, decimal, boolean
+  double d = 0;        // number
+  std::string text;    // text: equals only
 
   bool holds(const Rows& rows, std::size_t row) const {
     if (!rows.has_field(row, field)) return false;
@@ -42,8 +42,11 @@ class FilterTable {
   }
 
  private:
-  struct Entry { bool usable = false; std::vector<Predicate> all; };
-  std::vector<Entry> simple_;   // by node
+  struct Entry {
+    bool usable = false;
+    std::vector<Predicate> all;
+  };
+  std::vector<Entry> simple_;  // by node
 };
 
 }  // namespace nudge

@@ -38,7 +38,8 @@ void Judge::meet_goals(TimeMs now) {
         constexpr std::int64_t kMost = Decimal::kMaxUnits / Decimal::kScale;
         if (v.kind == Kind::decimal) met.value.units = v.i;
         if (v.kind == Kind::integer) met.value.units = std::clamp(v.i, -kMost, kMost) * Decimal::kScale;
-        if (v.kind == Kind::number) met.value.units = static_cast<std::int64_t>(std::clamp(v.d, -1e11, 1e11) * static_cast<double>(Decimal::kScale));
+        if (v.kind == Kind::number)
+          met.value.units = static_cast<std::int64_t>(std::clamp(v.d, -1e11, 1e11) * static_cast<double>(Decimal::kScale));
       }
       effects_->goals.push_back(met);
       return true;

@@ -36,10 +36,12 @@ void Judge::force(std::uint32_t segment) {
   forced_.set(segment);
 }
 void Judge::touch_event(EventTypeId type, TimeMs time, std::string_view id) {
-  if (type < plan_->segments_by_event.size() && !plan_->segments_by_event[type].empty()) touched_rows_.push_back({type, time, std::string(id)});
+  if (type < plan_->segments_by_event.size() && !plan_->segments_by_event[type].empty())
+    touched_rows_.push_back({type, time, std::string(id)});
 }
 void Judge::touch_attribute(AttributeId attribute) {
-  if (attribute < plan_->segments_by_attribute.size()) for (const auto s : plan_->segments_by_attribute[attribute]) force(s);
+  if (attribute < plan_->segments_by_attribute.size())
+    for (const auto s : plan_->segments_by_attribute[attribute]) force(s);
   if (!waiting_rules_.empty()) armed_attributes_.push_back(attribute);
 }
 void Judge::touch_tags() {
@@ -64,8 +66,10 @@ void Judge::flip(std::uint32_t index, bool truth, TimeMs now, bool silent) {
   const Segment& segment = plan_->segments[index];
   auto& members = state_->members;
   const auto it = std::ranges::lower_bound(members, segment.root, {}, &Membership::root);
-  if (truth) members.insert(it, {segment.root, now});
-  else members.erase(it);
+  if (truth)
+    members.insert(it, {segment.root, now});
+  else
+    members.erase(it);
   effects_->edges.push_back({segment.root, truth, silent, now});
   if (!truth && index < plan_->rules_by_segment.size()) {
     // A firing that was waiting for its `for:` is off.
@@ -259,7 +263,8 @@ void Judge::run_due(TimeMs now) {
     const auto it = plan_->rule_of_id.find(run.rule);
     if (it == plan_->rule_of_id.end() || !still_runs(plan_->rules[it->second], run)) {
       if (run.step == kDateStep) {  // nothing had begun; a schedule goes on silently, so that what a pause covers is never made up for
-        if (it != plan_->rule_of_id.end() && plan_->rules[it->second].trigger.kind == Trigger::Kind::schedule) arm(plan_->rules[it->second], now);
+        if (it != plan_->rule_of_id.end() && plan_->rules[it->second].trigger.kind == Trigger::Kind::schedule)
+          arm(plan_->rules[it->second], now);
         continue;
       }
       Decision d;

@@ -1,5 +1,5 @@
-// Judges one instant of one customer: which segments flip, which rules fire, which waiting steps are due. Used by Engine; scratch is kept in
-// between. Not thread-safe.
+// Judges one instant of one customer: which segments flip, which rules fire, which waiting steps are due. Used by Engine; scratch is kept
+// in between. Not thread-safe.
 #pragma once
 
 #include <string>
@@ -25,8 +25,17 @@ inline bool waits_for_goal(const Run& run) { return run.step == kGoalStep || run
 class Judge {
  public:
   // A row that is new at this instant, and an attribute whose value changed at it.
-  struct NewRow { EventTypeId type; TimeMs time; std::string id; };
-  struct Change { AttributeId attribute; TimeMs time; Value from; Value to; };
+  struct NewRow {
+    EventTypeId type;
+    TimeMs time;
+    std::string id;
+  };
+  struct Change {
+    AttributeId attribute;
+    TimeMs time;
+    Value from;
+    Value to;
+  };
 
   void begin(const Plan& plan, CustomerState& state, Effects& effects);
   // What came in since begin or the last judge.
@@ -34,8 +43,8 @@ class Judge {
   void touch_attribute(AttributeId attribute);
   void touch_tags();
   void touch_everything();
-  std::vector<NewRow> rows;        // trigger event rules
-  std::vector<Change> changes;     // trigger attribute rules
+  std::vector<NewRow> rows;     // trigger event rules
+  std::vector<Change> changes;  // trigger attribute rules
 
   // Sets the waiting instants of `date` and `schedule` triggers after a change of plan.
   void arm_for_plan();
@@ -51,7 +60,7 @@ class Judge {
   struct Candidate {
     std::uint32_t rule;
     Cause cause;
-    TimeMs happened;   // for max_age
+    TimeMs happened;  // for max_age
   };
   void reset();
   void force(std::uint32_t segment);
@@ -85,20 +94,24 @@ class Judge {
   const Plan* selected_ = nullptr;       // the plan that the selector was built for, …
   std::uint64_t selected_sequence_ = 0;  // … told apart from another at the same address
   Hash128 selected_digest_;
-  struct Touch { EventTypeId type; TimeMs time; std::string id; };
+  struct Touch {
+    EventTypeId type;
+    TimeMs time;
+    std::string id;
+  };
   std::vector<Touch> touched_rows_;
   bool everything_ = false;
   bool any_forced_ = false;
-  std::vector<std::uint32_t> waiting_rules_;              // rules with a date or schedule trigger
+  std::vector<std::uint32_t> waiting_rules_;  // rules with a date or schedule trigger
   std::unordered_map<RuleId, Cron> crons_;
-  std::vector<AttributeId> armed_attributes_;             // updated since the last judge
+  std::vector<AttributeId> armed_attributes_;  // updated since the last judge
   bool arm_all_ = false;
   std::size_t forced_bits_ = 0;
-  Bits forced_;                          // segments to be judged whatever the attributes say
+  Bits forced_;  // segments to be judged whatever the attributes say
   Bits touched_;
   std::vector<std::pair<std::uint32_t, bool>> flipped_;  // segment, entered
   std::vector<Candidate> candidates_;
-  const Rows* begun_rows_ = nullptr;     // the trigger that the evaluator was last begun with
+  const Rows* begun_rows_ = nullptr;  // the trigger that the evaluator was last begun with
   std::size_t begun_row_ = 0;
   std::string begun_key_;
   bool begun_ = false;

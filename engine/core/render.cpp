@@ -42,9 +42,12 @@ std::string group_thousands(std::string text) {
 // The number with exactly `places` digits after the point, halves away from zero.
 std::string fixed_places(const ValueView& v, int places) {
   Int128 units = 0;
-  if (v.kind == Kind::integer) units = Int128{v.i} * Decimal::kScale;
-  else if (v.kind == Kind::decimal) units = v.i;
-  else units = static_cast<Int128>(std::clamp(v.d, -1e15, 1e15) * static_cast<double>(Decimal::kScale) + (v.d < 0 ? -0.5 : 0.5));
+  if (v.kind == Kind::integer)
+    units = Int128{v.i} * Decimal::kScale;
+  else if (v.kind == Kind::decimal)
+    units = v.i;
+  else
+    units = static_cast<Int128>(std::clamp(v.d, -1e15, 1e15) * static_cast<double>(Decimal::kScale) + (v.d < 0 ? -0.5 : 0.5));
   places = std::clamp(places, 0, 6);
   Int128 step = 1;
   for (int i = places; i < 6; ++i) step *= 10;
@@ -71,7 +74,10 @@ std::string format_wall(std::string_view pattern, const Ymd& ymd, DurationMs of_
   };
   std::string out;
   for (std::size_t i = 0; i < pattern.size(); ++i) {
-    if (pattern[i] != '%' || i + 1 == pattern.size()) { out.push_back(pattern[i]); continue; }
+    if (pattern[i] != '%' || i + 1 == pattern.size()) {
+      out.push_back(pattern[i]);
+      continue;
+    }
     switch (pattern[++i]) {
       case 'Y': out += pad(ymd.year, 4); break;
       case 'm': out += pad(ymd.month, 2); break;
@@ -112,8 +118,8 @@ int number_arg(const Filter& filter, std::size_t i, int fallback) {
 }
 
 struct Piece {
-  Value value;        // while it is a value
-  std::string text;   // once a filter made it text
+  Value value;       // while it is a value
+  std::string text;  // once a filter made it text
   bool is_text = false;
   bool missing() const { return is_text ? false : value.missing(); }
   std::string as_text() const { return is_text ? text : to_text(value.view()); }
@@ -124,7 +130,10 @@ void apply(const RenderContext& context, const Filter& filter, Piece& piece) {
   const auto arg = [&](std::size_t i, std::string_view fallback) {
     return i < filter.args.size() ? filter.args[i] : std::string(fallback);
   };
-  const auto become = [&](std::string text) { piece.text = std::move(text); piece.is_text = true; };
+  const auto become = [&](std::string text) {
+    piece.text = std::move(text);
+    piece.is_text = true;
+  };
   if (filter.fn == Fn::default_) {
     const bool empty = piece.missing() || (!piece.is_text && piece.value.kind == Kind::text && piece.value.bytes.empty());
     if (empty) become(arg(0, ""));
@@ -182,11 +191,16 @@ Piece resolve(const RenderContext& context, const TemplatePart& part) {
   Piece piece;
   const bool has_row = context.cause.type != kNoEventType;
   switch (part.kind) {
-    case Kind_::text: piece.text = part.text; piece.is_text = true; break;
+    case Kind_::text:
+      piece.text = part.text;
+      piece.is_text = true;
+      break;
     case Kind_::value: piece.value = context.evaluator.plain(context.evaluator.value(part.expr)); break;
     case Kind_::customer_id: piece.value = Value::of_text(context.state.id); break;
     case Kind_::event_time: piece.value = Value::of_timestamp(has_row ? context.cause.row_time : context.cause.at); break;
-    case Kind_::event_id: if (has_row) piece.value = Value::of_text(context.cause.row_id); break;
+    case Kind_::event_id:
+      if (has_row) piece.value = Value::of_text(context.cause.row_id);
+      break;
     case Kind_::rule_name: piece.value = Value::of_text(context.rule.name); break;
     case Kind_::now: piece.value = Value::of_timestamp(context.now); break;
   }
@@ -198,8 +212,10 @@ Result<void> append_param(const RenderContext& context, const Param& param, Esca
     case Param::Kind::text: {
       // Headers of a message must not be split by a value; HTML bodies must not be opened by one.
       Escape inner = how;
-      if (param.name == "html") inner = Escape::html;
-      else if (param.name == "subject" || param.name == "to" || param.name == "from") inner = Escape::header;
+      if (param.name == "html")
+        inner = Escape::html;
+      else if (param.name == "subject" || param.name == "to" || param.name == "from")
+        inner = Escape::header;
       NUDGE_ASSIGN(const std::string text, render(context, param.text, inner));
       append_json_string(out, text);
       break;
@@ -214,7 +230,10 @@ Result<void> append_param(const RenderContext& context, const Param& param, Esca
       for (const Param& item : param.items) {
         if (!first) out.push_back(',');
         first = false;
-        if (map) { append_json_string(out, item.name); out.push_back(':'); }
+        if (map) {
+          append_json_string(out, item.name);
+          out.push_back(':');
+        }
         NUDGE_TRY(append_param(context, item, how, out));
       }
       out.push_back(map ? '}' : ']');

@@ -13,7 +13,7 @@ class Evaluator;
 struct RenderContext {
   const Plan& plan;
   const CustomerState& state;
-  Evaluator& evaluator;   // begun at the instant of the action, with the cause's row as trigger
+  Evaluator& evaluator;  // begun at the instant of the action, with the cause's row as trigger
   const Rule& rule;
   const Cause& cause;
   TimeMs now;

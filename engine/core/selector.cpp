@@ -127,7 +127,10 @@ void Selector::index_events(const Plan& plan, std::uint32_t segment, NodeId root
     type.any = true;
     const std::vector<Predicate>* simple = filter == kNone ? nullptr : filters_->find(filter);
     // A filter that is not simple may change with time or attributes: its rows must always be looked at.
-    if (simple == nullptr) { type.always.set(segment); continue; }
+    if (simple == nullptr) {
+      type.always.set(segment);
+      continue;
+    }
     const auto equal = std::ranges::find_if(*simple, [](const Predicate& p) { return p.kind == Kind::text && p.op == Op::equals; });
     std::vector<Group>* groups = &type.groups;
     if (equal != simple->end()) {

@@ -1,11 +1,14 @@
 // Which segments can an input touch? Bitmaps over the plan's segments, so that an event costs little more with 10,000 rules than with ten.
 //
-//   by event   for each event type and each distinct row filter, the segments with an aggregate over rows that pass it: a new row touches only those
+//   by event   for each event type and each distinct row filter, the segments with an aggregate over rows that pass it: a new row touches
+//   only those
 //              whose filter it passes (equality filters are found by hashing the row's value)
-//   by attribute   for each attribute and each of its values, the segments that this value alone does not rule out: a segment whose conjunction
+//   by attribute   for each attribute and each of its values, the segments that this value alone does not rule out: a segment whose
+//   conjunction
 //              fails on an attribute is false until that attribute changes, whatever else happens
 //
-// The literature: indexing Boolean expressions (Whang et al., VLDB 2009), BE-Tree (Sadoghi and Jacobsen, SIGMOD 2011). One per engine; not thread-safe.
+// The literature: indexing Boolean expressions (Whang et al., VLDB 2009), BE-Tree (Sadoghi and Jacobsen, SIGMOD 2011). One per engine; not
+// thread-safe.
 #pragma once
 
 #include <string>
@@ -23,10 +26,15 @@ class Bits {
   void set(std::size_t bit) { words_[bit / 64] |= std::uint64_t{1} << (bit % 64); }
   void clear(std::size_t bit) { words_[bit / 64] &= ~(std::uint64_t{1} << (bit % 64)); }
   bool test(std::size_t bit) const { return ((words_[bit / 64] >> (bit % 64)) & 1U) != 0; }
-  void merge(const Bits& o) { for (std::size_t i = 0; i < words_.size(); ++i) words_[i] |= o.words_[i]; }
-  void mask(const Bits& o) { for (std::size_t i = 0; i < words_.size(); ++i) words_[i] &= o.words_[i]; }
+  void merge(const Bits& o) {
+    for (std::size_t i = 0; i < words_.size(); ++i) words_[i] |= o.words_[i];
+  }
+  void mask(const Bits& o) {
+    for (std::size_t i = 0; i < words_.size(); ++i) words_[i] &= o.words_[i];
+  }
   bool any() const {
-    for (const std::uint64_t word : words_) if (word != 0) return true;
+    for (const std::uint64_t word : words_)
+      if (word != 0) return true;
     return false;
   }
   // Calls f(bit) for each set bit, ascending.
@@ -63,18 +71,25 @@ class Selector {
   void rule_out(Evaluator& evaluator, Bits& touched);
 
  private:
-  struct Group { NodeId filter = kNone; const std::vector<Predicate>* simple = nullptr; Bits segments; };
+  struct Group {
+    NodeId filter = kNone;
+    const std::vector<Predicate>* simple = nullptr;
+    Bits segments;
+  };
   struct TypeIndex {
     bool any = false;
-    Bits always;                    // segments that every row of the type touches
-    std::vector<Group> groups;      // asked one by one
+    Bits always;                // segments that every row of the type touches
+    std::vector<Group> groups;  // asked one by one
     // Groups with an equality on a text field, by that field and value.
-    struct Equal { FieldId field; TextMap<std::vector<Group>> by_value; };
+    struct Equal {
+      FieldId field;
+      TextMap<std::vector<Group>> by_value;
+    };
     std::vector<Equal> equal;
   };
   struct AttributeIndex {
     AttributeId attribute = kNoAttribute;
-    std::vector<std::pair<std::uint32_t, NodeId>> conditions;   // segment, a part of its conjunction
+    std::vector<std::pair<std::uint32_t, NodeId>> conditions;  // segment, a part of its conjunction
     TextMap<Bits> by_text;
     std::unordered_map<std::int64_t, Bits> by_number;
     Bits when_missing;

@@ -10,11 +10,11 @@ namespace {
 
 // A row that ends a chain of the steps so far.
 struct Candidate {
-  TimeMs time = 0;           // of the row
+  TimeMs time = 0;  // of the row
   std::string_view id;
-  std::string key;           // canonical value of `same`, empty when the sequence has none
-  TimeMs from = 0;           // the next present row must be later than this (after an absent step: its end)
-  TimeMs start = 0;          // of the chain's first row: when the whole leaves the window
+  std::string key;   // canonical value of `same`, empty when the sequence has none
+  TimeMs from = 0;   // the next present row must be later than this (after an absent step: its end)
+  TimeMs start = 0;  // of the chain's first row: when the whole leaves the window
 };
 
 std::string key_of(const Rows& rows, std::size_t row, FieldId field, Kind kind) {
@@ -54,7 +54,10 @@ Verdict Evaluator::sequence(const Sequence& s) {
           return step.same == kNoField || (rows->has_field(row, step.same) && key_of(*rows, row, step.same, kind) == c.key);
         });
         if (broken) continue;
-        if (now_ < end) { until = std::min(until, end); continue; }
+        if (now_ < end) {
+          until = std::min(until, end);
+          continue;
+        }
         c.from = std::max(c.from, end);
         kept.push_back(std::move(c));
       }
@@ -64,9 +67,13 @@ Verdict Evaluator::sequence(const Sequence& s) {
     std::vector<Candidate> next;
     for (const std::uint32_t row : matched) {
       if (step.same != kNoField && !rows->has_field(row, step.same)) continue;
-      Candidate c{rows->time(row), rows->id(row), step.same == kNoField ? std::string() : key_of(*rows, row, step.same, kind), 0, rows->time(row)};
+      Candidate c{rows->time(row), rows->id(row), step.same == kNoField ? std::string() : key_of(*rows, row, step.same, kind), 0,
+                  rows->time(row)};
       c.from = kAlways;
-      if (first) { next.push_back(std::move(c)); continue; }
+      if (first) {
+        next.push_back(std::move(c));
+        continue;
+      }
       // The chain that leaves the window last is the one worth keeping.
       const Candidate* best = nullptr;
       for (const Candidate& before : chain) {
@@ -96,8 +103,8 @@ Verdict Evaluator::calendar(const Calendar& c) {
     return c.dates.empty() || std::ranges::any_of(c.dates, [&](const Calendar::Range& r) { return day >= r.from && day <= r.to; });
   };
   bool truth = c.hours.empty() && day_fits(wall.date);
-  // Between two clock changes the wall moves on evenly, so the distance to an edge on the wall is the time until then. (The instant at which the
-  // wall shows the edge would not do: after a clock was put back it may have shown it before.)
+  // Between two clock changes the wall moves on evenly, so the distance to an edge on the wall is the time until then. (The instant at
+  // which the wall shows the edge would not do: after a clock was put back it may have shown it before.)
   TimeMs until = std::min(now_ + (kDay - wall.of_day), z.next_transition(now_));
   for (const Calendar::Hours& h : c.hours) {
     const bool over_midnight = h.to <= h.from;

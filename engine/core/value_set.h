@@ -41,11 +41,16 @@ class ValueSet {
   std::size_t count() const { return count_; }
   template <class F>
   void each(F&& f) const {
-    for (std::size_t i = 0; i <= mask_; ++i) if (slots_[i].epoch == epoch_) f(slots_[i].row);
+    for (std::size_t i = 0; i <= mask_; ++i)
+      if (slots_[i].epoch == epoch_) f(slots_[i].row);
   }
 
  private:
-  struct Slot { std::uint64_t epoch = 0; ValueView value; std::uint32_t row = 0; };
+  struct Slot {
+    std::uint64_t epoch = 0;
+    ValueView value;
+    std::uint32_t row = 0;
+  };
   std::vector<Slot> slots_;
   std::size_t mask_ = 0;
   std::size_t count_ = 0;

@@ -1,7 +1,7 @@
 // The catalog: which attributes a customer has, which event types exist and which fields they carry, each with a type.
 //
-// Names are small integers everywhere else. An id, once given, keeps its meaning for the life of a data directory: `continue_from` carries the
-// ids of the stored catalog over to a newly loaded one. Immutable after loading; safe from any thread.
+// Names are small integers everywhere else. An id, once given, keeps its meaning for the life of a data directory: `continue_from` carries
+// the ids of the stored catalog over to a newly loaded one. Immutable after loading; safe from any thread.
 #pragma once
 
 #include <cstdint>
@@ -49,8 +49,8 @@ struct EventTypeDef {
   bool retired = false;
   std::string description;
 
-  FieldId find(std::string_view field) const;                    // kNoField when unknown or retired
-  const ObjectDef* find_object(std::string_view field) const;    // null when no such object
+  FieldId find(std::string_view field) const;                  // kNoField when unknown or retired
+  const ObjectDef* find_object(std::string_view field) const;  // null when no such object
 };
 
 class Catalog {
@@ -59,12 +59,12 @@ class Catalog {
   std::vector<ObjectDef> objects;
   std::vector<EventTypeDef> events;
 
-  AttributeId find_attribute(std::string_view name) const;       // kNoAttribute when unknown or retired
+  AttributeId find_attribute(std::string_view name) const;  // kNoAttribute when unknown or retired
   const ObjectDef* find_object(std::string_view name) const;
-  EventTypeId find_event(std::string_view name) const;           // kNoEventType when unknown or retired
+  EventTypeId find_event(std::string_view name) const;  // kNoEventType when unknown or retired
 
-  // Adds the event types that nudge itself emits (task_created, task_completed, task_overdue, message_accepted, message_failed, message_held)
-  // unless they are there.
+  // Adds the event types that nudge itself emits (task_created, task_completed, task_overdue, message_accepted, message_failed,
+  // message_held) unless they are there.
   void add_built_in();
   // Rebuilds the name tables after the vectors were filled.
   void index();

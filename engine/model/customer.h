@@ -74,7 +74,7 @@ class AttributeHistory {
   std::size_t run_start(std::size_t end) const;
 
   CompactArray<Update> updates_;
-  TextArena texts_;         // ids and texts
+  TextArena texts_;          // ids and texts
   TimeMs latest_ = kAlways;  // the greatest time of all
 };
 
@@ -113,42 +113,42 @@ struct LastFired {
 struct Cause {
   enum class Kind : std::uint8_t { event = 1, enters = 2, leaves = 3, attribute = 4, schedule = 5 };
   Kind kind = Kind::event;
-  TimeMs at = 0;                       // the instant judged
-  EventTypeId type = kNoEventType;     // event: which row
+  TimeMs at = 0;                    // the instant judged
+  EventTypeId type = kNoEventType;  // event: which row
   TimeMs row_time = 0;
   std::string row_id;
-  std::string key;                     // per-value key, empty otherwise
+  std::string key;  // per-value key, empty otherwise
   friend bool operator==(const Cause&, const Cause&) = default;
 };
 
 // A firing whose later steps are still to come.
 struct Run {
   RuleId rule;
-  std::uint32_t step;   // the next step
-  TimeMs due;           // when it is to be done
-  TimeMs started;       // the instant of the firing
+  std::uint32_t step;  // the next step
+  TimeMs due;          // when it is to be done
+  TimeMs started;      // the instant of the firing
   Cause cause;
   friend bool operator==(const Run&, const Run&) = default;
 };
 
 struct CustomerState {
   std::string id;
-  TimeMs clock = kAlways;       // the last instant judged; rows after it are still to come
-  std::uint64_t plan = 0;       // sequence number of the plan that memberships and wakes are those of
-  std::uint64_t applied = 0;    // sequence number of the last log block in this state (kept by the runtime)
+  TimeMs clock = kAlways;     // the last instant judged; rows after it are still to come
+  std::uint64_t plan = 0;     // sequence number of the plan that memberships and wakes are those of
+  std::uint64_t applied = 0;  // sequence number of the last log block in this state (kept by the runtime)
 
   AttributeHistory attributes;
-  std::vector<TagUpdate> tags;                               // by (tag, time, id)
-  std::vector<std::pair<EventTypeId, Rows>> events;          // by type
-  std::vector<Membership> members;                           // by root
-  std::vector<Wake> wakes;                                   // by root; only those that ever come
-  std::vector<LastFired> fired;                              // by (rule, key)
-  std::vector<Run> runs;                                     // by (due, rule, step, cause)
-  IdIndex ids;                                               // of the facts above once they are many, else empty; derived
+  std::vector<TagUpdate> tags;                       // by (tag, time, id)
+  std::vector<std::pair<EventTypeId, Rows>> events;  // by type
+  std::vector<Membership> members;                   // by root
+  std::vector<Wake> wakes;                           // by root; only those that ever come
+  std::vector<LastFired> fired;                      // by (rule, key)
+  std::vector<Run> runs;                             // by (due, rule, step, cause)
+  IdIndex ids;                                       // of the facts above once they are many, else empty; derived
 
   bool known() const { return clock != kAlways; }
-  const Rows* rows(EventTypeId type) const;   // null: none
-  Rows& rows_for(EventTypeId type);           // made when absent
+  const Rows* rows(EventTypeId type) const;  // null: none
+  Rows& rows_for(EventTypeId type);          // made when absent
   bool is_member(RootId root) const;
   // Takes an input's facts in (rows, attribute updates, tags). False, and nothing changes, when its id is there already.
   bool store(const Input& input, const Catalog& catalog);

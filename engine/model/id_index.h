@@ -1,6 +1,6 @@
-// Which event ids a customer has, in four bytes each: a set of 32-bit fingerprints. A hit must be verified against the rows; a miss is certain.
-// One that was never filled knows nothing: every id may be there (a customer with few rows goes without).
-// Derived from the rows, never stored. Not thread-safe.
+// Which event ids a customer has, in four bytes each: a set of 32-bit fingerprints. A hit must be verified against the rows; a miss is
+// certain. One that was never filled knows nothing: every id may be there (a customer with few rows goes without). Derived from the rows,
+// never stored. Not thread-safe.
 #pragma once
 
 #include <cstdint>

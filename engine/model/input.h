@@ -22,26 +22,27 @@ enum class InputKind : std::uint8_t {
 
 struct Input {
   InputKind kind = InputKind::event;
-  bool import = false;      // history: corrects the state and fires nothing
+  bool import = false;        // history: corrects the state and fires nothing
   bool generated_id = false;  // the id was given at intake, the sender gave none
   std::string customer;
-  std::string id;           // unique per customer; never empty after intake
-  TimeMs time = 0;          // when it happened
-  EventTypeId type = kNoEventType;           // event
-  std::vector<Value> fields;                 // event: one per field of the type, missing where absent
-  std::vector<AttributeUpdate> attributes;   // attributes
-  std::string tag;                           // tag
+  std::string id;                           // unique per customer; never empty after intake
+  TimeMs time = 0;                          // when it happened
+  EventTypeId type = kNoEventType;          // event
+  std::vector<Value> fields;                // event: one per field of the type, missing where absent
+  std::vector<AttributeUpdate> attributes;  // attributes
+  std::string tag;                          // tag
   bool tag_removed = false;
   TimeMs tag_expires = kNever;
   friend bool operator==(const Input&, const Input&) = default;
 };
 
-// The bytes of an input as the log stores them, and back. Ids of the catalog are stored, so a decoder needs the catalog's history only to name them.
+// The bytes of an input as the log stores them, and back. Ids of the catalog are stored, so a decoder needs the catalog's history only to
+// name them.
 void encode_input(Writer& out, const Input& input);
 bool decode_input(Reader& in, Input& input);
 
-// True when both say the same of the same moment: the content that a repeated id must have. The order of the attributes does not matter, nor do
-// missing fields at the end, nor whether it came as an import or with an id of our own.
+// True when both say the same of the same moment: the content that a repeated id must have. The order of the attributes does not matter,
+// nor do missing fields at the end, nor whether it came as an import or with an id of our own.
 bool same_content(const Input& a, const Input& b);
 
 }  // namespace nudge

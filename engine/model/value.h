@@ -16,7 +16,17 @@
 namespace nudge {
 
 // The kind of a value in memory. `missing` is the unknown of language.md § Meaning 3. These numbers are stored: append only.
-enum class Kind : std::uint8_t { missing = 0, boolean = 1, integer = 2, number = 3, decimal = 4, text = 5, date = 6, timestamp = 7, list = 8 };
+enum class Kind : std::uint8_t {
+  missing = 0,
+  boolean = 1,
+  integer = 2,
+  number = 3,
+  decimal = 4,
+  text = 5,
+  date = 6,
+  timestamp = 7,
+  list = 8
+};
 
 // The type a catalog declares. A phone is text that was checked and is masked like text; an object is a group of leaves with dotted names.
 enum class Type : std::uint8_t { boolean, integer, number, decimal, text, phone, date, timestamp, list, object };
@@ -35,16 +45,36 @@ struct ValueView {
   bool missing() const { return kind == Kind::missing; }
   bool present() const { return kind != Kind::missing; }
 
-  static ValueView of_int(Kind kind, std::int64_t v) { ValueView r; r.kind = kind; r.i = v; return r; }
+  static ValueView of_int(Kind kind, std::int64_t v) {
+    ValueView r;
+    r.kind = kind;
+    r.i = v;
+    return r;
+  }
   static ValueView of_boolean(bool v) { return of_int(Kind::boolean, v ? 1 : 0); }
   static ValueView of_integer(std::int64_t v) { return of_int(Kind::integer, v); }
   // Minus zero becomes zero: one value has one form in bytes, which is what keys and `distinct` go by.
-  static ValueView of_number(double v) { ValueView r; r.kind = Kind::number; r.d = v == 0 ? 0 : v; return r; }
+  static ValueView of_number(double v) {
+    ValueView r;
+    r.kind = Kind::number;
+    r.d = v == 0 ? 0 : v;
+    return r;
+  }
   static ValueView of_decimal(Decimal v) { return of_int(Kind::decimal, v.units); }
   static ValueView of_date(DateDays v) { return of_int(Kind::date, v); }
   static ValueView of_timestamp(TimeMs v) { return of_int(Kind::timestamp, v); }
-  static ValueView of_text(std::string_view v) { ValueView r; r.kind = Kind::text; r.bytes = v; return r; }
-  static ValueView of_list(std::string_view packed) { ValueView r; r.kind = Kind::list; r.bytes = packed; return r; }
+  static ValueView of_text(std::string_view v) {
+    ValueView r;
+    r.kind = Kind::text;
+    r.bytes = v;
+    return r;
+  }
+  static ValueView of_list(std::string_view packed) {
+    ValueView r;
+    r.kind = Kind::list;
+    r.bytes = packed;
+    return r;
+  }
 };
 
 struct Value {

@@ -20,10 +20,10 @@ struct Filter {
 // One piece of a template: literal text, or a value sent through filters.
 struct TemplatePart {
   enum class Kind : std::uint8_t {
-    text,          // `text`
-    value,         // expression `expr` (attribute, trigger field, trait, score …)
+    text,   // `text`
+    value,  // expression `expr` (attribute, trigger field, trait, score …)
     customer_id,
-    event_time,    // when the cause happened
+    event_time,  // when the cause happened
     event_id,
     rule_name,
     now,
@@ -41,12 +41,12 @@ struct Template {
 // A parameter of an action, by name, in the order written.
 struct Param {
   enum class Kind : std::uint8_t { text, value, duration, map, list };
-  std::string name;            // empty inside a list
+  std::string name;  // empty inside a list
   Kind kind = Kind::value;
-  TemplateId text = kNone;     // text: rendered, always a string
-  Value value;                 // value: as it is
-  DurationMs duration = 0;     // duration: rendered as milliseconds
-  std::vector<Param> items;    // map, list
+  TemplateId text = kNone;   // text: rendered, always a string
+  Value value;               // value: as it is
+  DurationMs duration = 0;   // duration: rendered as milliseconds
+  std::vector<Param> items;  // map, list
 };
 
 // A condition over the members of a team, for choosing whom a task goes to.
@@ -54,15 +54,19 @@ struct MemberFilter {
   enum class Kind : std::uint8_t { all, any, negate, compare };
   Kind kind = Kind::all;
   std::vector<MemberFilter> children;
-  std::string property;                  // compare: id, name, region, tenure_days, capacity, or a property of the team file
+  std::string property;  // compare: id, name, region, tenure_days, capacity, or a property of the team file
   Op op = Op::equals;
   std::vector<Value> literals;
   AttributeId customer_attribute = kNoAttribute;  // right side: this attribute of the customer
 };
 
 struct Assignment {
-  enum class Strategy : std::uint8_t { round_robin, least_loaded, owner };  // owner: whom the attribute `owner_attribute` names, else round robin
-  std::string team;                      // empty: nobody is assigned; the task lies in the team's pool
+  enum class Strategy : std::uint8_t {
+    round_robin,
+    least_loaded,
+    owner
+  };                 // owner: whom the attribute `owner_attribute` names, else round robin
+  std::string team;  // empty: nobody is assigned; the task lies in the team's pool
   Strategy strategy = Strategy::round_robin;
   AttributeId owner_attribute = kNoAttribute;
   MemberFilter where;
@@ -72,22 +76,22 @@ enum class Category : std::uint8_t { sales, management, collaboration };
 std::string_view category_name(Category c);
 
 struct Action {
-  std::string kind;         // call_task, email, sms, ticket, webhook, set_attribute …
+  std::string kind;  // call_task, email, sms, ticket, webhook, set_attribute …
   Category category = Category::sales;
-  std::string channel;      // email, sms, task, ticket, webhook: what policies and consent speak of
-  std::string connector;    // name of the configured connector; empty: the kind's default
+  std::string channel;    // email, sms, task, ticket, webhook: what policies and consent speak of
+  std::string connector;  // name of the configured connector; empty: the kind's default
   std::vector<Param> params;
   bool assigns = false;
   Assignment assignment;
-  bool mandatory = false;   // call_task
-  DurationMs due_in = 0;    // call_task
+  bool mandatory = false;     // call_task
+  DurationMs due_in = 0;      // call_task
   std::string template_name;  // of `templates`, when one was named
 };
 
 // One step of a rule's list. Steps run in order; a delay holds up all that follow.
 struct Step {
-  DurationMs after = 0;     // from the previous step (the first: from the firing)
-  NodeId only_if = kNone;   // asked when the step is due; false: the step is skipped and recorded
+  DurationMs after = 0;    // from the previous step (the first: from the firing)
+  NodeId only_if = kNone;  // asked when the step is due; false: the step is skipped and recorded
   Action action;
 };
 

@@ -20,26 +20,26 @@ struct Plan {
   std::vector<Sequence> sequences;
   std::vector<Calendar> calendars;
   std::vector<Template> templates;
-  std::vector<Segment> segments;   // in the order they were added; triggers and nodes refer to them by index
+  std::vector<Segment> segments;  // in the order they were added; triggers and nodes refer to them by index
   std::vector<Trait> traits;
   std::vector<Score> scores;
-  std::vector<Rule> rules;         // by priority descending, then by name: the order of firing within an instant
+  std::vector<Rule> rules;  // by priority descending, then by name: the order of firing within an instant
   std::vector<Team> teams;
   std::unordered_map<std::string, std::string> named_templates;  // name -> as written, for showing
-  Zone zone;                       // the company's
-  AttributeId zone_attribute = kNoAttribute;  // the customer's `timezone`
-  Hash128 digest;                  // of all definitions: what `replay` and decisions name
-  std::uint64_t sequence = 0;      // 1, 2, 3 … in a data directory; given by bind
+  Zone zone;                                                     // the company's
+  AttributeId zone_attribute = kNoAttribute;                     // the customer's `timezone`
+  Hash128 digest;                                                // of all definitions: what `replay` and decisions name
+  std::uint64_t sequence = 0;                                    // 1, 2, 3 … in a data directory; given by bind
 
   // What an input can touch. Indexed by id; values are indexes into segments / rules.
   std::vector<std::vector<std::uint32_t>> segments_by_event;
   std::vector<std::vector<std::uint32_t>> segments_by_attribute;
   std::vector<std::uint32_t> segments_by_tag;
-  std::vector<std::vector<std::uint32_t>> rules_by_event;       // event triggers
-  std::vector<std::vector<std::uint32_t>> rules_by_attribute;   // attribute_changes triggers
-  std::vector<std::vector<std::uint32_t>> rules_by_segment;     // enters and leaves triggers
-  std::unordered_map<RootId, std::uint32_t> segment_of_root;    // after bind
-  std::unordered_map<RuleId, std::uint32_t> rule_of_id;         // after bind
+  std::vector<std::vector<std::uint32_t>> rules_by_event;      // event triggers
+  std::vector<std::vector<std::uint32_t>> rules_by_attribute;  // attribute_changes triggers
+  std::vector<std::vector<std::uint32_t>> rules_by_segment;    // enters and leaves triggers
+  std::unordered_map<RootId, std::uint32_t> segment_of_root;   // after bind
+  std::unordered_map<RuleId, std::uint32_t> rule_of_id;        // after bind
 
   const Segment* find_segment(std::string_view name) const;
   const Rule* find_rule(std::string_view name) const;
@@ -52,12 +52,12 @@ class PlanBuilder {
   explicit PlanBuilder(std::shared_ptr<const Catalog> catalog);
 
   NodeId constant(bool truth);
-  // all/any with flattening of same-kind children, removal of repeated ones and of constants; one child stands for itself. The order stays as
-  // written, because it is shown.
+  // all/any with flattening of same-kind children, removal of repeated ones and of constants; one child stands for itself. The order stays
+  // as written, because it is shown.
   NodeId all(std::vector<NodeId> children);
   NodeId any(std::vector<NodeId> children);
-  NodeId negate(NodeId child);     // of a negation: what that negates
-  NodeId add(Node node);           // every other kind
+  NodeId negate(NodeId child);  // of a negation: what that negates
+  NodeId add(Node node);        // every other kind
   ExprId add(Expr expr);
   AggregateId add(Aggregate aggregate);
   std::uint32_t add(Sequence sequence);

@@ -1,5 +1,5 @@
-// The registry gives segments and rules ids that stay the same for the life of a data directory, and remembers since when each definition has
-// been active. Kept in the store; small. Not thread-safe.
+// The registry gives segments and rules ids that stay the same for the life of a data directory, and remembers since when each definition
+// has been active. Kept in the store; small. Not thread-safe.
 #pragma once
 
 #include <map>
@@ -11,10 +11,10 @@ namespace nudge {
 
 class Registry {
  public:
-  // Gives the plan its sequence number, every segment its root id, activation instant and first plan (kept when an equal definition under the same
-  // name was active in the previous plan; one that was away keeps its id and is activated anew), every rule its id and version. A rule's id belongs to
-  // its name for good; its version goes up when its definition changes. It is activated when its name is new or was away from the previous plan, and
-  // when its state rises (draft -> shadow -> active); an edit or a pause does not activate it anew.
+  // Gives the plan its sequence number, every segment its root id, activation instant and first plan (kept when an equal definition under
+  // the same name was active in the previous plan; one that was away keeps its id and is activated anew), every rule its id and version. A
+  // rule's id belongs to its name for good; its version goes up when its definition changes. It is activated when its name is new or was
+  // away from the previous plan, and when its state rises (draft -> shadow -> active); an edit or a pause does not activate it anew.
   void bind(Plan& plan, TimeMs now);
 
   std::uint64_t plan_sequence() const { return plan_sequence_; }

@@ -1,8 +1,8 @@
 // The engine alone on the benchmark workload: no store, no network. One thread.
 //
 // nudge-engine-bench [--customers N] [--events N] [--rules N] [--strict F] [--no-timers]
-// Loads the customers, takes the events in at their own time (timers run in between), then counts the matches at the end of the workload and compares them
-// with the known answer where there is one. Prints one JSON line.
+// Loads the customers, takes the events in at their own time (timers run in between), then counts the matches at the end of the workload
+// and compares them with the known answer where there is one. Prints one JSON line.
 #include <sys/resource.h>
 
 #include <time.h>
@@ -119,18 +119,31 @@ int main(int argc, char** argv) {
   for (int i = 1; i + 1 < argc; i += 2) {
     const std::string key = argv[i];
     const double value = std::strtod(argv[i + 1], nullptr);
-    if (key == "--customers") o.customers = static_cast<std::uint64_t>(value);
-    else if (key == "--events") o.events = static_cast<std::uint64_t>(value);
-    else if (key == "--rules") o.rules = static_cast<std::uint64_t>(value);
-    else if (key == "--strict") o.strict = value;
-    else { std::fprintf(stderr, "unknown option %s\n", key.c_str()); return 2; }
+    if (key == "--customers")
+      o.customers = static_cast<std::uint64_t>(value);
+    else if (key == "--events")
+      o.events = static_cast<std::uint64_t>(value);
+    else if (key == "--rules")
+      o.rules = static_cast<std::uint64_t>(value);
+    else if (key == "--strict")
+      o.strict = value;
+    else {
+      std::fprintf(stderr, "unknown option %s\n", key.c_str());
+      return 2;
+    }
   }
   auto loaded = lang::load_catalog({{"catalog.yaml", bench::workload_catalog_yaml()}});
   const std::shared_ptr<const Catalog> catalog = std::move(loaded.catalog);
-  if (!catalog) { std::fprintf(stderr, "the catalog does not load\n"); return 1; }
+  if (!catalog) {
+    std::fprintf(stderr, "the catalog does not load\n");
+    return 1;
+  }
   auto start = Clock::now();
   auto compiled = lang::compile({{"rules.yaml", bench::generate_rules_yaml(o)}}, catalog);
-  if (!compiled.plan) { std::fprintf(stderr, "the rules do not compile\n"); return 1; }
+  if (!compiled.plan) {
+    std::fprintf(stderr, "the rules do not compile\n");
+    return 1;
+  }
   const double compile_s = seconds_since(start);
   Bench b;
   b.plan = std::move(compiled.plan);
@@ -155,12 +168,18 @@ int main(int argc, char** argv) {
     auto t = Clock::now();
     for (std::size_t i = 0; i < spans.size(); ++i) intake.read(schema, body, spans[i], options, lines[i]);
     for (std::size_t i = 0; i < spans.size(); ++i) {
-      if (lines[i].problem.set()) { std::fprintf(stderr, "set aside: %s\n", lines[i].problem.reason.c_str()); std::exit(1); }
+      if (lines[i].problem.set()) {
+        std::fprintf(stderr, "set aside: %s\n", lines[i].problem.reason.c_str());
+        std::exit(1);
+      }
     }
     if (timed) parse_s += seconds_since(t);
     t = Clock::now();
     for (std::size_t i = 0; i < spans.size(); ++i) b.take(lines[i].input);
-    if (timed) { step_s += seconds_since(t); taken += spans.size(); }
+    if (timed) {
+      step_s += seconds_since(t);
+      taken += spans.size();
+    }
     body.clear();
     spans.clear();
   };
@@ -191,14 +210,18 @@ int main(int argc, char** argv) {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   const std::uint64_t known = known_answer(o);
-  std::printf("{\"rules\":%llu,\"strict\":%g,\"customers\":%llu,\"events\":%llu,\"step_per_s\":%.0f,\"parse_per_s\":%.0f,\"drain_s\":%.2f,\"compile_s\":%.3f,"
-              "\"wakes\":%llu,\"edges\":%llu,\"decisions\":%llu,\"actions\":%llu,\"matches\":%llu,\"members\":%llu,\"known\":%llu,\"full_sweep_s\":%.2f,"
-              "\"state_mb\":%.0f,\"rss_mb\":%ld,\"nodes\":%zu,\"aggregates\":%zu}\n",
-              static_cast<unsigned long long>(o.rules), o.strict, static_cast<unsigned long long>(o.customers), static_cast<unsigned long long>(taken),
-              static_cast<double>(taken) / step_s, static_cast<double>(taken) / parse_s, drain_s, compile_s, static_cast<unsigned long long>(b.wakes),
-              static_cast<unsigned long long>(b.edges), static_cast<unsigned long long>(b.decisions), static_cast<unsigned long long>(b.actions),
-              static_cast<unsigned long long>(matches), static_cast<unsigned long long>(members), static_cast<unsigned long long>(known), sweep_s,
-              static_cast<double>(state_bytes) / 1e6, usage.ru_maxrss / 1024, b.plan->nodes.size(), b.plan->aggregates.size());
+  std::printf(
+      "{\"rules\":%llu,\"strict\":%g,\"customers\":%llu,\"events\":%llu,\"step_per_s\":%.0f,\"parse_per_s\":%.0f,\"drain_s\":%.2f,"
+      "\"compile_s\":%.3f,"
+      "\"wakes\":%llu,\"edges\":%llu,\"decisions\":%llu,\"actions\":%llu,\"matches\":%llu,\"members\":%llu,\"known\":%llu,\"full_sweep_s\":"
+      "%.2f,"
+      "\"state_mb\":%.0f,\"rss_mb\":%ld,\"nodes\":%zu,\"aggregates\":%zu}\n",
+      static_cast<unsigned long long>(o.rules), o.strict, static_cast<unsigned long long>(o.customers),
+      static_cast<unsigned long long>(taken), static_cast<double>(taken) / step_s, static_cast<double>(taken) / parse_s, drain_s, compile_s,
+      static_cast<unsigned long long>(b.wakes), static_cast<unsigned long long>(b.edges), static_cast<unsigned long long>(b.decisions),
+      static_cast<unsigned long long>(b.actions), static_cast<unsigned long long>(matches), static_cast<unsigned long long>(members),
+      static_cast<unsigned long long>(known), sweep_s, static_cast<double>(state_bytes) / 1e6, usage.ru_maxrss / 1024, b.plan->nodes.size(),
+      b.plan->aggregates.size());
   if (b.refused != 0) std::fprintf(stderr, "WRONG: %llu inputs were not stored\n", static_cast<unsigned long long>(b.refused));
   if (b.refused != 0 || matches != members || (known != 0 && matches != known)) {
     std::fprintf(stderr, "WRONG: the incremental members, the full sweep and the known answer do not agree\n");

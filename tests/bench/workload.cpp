@@ -18,7 +18,9 @@ class Random {
   double real() { return next() / 4294967296.0; }
   std::int64_t integer(std::int64_t n) { return static_cast<std::int64_t>(std::floor(real() * static_cast<double>(n))); }
   template <class T, std::size_t N>
-  const T& pick(const std::array<T, N>& from) { return from[static_cast<std::size_t>(std::floor(real() * static_cast<double>(N)))]; }
+  const T& pick(const std::array<T, N>& from) {
+    return from[static_cast<std::size_t>(std::floor(real() * static_cast<double>(N)))];
+  }
 
  private:
   std::uint32_t next() {
@@ -70,8 +72,14 @@ std::string number_text(double n) {
   std::snprintf(text, sizeof text, "%.10g", n);
   return text;
 }
-struct FieldFilter { std::string field, cmp; Value value; };
-struct AttributeNode { std::string attribute, cmp; std::vector<Value> values; };
+struct FieldFilter {
+  std::string field, cmp;
+  Value value;
+};
+struct AttributeNode {
+  std::string attribute, cmp;
+  std::vector<Value> values;
+};
 struct AggregateNode {
   std::string event, fn, field;
   std::vector<FieldFilter> where;
@@ -100,7 +108,8 @@ AttributeNode make_attribute(Random& r) {
     }
     case 2: return {"tier", "eq", {text_value(r.pick(kTiers))}};
     case 3: {
-      static constexpr std::array<std::array<const char*, 2>, 3> kPairs = {{{"gold", "platinum"}, {"silver", "gold"}, {"bronze", "silver"}}};
+      static constexpr std::array<std::array<const char*, 2>, 3> kPairs = {
+          {{"gold", "platinum"}, {"silver", "gold"}, {"bronze", "silver"}}};
       const auto& pair = r.pick(kPairs);
       return {"tier", "in", {text_value(pair[0]), text_value(pair[1])}};
     }
@@ -131,13 +140,39 @@ AggregateNode make_order(Random& r, int days) {
   switch (r.integer(6)) {
     case 0:
       g.fn = "count";
-      if (r.real() < 0.4) { g.cmp = "lte"; g.value = 0; } else { g.value = r.pick(kSmall); }
+      if (r.real() < 0.4) {
+        g.cmp = "lte";
+        g.value = 0;
+      } else {
+        g.value = r.pick(kSmall);
+      }
       break;
-    case 1: g.fn = "sum"; g.field = "amount"; g.value = 250 * (1 + static_cast<double>(r.integer(16))); break;
-    case 2: g.fn = "avg"; g.field = "amount"; g.value = 50 * (1 + static_cast<double>(r.integer(12))); break;
-    case 3: g.fn = "min"; g.field = "amount"; g.cmp = "lte"; g.value = 25 * (1 + static_cast<double>(r.integer(12))); break;
-    case 4: g.fn = "max"; g.field = "amount"; g.value = 100 * (1 + static_cast<double>(r.integer(12))); break;
-    default: g.fn = "distinct"; g.field = "sku"; g.value = r.pick(kSmall); break;
+    case 1:
+      g.fn = "sum";
+      g.field = "amount";
+      g.value = 250 * (1 + static_cast<double>(r.integer(16)));
+      break;
+    case 2:
+      g.fn = "avg";
+      g.field = "amount";
+      g.value = 50 * (1 + static_cast<double>(r.integer(12)));
+      break;
+    case 3:
+      g.fn = "min";
+      g.field = "amount";
+      g.cmp = "lte";
+      g.value = 25 * (1 + static_cast<double>(r.integer(12)));
+      break;
+    case 4:
+      g.fn = "max";
+      g.field = "amount";
+      g.value = 100 * (1 + static_cast<double>(r.integer(12)));
+      break;
+    default:
+      g.fn = "distinct";
+      g.field = "sku";
+      g.value = r.pick(kSmall);
+      break;
   }
   return g;
 }
@@ -217,10 +252,12 @@ std::string json_of(const AttributeNode& a) {
 std::string json_of(const AggregateNode& g) {
   std::string where;
   for (const FieldFilter& f : g.where) {
-    where += (where.empty() ? "" : ",") + std::string(R"({"field":")") + f.field + R"(","cmp":")" + f.cmp + R"(","value":)" + json_of(f.value) + "}";
+    where += (where.empty() ? "" : ",") + std::string(R"({"field":")") + f.field + R"(","cmp":")" + f.cmp + R"(","value":)" +
+             json_of(f.value) + "}";
   }
-  return R"({"agg":")" + g.fn + R"(","event":")" + g.event + "\"" + (g.field.empty() ? "" : R"(,"field":")" + g.field + "\"") + ",\"where\":[" +
-         where + "],\"windowDays\":" + std::to_string(g.days) + R"(,"cmp":")" + g.cmp + R"(","value":)" + number_text(g.value) + "}";
+  return R"({"agg":")" + g.fn + R"(","event":")" + g.event + "\"" + (g.field.empty() ? "" : R"(,"field":")" + g.field + "\"") +
+         ",\"where\":[" + where + "],\"windowDays\":" + std::to_string(g.days) + R"(,"cmp":")" + g.cmp + R"(","value":)" +
+         number_text(g.value) + "}";
 }
 
 std::string yaml_of(const AttributeNode& a) {
@@ -236,7 +273,8 @@ std::string yaml_of(const AttributeNode& a) {
 std::string yaml_of(const AggregateNode& g) {
   std::string out = "{event: " + g.event;
   for (const FieldFilter& f : g.where) {
-    out += ", where: {field: " + f.field + ", " + (f.cmp == "eq" ? "equals: " : "at_least: ") + (f.value.text ? "\"" + f.value.s + "\"" : number_text(f.value.n)) + "}";
+    out += ", where: {field: " + f.field + ", " + (f.cmp == "eq" ? "equals: " : "at_least: ") +
+           (f.value.text ? "\"" + f.value.s + "\"" : number_text(f.value.n)) + "}";
   }
   const std::string fn = g.fn == "avg" ? "average" : g.fn;
   out += ", within: " + std::to_string(g.days) + "d, " + fn + ": {" + (g.field.empty() ? "" : "field: " + g.field + ", ");
@@ -255,7 +293,8 @@ void generate_customers(const WorkloadOptions& options, const std::function<void
     const auto industry = static_cast<long long>(r.integer(20));
     const auto owner = static_cast<long long>(r.integer(500));
     const int n = std::snprintf(text, sizeof text,
-                                "{\"customer\":\"c%07llu\",\"attributes\":{\"region\":\"R%02lld\",\"tier\":\"%s\",\"age\":%lld,\"industry\":\"I%02lld\",\"owner\":\"u%03lld\"}}\n",
+                                "{\"customer\":\"c%07llu\",\"attributes\":{\"region\":\"R%02lld\",\"tier\":\"%s\",\"age\":%lld,"
+                                "\"industry\":\"I%02lld\",\"owner\":\"u%03lld\"}}\n",
                                 static_cast<unsigned long long>(i), static_cast<long long>(region), tier, age, industry, owner);
     line({text, static_cast<std::size_t>(n)});
   }
@@ -274,8 +313,12 @@ void generate_events(const WorkloadOptions& options, const std::function<void(st
   for (std::uint64_t i = 0; i < options.events; ++i) {
     const auto ms = static_cast<std::int64_t>(std::floor(static_cast<double>(kWorkloadStart) + (static_cast<double>(i) + r.real()) * step));
     const std::int64_t second = ms / 1000;
-    if (second != iso_of) { iso_of = second; iso = iso_second(second); }
-    const std::uint64_t customer = (static_cast<std::uint64_t>(zipf(r.real(), customers, options.zipf) - 1) * mul + offset) % options.customers;
+    if (second != iso_of) {
+      iso_of = second;
+      iso = iso_second(second);
+    }
+    const std::uint64_t customer =
+        (static_cast<std::uint64_t>(zipf(r.real(), customers, options.zipf) - 1) * mul + offset) % options.customers;
     const double u = r.real();
     const char* type = nullptr;
     std::snprintf(data, sizeof data, "{}");
@@ -301,7 +344,8 @@ void generate_events(const WorkloadOptions& options, const std::function<void(st
       type = "quote_requested";
       std::snprintf(data, sizeof data, "{\"amount\":%.2f}", 100 * std::exp(3.5 * r.real()));
     }
-    const int n = std::snprintf(text, sizeof text, "{\"id\":\"e%09llu\",\"ts\":\"%s.%03lldZ\",\"customer\":\"c%07llu\",\"type\":\"%s\",\"data\":%s}\n",
+    const int n = std::snprintf(text, sizeof text,
+                                "{\"id\":\"e%09llu\",\"ts\":\"%s.%03lldZ\",\"customer\":\"c%07llu\",\"type\":\"%s\",\"data\":%s}\n",
                                 static_cast<unsigned long long>(i), iso.c_str(), static_cast<long long>(ms - second * 1000),
                                 static_cast<unsigned long long>(customer), type, data);
     line({text, static_cast<std::size_t>(n)});
@@ -319,8 +363,8 @@ std::string generate_rules_json(const WorkloadOptions& options) {
     std::string first = json_of(rule.g1);
     if (rule.shape == Shape::and_or) first = R"({"op":"or","args":[)" + json_of(rule.g1) + "," + json_of(rule.g2) + "]}";
     if (i > 0) out += ",\n";
-    out += R"({"id":")" + numbered("r", static_cast<std::int64_t>(i), 5) + R"(","when":{"op":"and","args":[)" + json_of(rule.a) + "," + first + second +
-           R"(]},"then":{"action":"task","template":"T)" + std::to_string(rule.template_number) + "\"}}";
+    out += R"({"id":")" + numbered("r", static_cast<std::int64_t>(i), 5) + R"(","when":{"op":"and","args":[)" + json_of(rule.a) + "," +
+           first + second + R"(]},"then":{"action":"task","template":"T)" + std::to_string(rule.template_number) + "\"}}";
     ++i;
   }
   return out + "\n]\n";
@@ -335,12 +379,14 @@ std::string generate_rules_yaml(const WorkloadOptions& options) {
     const NeutralRule& rule = rules[i];
     const std::string id = numbered("r", static_cast<std::int64_t>(i), 5);
     segments += "  match-" + id + ":\n    where:\n      all:\n        - " + yaml_of(rule.a) + "\n";
-    if (rule.shape == Shape::and_or) segments += "        - any:\n            - " + yaml_of(rule.g1) + "\n            - " + yaml_of(rule.g2) + "\n";
-    else segments += "        - " + yaml_of(rule.g1) + "\n";
+    if (rule.shape == Shape::and_or)
+      segments += "        - any:\n            - " + yaml_of(rule.g1) + "\n            - " + yaml_of(rule.g2) + "\n";
+    else
+      segments += "        - " + yaml_of(rule.g1) + "\n";
     if (rule.shape == Shape::and_two) segments += "        - " + yaml_of(rule.g2) + "\n";
     if (rule.shape == Shape::and_not) segments += "        - not: " + yaml_of(rule.g2) + "\n";
-    out += "  " + id + ":\n    when: {enters: match-" + id + "}\n    then:\n      - call_task: {subject: \"T" + std::to_string(rule.template_number) +
-           "\", due_in: 24h}\n";
+    out += "  " + id + ":\n    when: {enters: match-" + id + "}\n    then:\n      - call_task: {subject: \"T" +
+           std::to_string(rule.template_number) + "\", due_in: 24h}\n";
   }
   return segments + out;
 }

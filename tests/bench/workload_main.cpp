@@ -1,5 +1,5 @@
-// nudge-workload customers|events|rules|rules-yaml|catalog [--customers N] [--events N] [--rules N] [--seed S] [--zipf Z] [--attr-rate P] [--strict F]
-// Prints the benchmark workload. Same arguments, same bytes.
+// nudge-workload customers|events|rules|rules-yaml|catalog [--customers N] [--events N] [--rules N] [--seed S] [--zipf Z] [--attr-rate P]
+// [--strict F] Prints the benchmark workload. Same arguments, same bytes.
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -12,24 +12,41 @@ int main(int argc, char** argv) {
   for (int i = 2; i + 1 < argc; i += 2) {
     const std::string key = argv[i];
     const double value = std::strtod(argv[i + 1], nullptr);
-    if (key == "--customers") o.customers = static_cast<std::uint64_t>(value);
-    else if (key == "--events") o.events = static_cast<std::uint64_t>(value);
-    else if (key == "--rules") o.rules = static_cast<std::uint64_t>(value);
-    else if (key == "--seed") o.seed = static_cast<std::int32_t>(value);
-    else if (key == "--zipf") o.zipf = value;
-    else if (key == "--attr-rate") o.attr_rate = value;
-    else if (key == "--strict") o.strict = value;
-    else { std::fprintf(stderr, "nudge-workload: unknown option %s\n", key.c_str()); return 2; }
+    if (key == "--customers")
+      o.customers = static_cast<std::uint64_t>(value);
+    else if (key == "--events")
+      o.events = static_cast<std::uint64_t>(value);
+    else if (key == "--rules")
+      o.rules = static_cast<std::uint64_t>(value);
+    else if (key == "--seed")
+      o.seed = static_cast<std::int32_t>(value);
+    else if (key == "--zipf")
+      o.zipf = value;
+    else if (key == "--attr-rate")
+      o.attr_rate = value;
+    else if (key == "--strict")
+      o.strict = value;
+    else {
+      std::fprintf(stderr, "nudge-workload: unknown option %s\n", key.c_str());
+      return 2;
+    }
   }
   const std::string what = argc > 1 ? argv[1] : "";
   const auto print = [](std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); };
-  if (what == "customers") generate_customers(o, print);
-  else if (what == "events") generate_events(o, print);
-  else if (what == "rules") print(generate_rules_json(o));
-  else if (what == "rules-yaml") print(generate_rules_yaml(o));
-  else if (what == "catalog") print(workload_catalog_yaml());
+  if (what == "customers")
+    generate_customers(o, print);
+  else if (what == "events")
+    generate_events(o, print);
+  else if (what == "rules")
+    print(generate_rules_json(o));
+  else if (what == "rules-yaml")
+    print(generate_rules_yaml(o));
+  else if (what == "catalog")
+    print(workload_catalog_yaml());
   else {
-    std::fprintf(stderr, "usage: nudge-workload customers|events|rules|rules-yaml|catalog [--customers N] [--events N] [--rules N] [--seed S] [--strict F]\n");
+    std::fprintf(stderr,
+                 "usage: nudge-workload customers|events|rules|rules-yaml|catalog [--customers N] [--events N] [--rules N] [--seed S] "
+                 "[--strict F]\n");
     return 2;
   }
   return 0;

@@ -24,9 +24,10 @@ struct Company {
   int serial = 0;
 
   explicit Company(std::string_view rules) {
-    auto loaded = lang::load_catalog({{"catalog.yaml",
-                                       "customer: {attributes: {timezone: {type: text}, contract_end: {type: date}, trial_end: {type: timestamp}, tier: {type: text}}}\n"
-                                       "events: {login: {fields: {device: text}}, order_placed: {fields: {amount: decimal, sku: text}}}\n"}});
+    auto loaded = lang::load_catalog(
+        {{"catalog.yaml",
+          "customer: {attributes: {timezone: {type: text}, contract_end: {type: date}, trial_end: {type: timestamp}, tier: {type: text}}}\n"
+          "events: {login: {fields: {device: text}}, order_placed: {fields: {amount: decimal, sku: text}}}\n"}});
     REQUIRE(loaded.catalog);
     catalog = std::move(loaded.catalog);
     state.id = "c1";
@@ -68,7 +69,8 @@ struct Company {
   std::vector<std::string> fired(std::string_view until) {
     engine.advance(*plan, state, at(until) + 1, effects);
     std::vector<std::string> out;
-    for (const Decision& d : effects.decisions) if (d.fired) out.push_back(format_timestamp(d.at));
+    for (const Decision& d : effects.decisions)
+      if (d.fired) out.push_back(format_timestamp(d.at));
     effects.clear();
     return out;
   }

@@ -14,7 +14,8 @@ using namespace nudge;
 
 const Catalog& catalog() {
   static const auto loaded = lang::load_catalog(
-      {{"catalog.yaml", "customer: {attributes: {tier: {type: text}}}\nevents: {order_placed: {fields: {amount: decimal, days: integer}}}\n"}});
+      {{"catalog.yaml",
+        "customer: {attributes: {tier: {type: text}}}\nevents: {order_placed: {fields: {amount: decimal, days: integer}}}\n"}});
   return *loaded.catalog;
 }
 
@@ -26,7 +27,8 @@ std::vector<std::string> mistakes(const std::string& text) {
   const auto mapping = import::read_mapping(*document, catalog(), diagnostics);
   CHECK((mapping == nullptr) == !diagnostics.ok());
   std::vector<std::string> out;
-  for (const doc::Diagnostic& d : diagnostics.items()) out.push_back(d.code + " " + std::to_string(d.line) + ":" + std::to_string(d.column));
+  for (const doc::Diagnostic& d : diagnostics.items())
+    out.push_back(d.code + " " + std::to_string(d.line) + ":" + std::to_string(d.column));
   return out;
 }
 
@@ -35,8 +37,9 @@ using Lines = std::vector<std::string>;
 }  // namespace
 
 TEST_CASE("a mapping that is right has no mistakes") {
-  CHECK(mistakes("delimiter: \";\"\ntime_zone: Asia/Shanghai\nrows:\n  - {customer: id, event: order_placed, time: at, data: {amount: sum}}\n"
-                 "  - {customer: id, attributes: {tier: level}}\n") == Lines{});
+  CHECK(
+      mistakes("delimiter: \";\"\ntime_zone: Asia/Shanghai\nrows:\n  - {customer: id, event: order_placed, time: at, data: {amount: sum}}\n"
+               "  - {customer: id, attributes: {tier: level}}\n") == Lines{});
 }
 
 TEST_CASE("each mistake of a mapping has its code and its place") {

@@ -18,8 +18,9 @@ std::shared_ptr<const Catalog> catalog() {
     def.type = type;
     return def;
   };
-  c->attributes = {leaf("name", Type::text), leaf("spend", Type::decimal), leaf("address.city", Type::text), leaf("address.zip", Type::text),
-                   leaf("interests", Type::list), leaf("n", Type::number), leaf("gone", Type::text)};
+  c->attributes = {leaf("name", Type::text),        leaf("spend", Type::decimal),  leaf("address.city", Type::text),
+                   leaf("address.zip", Type::text), leaf("interests", Type::list), leaf("n", Type::number),
+                   leaf("gone", Type::text)};
   c->attributes[6].retired = true;
   c->objects = {{"address", {2, 3}}};
   EventTypeDef order;
@@ -72,8 +73,9 @@ TEST_CASE("a body is one document, an array or lines") {
   CHECK(spans("{\"a\":1}", Framing::lines) == L{"many", "{\"a\":1}"});
   CHECK(spans("{broken") == L{"single", "{broken"});
   CHECK(spans("{\"a\":\n{\"b\":1}") == L{"single", "{\"a\":\n{\"b\":1}"});  // the first line is not whole: one broken document
-  CHECK(spans("{\"a\":1}\n{\"b\":") == L{"many", "{\"a\":1}", "{\"b\":"});   // it is: lines, of which the last is broken
-  for (const char* bad : {"", " \n", "[{}", "[{},", "[{},]x", "[{}] x", "[,{}]", "[{} {}]"}) CHECK_MESSAGE(!split_body(bad, Framing::guess, 100), bad);
+  CHECK(spans("{\"a\":1}\n{\"b\":") == L{"many", "{\"a\":1}", "{\"b\":"});  // it is: lines, of which the last is broken
+  for (const char* bad : {"", " \n", "[{}", "[{},", "[{},]x", "[{}] x", "[,{}]", "[{} {}]"})
+    CHECK_MESSAGE(!split_body(bad, Framing::guess, 100), bad);
   CHECK(split_body("{}\n{}\n{}", Framing::guess, 2).error().code == Code::too_large);
   CHECK(split_body("[1,2,3]", Framing::guess, 2).error().code == Code::too_large);
 }
@@ -93,7 +95,8 @@ TEST_CASE("the name table finds every name and no other") {
 TEST_CASE("documents become inputs") {
   Reader1 r;
   SUBCASE("an event") {
-    const IntakeLine line = r.read(R"({"id":"e1","ts":"1970-01-01T00:10:00.250Z","customer":"c\u00e9","type":"order","data":{"amount":12.50,"ship":{"to":"x"}}})");
+    const IntakeLine line = r.read(
+        R"({"id":"e1","ts":"1970-01-01T00:10:00.250Z","customer":"c\u00e9","type":"order","data":{"amount":12.50,"ship":{"to":"x"}}})");
     REQUIRE_FALSE(line.problem.set());
     CHECK(line.input.customer == "cé");
     CHECK(line.input.time == 600'250);
@@ -184,16 +187,19 @@ TEST_CASE("what does not fit says why") {
 
 TEST_CASE("decimals keep every digit and integers their last one") {
   Reader1 r;
-  CHECK(r.read(R"({"customer":"c","attributes":{"spend":123456789012.123456}})").input.attributes[0].value == Value::of_decimal(Decimal{123456789012123456}));
-  CHECK(r.read(R"({"customer":"c","event":"order","data":{"count":9223372036854775807}})").input.fields[1] == Value::of_integer(9223372036854775807));
+  CHECK(r.read(R"({"customer":"c","attributes":{"spend":123456789012.123456}})").input.attributes[0].value ==
+        Value::of_decimal(Decimal{123456789012123456}));
+  CHECK(r.read(R"({"customer":"c","event":"order","data":{"count":9223372036854775807}})").input.fields[1] ==
+        Value::of_integer(9223372036854775807));
   CHECK(r.read(R"({"customer":"c","event":"order","data":{"count":-9223372036854775808}})").input.fields[1] ==
         Value::of_integer(std::numeric_limits<std::int64_t>::min()));
 }
 
 TEST_CASE("timestamps: the fast path and the careful one agree") {
-  for (const char* text : {"2026-01-31T10:00:00Z", "2024-02-29T23:59:59.999Z", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999Z", "1969-12-31T23:59:59.001Z",
-                           "2026-02-29T00:00:00Z", "2026-13-01T00:00:00Z", "2026-00-01T00:00:00Z", "2026-01-01T24:00:00Z", "2026-01-01T00:60:00Z",
-                           "2026-01-0aT00:00:00Z", "2026-01-01T00:00:00.12aZ", "2026-01-01T08:00:00+08:00"}) {
+  for (const char* text :
+       {"2026-01-31T10:00:00Z", "2024-02-29T23:59:59.999Z", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999Z", "1969-12-31T23:59:59.001Z",
+        "2026-02-29T00:00:00Z", "2026-13-01T00:00:00Z", "2026-00-01T00:00:00Z", "2026-01-01T24:00:00Z", "2026-01-01T00:60:00Z",
+        "2026-01-0aT00:00:00Z", "2026-01-01T00:00:00.12aZ", "2026-01-01T08:00:00+08:00"}) {
     const Result<TimeMs> fast = read_timestamp(text), careful = parse_timestamp(text);
     REQUIRE_MESSAGE(fast.has_value() == careful.has_value(), text);
     if (fast) CHECK_MESSAGE(*fast == *careful, text);

@@ -146,7 +146,8 @@ TEST_CASE("records come back from bytes, and damaged ones are refused") {
   std::string aside;
   encode_record(aside, q);
   CHECK(decode_quarantine_record(aside)->raw == q.raw);
-  for (std::uint8_t s = 1; s <= 8; ++s) CHECK(find_action_state(action_state_name(static_cast<ActionState>(s))) == static_cast<ActionState>(s));
+  for (std::uint8_t s = 1; s <= 8; ++s)
+    CHECK(find_action_state(action_state_name(static_cast<ActionState>(s))) == static_cast<ActionState>(s));
 }
 
 TEST_CASE("the timer heap agrees with a sorted set under random changes") {
@@ -210,7 +211,8 @@ TEST_CASE("what follows an attempt") {
   CHECK(again.state == ActionState::retrying);
   CHECK(again.next_at >= now + options.retry_first / 2);
   CHECK(again.next_at <= now + options.retry_first);
-  CHECK(next_step(r, {.status = OutcomeStatus::not_sent, .retryable = true, .retry_after_ms = 90'000}, none, options, now).next_at == now + 90'000);
+  CHECK(next_step(r, {.status = OutcomeStatus::not_sent, .retryable = true, .retry_after_ms = 90'000}, none, options, now).next_at ==
+        now + 90'000);
   CHECK(next_step(r, {.status = OutcomeStatus::unknown}, none, options, now).state == ActionState::unknown);
   CHECK(next_step(r, {.status = OutcomeStatus::unknown}, key, options, now).state == ActionState::retrying);
   CHECK(next_step(r, {.status = OutcomeStatus::unknown}, retry, options, now).state == ActionState::retrying);

@@ -92,7 +92,8 @@ struct Life {
     };
     REQUIRE(runtime->ingest(std::move(job), Framing::guess));
     auto future = done->get_future();
-    while (future.wait_for(std::chrono::milliseconds(1)) != std::future_status::ready) clock.advance(1);  // one judgement a millisecond and customer
+    while (future.wait_for(std::chrono::milliseconds(1)) != std::future_status::ready)
+      clock.advance(1);  // one judgement a millisecond and customer
     return future.get();
   }
   std::int64_t fired(std::string_view rule) {
@@ -120,13 +121,16 @@ struct Life {
   }
   std::string digest() {
     std::promise<std::string> done;
-    runtime->digest([&](Result<std::string> d, std::uint64_t customers) { done.set_value((d ? *d : d.error().message) + "/" + std::to_string(customers)); });
+    runtime->digest([&](Result<std::string> d, std::uint64_t customers) {
+      done.set_value((d ? *d : d.error().message) + "/" + std::to_string(customers));
+    });
     return done.get_future().get();
   }
 };
 
 std::string ping(std::string customer, TimeMs t, std::string id, int n = 1) {
-  return R"({"customer":")" + customer + R"(","event":"ping","id":")" + id + R"(","time":")" + format_timestamp(t) + R"(","data":{"n":)" + std::to_string(n) + "}}";
+  return R"({"customer":")" + customer + R"(","event":"ping","id":")" + id + R"(","time":")" + format_timestamp(t) + R"(","data":{"n":)" +
+         std::to_string(n) + "}}";
 }
 
 }  // namespace
@@ -155,7 +159,8 @@ TEST_CASE("a delayed step of a customer that left memory is done on time, also i
   {
     Life life(directory.path, clock, 1);  // no state stays in memory
     for (int i = 0; i < 200; ++i) life.send(ping("c" + std::to_string(i), clock.now(), "1", i % 2 == 0 ? 7 : 1));
-    CHECK(life.until([&] { return life.runtime->figures().shards[0].customers_hot + life.runtime->figures().shards[1].customers_hot < 20; }));
+    CHECK(
+        life.until([&] { return life.runtime->figures().shards[0].customers_hot + life.runtime->figures().shards[1].customers_hot < 20; }));
     clock.advance(11'000);
     CHECK(life.until([&] { return life.fired("gone") == 200; }));
     life.settle();
@@ -180,7 +185,9 @@ TEST_CASE("without a checkpoint everything comes back from the log, and deciding
   std::string digest;
   {
     Life life(directory.path, clock);
-    for (int i = 0; i < 100; ++i) life.send("[" + ping("c" + std::to_string(i % 10), clock.now(), std::to_string(i)) + "," + ping("d", clock.now(), std::to_string(i)) + "]");
+    for (int i = 0; i < 100; ++i)
+      life.send("[" + ping("c" + std::to_string(i % 10), clock.now(), std::to_string(i)) + "," + ping("d", clock.now(), std::to_string(i)) +
+                "]");
     clock.advance(20'000);
     CHECK(life.until([&] { return life.fired("gone") == 11; }));
     life.settle();
