@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
-from tidy import check_file  # noqa: E402
+from tidy import CHECKOUT, check_file  # noqa: E402
 
 PLANTED = [
     ("engine/base/a.cpp", '#include "engine/model/value.h"', "arrow of dependency"),
@@ -18,7 +18,7 @@ PLANTED = [
     ("daemon/http/a.cpp", "co_await g(ok ? a : b);", "ternary"),
     ("daemon/http/a.cpp", "co_await h([x] { return x; });", "lambda"),
     ("daemon/http/a.cpp", "\n" * 600, "split it"),
-    ("docs/a.md", "see /work/main", "path of one machine"),
+    ("docs/a.md", f"see {CHECKOUT}/README.md", "path of one machine"),
 ]
 CLEAN = [
     ("engine/core/a.cpp", '#include "engine/plan/plan.h"\n#include <vector>\nint f(int now) { return now; }\n'),
