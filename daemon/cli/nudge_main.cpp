@@ -101,7 +101,7 @@ class Setup {
     replay_command->add_option("--decisions", line_.replay.decisions, "write each decision as a line of JSON to this file");
     replay_command->add_option("--edges", line_.replay.edges, "write each entry into and exit from a segment to this file");
     replay_command->add_option("--members", line_.replay.members, "write the members of each segment at each --at to this file");
-    replay_command->add_option("--values", line_.replay.values, "write each customer's traits at each --at to this file");
+    replay_command->add_option("--values", line_.replay.values, "write each customer's traits and scores at each --at to this file");
     add("explain-code", "what a code like R0304 means and how to mend it",
         [this](const Output& out) { return explain_code(out, line_.word); })
         ->add_option("CODE", line_.word)

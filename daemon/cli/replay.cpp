@@ -113,18 +113,25 @@ Result<void> write_members(World& world, const std::vector<TimeMs>& at, const st
 
 Result<void> write_values(World& world, const std::vector<TimeMs>& at, const std::string& path) {
   NUDGE_ASSIGN(const auto lines, Lines::open(path));
+  const Plan& plan = world.plan();
+  std::vector<std::pair<std::string_view, ExprId>> scores;  // those that a segment or rule uses
+  for (ExprId expr = 0; expr < plan.exprs.size(); ++expr) {
+    if (plan.exprs[expr].kind == Expr::Kind::score) scores.emplace_back(plan.scores[plan.exprs[expr].ref].name, expr);
+  }
   for (const TimeMs instant : at) {
     for (const auto& [id, state] : world.customers()) {
-      for (const Trait& trait : world.plan().traits) {
-        const Value value = world.value_at(id, trait.expr, instant);
-        if (!value.missing())
-          lines->begin()
-              .text("customer", id)
-              .text("trait", trait.name)
-              .text("at", format_timestamp(instant))
-              .json("value", to_json(value.view()))
-              .end();
-      }
+      const auto write = [&](std::string_view kind, std::string_view name, ExprId expr) {
+        const Value value = world.value_at(id, expr, instant);
+        if (value.missing()) return;
+        lines->begin()
+            .text("customer", id)
+            .text(kind, name)
+            .text("at", format_timestamp(instant))
+            .json("value", to_json(value.view()))
+            .end();
+      };
+      for (const Trait& trait : plan.traits) write("trait", trait.name, trait.expr);
+      for (const auto& [name, expr] : scores) write("score", name, expr);
     }
   }
   return {};

@@ -106,8 +106,13 @@ class MappingReader {
         context_.error("R0853", e->value->mark, "`days_between` names two columns", "`days_between: [from, to]`");
       }
     }
+    if (map.boolean("row_number", false)) {
+      ++sources;
+      out.kind = Cell::Kind::row_number;
+    }
     if (sources != 1) {
-      context_.error("R0854", entry.key_mark, quoted(entry.key) + " needs exactly one of `column`, `value`, `text` and `days_between`",
+      context_.error("R0854", entry.key_mark,
+                     quoted(entry.key) + " needs exactly one of `column`, `value`, `text`, `days_between` and `row_number`",
                      "write the column's name, or `{column: NAME, map: {…}}`, `{value: CONSTANT}`, `{text: \"acc-{account}\"}`");
     }
     if (const doc::Entry* e = map.take("map")) read_map(*e, out);

@@ -17,7 +17,7 @@ namespace nudge::import {
 
 // Where one value comes from.
 struct Cell {
-  enum class Kind : std::uint8_t { none, column, constant, text, days_between };
+  enum class Kind : std::uint8_t { none, column, constant, text, days_between, row_number };
   Kind kind = Kind::none;
   std::string column;                                                   // column, days_between: from
   std::string column_to;                                                // days_between: to

@@ -204,6 +204,7 @@ bool RowWriter::cell_text(const CsvRecord& record, const Cell& cell, std::string
   switch (cell.kind) {
     case Cell::Kind::none: return false;
     case Cell::Kind::constant: out = cell.constant; return true;
+    case Cell::Kind::row_number: out = std::to_string(row_); return true;
     case Cell::Kind::column: out = raw(record, cell.column); break;
     case Cell::Kind::days_between: {
       const std::string_view from = raw(record, cell.column), to = raw(record, cell.column_to);
@@ -335,6 +336,7 @@ std::size_t RowWriter::write(const CsvRecord& record, std::uint64_t row, std::st
                         "the row has " + std::to_string(record.cells.size()) + " cells, the header has " + std::to_string(header_.size())});
     return 0;
   }
+  row_ = row;
   std::string base;
   if (mapping_->ids_by_content) {
     std::string bytes;

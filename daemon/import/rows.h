@@ -46,6 +46,7 @@ class RowWriter {
   std::vector<std::string> header_;
   std::unordered_map<std::string, std::size_t> index_;
   std::string file_;
+  std::uint64_t row_ = 0;  // of the record being written
 };
 
 // A date or time by a pattern of %Y %m %d %H %M %S %y and literal characters, or, with an empty pattern, by RFC 3339, `YYYY-MM-DD` or

@@ -186,7 +186,7 @@ constexpr auto kCodes = std::to_array<CodeInfo>({
     {"R0853", "A difference of days that does not name two columns",
      "Write `days_between: [from, to]` with the names of two columns that hold dates."},
     {"R0854", "A value of a mapping without one clear source",
-     "A value comes from exactly one of `column`, `value` (a constant), `text` (columns in braces) and `days_between`."},
+     "A value comes from exactly one of `column`, `value` (a constant), `text` (columns in braces), `days_between` and `row_number`."},
     {"R0855", "An attribute or field that the catalog does not have, in a mapping",
      "The left side of a mapping is a name of the catalog, the right side a column of the file."},
     {"R0856", "An entry of `rows` that makes no document, or two",

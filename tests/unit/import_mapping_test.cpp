@@ -48,6 +48,7 @@ TEST_CASE("each mistake of a mapping has its code and its place") {
   CHECK(mistakes("time_zone: Mars/Olympus\nrows:\n" + good) == Lines{"R0852 1:12"});
   CHECK(mistakes("rows:\n  - {customer: id, event: order_placed, time: at, data: {days: {days_between: [a]}}}\n") == Lines{"R0853 2:79"});
   CHECK(mistakes("rows:\n  - {customer: id, attributes: {tier: {column: a, value: b}}}\n") == Lines{"R0854 2:33"});
+  CHECK(mistakes("rows:\n  - {customer: {row_number: true, column: a}, attributes: {tier: level}}\n") == Lines{"R0854 2:6"});
   CHECK(mistakes("rows:\n  - {customer: id, attributes: {teir: level}}\n") == Lines{"R0855 2:33"});
   CHECK(mistakes("rows:\n  - {customer: id}\n") == Lines{"R0856 2:5"});
   CHECK(mistakes("rows:\n  - {customer: id, event: order_placed, data: {amount: sum}}\n") == Lines{"R0857 2:5"});

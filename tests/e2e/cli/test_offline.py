@@ -114,6 +114,14 @@ class Offline(unittest.TestCase):
         mapping.write_text(mapping.read_text() + "encoding: iso-8859-1\n")
         self.assertEqual(replay(head + b"a;2026-01-01;1;caf\xe9\n").out, "1 input of 1 customer\n")
 
+    def test_a_table_without_ids(self):
+        folder = project(self.folder, rules="scores:\n  s: {points: [{if: {attribute: tier, equals: gold}, add: 5}]}\nsegments:\n  five: {where: {score: s, equals: 5}}\n")
+        (folder / "levels.csv").write_text("level\ngold\nsilver\ngold\n")
+        (folder / "levels.yaml").write_text("rows:\n  - {customer: {row_number: true}, time: 2026-01-01, attributes: {tier: level}}\n")
+        ran = nudge("replay", folder, "--data", folder / "levels.csv", "--mapping", folder / "levels.yaml", "--at", "2026-01-02", "--values", "-")
+        values = {v["customer"]: v["value"] for v in map(json.loads, ran.out.splitlines()[:-1]) if v["score"] == "s"}
+        self.assertEqual(values, {"1": 5, "2": 0, "3": 5}, ran)
+
     def test_replay_is_deterministic(self):
         folder = project(self.folder)
         (folder / "orders.csv").write_text("who,when,amount\n" + "".join(f"c{n % 7},2026-05-{n % 28 + 1:02d} 10:00,{n * 3}.50\n" for n in range(300)))

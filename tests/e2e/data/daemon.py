@@ -75,6 +75,7 @@ class Online:
         return {s["name"] for s in json.loads(self.ask("-o", "json", "segments"))["segments"]}
 
     def members(self, segment, at):
+        at = "2021-01-01" if at == "all" else at
         if (segment, at) not in self.cache:
             self.cache[segment, at] = self.ask("segment", segment, "--at", at, "--ids").splitlines()
         return self.cache[segment, at]

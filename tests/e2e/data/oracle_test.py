@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Real data against figures that were computed elsewhere: counts and hashes of ids, each at its instant.
 
-  oracle_test.py cdnow|crm --nudge PATH              with `nudge replay`, without a daemon: every figure
-  oracle_test.py cdnow|crm --nudge PATH --nudged PATH  through the importer into a real nudged: every figure about members of segments
+  oracle_test.py SET --nudge PATH                with `nudge replay`, without a daemon: every figure
+  oracle_test.py SET --nudge PATH --nudged PATH  through the importer into a real nudged: every figure about members of segments
 
 The data and the figures lie in ../shared/data beside this repository, or in $NUDGE_SHARED. Without them the test says so and ends with 77 (skipped).
 """
 import argparse
 import csv
+import datetime
 import gzip
 import hashlib
 import json
@@ -17,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 
+EVER = "2021-01-01"  # figures that hold at all times are asked then
 HERE = pathlib.Path(__file__).resolve().parent
 REPO = HERE.parents[2]
 
@@ -77,7 +79,7 @@ class Report:
         for f in unseen:
             print(f"FORGOTTEN {f['id']} at {f['now']}: {f['condition']}")
         print(f"{name}: {self.good} figures match, {self.bad} differ, {len(unseen)} forgotten")
-        if self.good < 50:  # a harness that compares nothing must not pass
+        if self.good < len(self.figures) / 2:  # a harness that compares nothing must not pass
             print("too few figures were compared")
             return 1
         return 1 if self.bad or unseen else 0
@@ -87,6 +89,7 @@ class Offline:
     """Asks `nudge replay`: once as history, once with the rules firing."""
 
     def __init__(self, nudge, folder, data, instants):
+        self.nudge = nudge
         self.temp = tempfile.TemporaryDirectory()
         out = pathlib.Path(self.temp.name)
         base = [nudge, "replay", str(folder)] + [a for file, mapping in data for a in ("--data", str(file), "--mapping", str(folder / mapping))]
@@ -97,12 +100,12 @@ class Offline:
         self.in_segment = {(m["segment"], m["at"][:10]): m["ids"] for m in read("members")}
         self.values = {}
         for v in read("values"):
-            self.values.setdefault((v["trait"], v["at"][:10]), {})[v["customer"]] = v["value"]
+            self.values.setdefault((v.get("trait") or v["score"], v["at"][:10]), {})[v["customer"]] = v["value"]
         self.decisions = [d for d in read("decisions") if d["fired"]]
         self.edges = list(read("edges"))
 
     def members(self, segment, at):
-        return self.in_segment[segment, at]
+        return self.in_segment[segment, EVER if at == "all" else at]
 
     def segments(self):
         return {s for s, _ in self.in_segment}
@@ -143,6 +146,7 @@ def cdnow(report, source, data):
     sample = set(source.members("sample", last))
     report.value(report.find("S4"), sum(n for c, n in source.values["orders", last].items() if c in sample))
     summary_tables(report, source, data)
+    table_with_transactions(report, source, data)
     for figure in [f for f in report.figures if f["id"] == "H1"]:
         by_months = {}
         for n in source.values["order_months", figure["now"]].values():
@@ -208,8 +212,37 @@ def summary_tables(report, source, data):
     report.lines(report.find("S5", now), lines, len(lines))
 
 
+def table_with_transactions(report, source, data):
+    """The published table with the average of the repeat days. What a customer spent on its first day is what it had spent when that day was over:
+    the same trait, asked at that instant."""
+    folder, now = HERE / "cdnow-days", "1997-09-30"
+    published = {r["ID"]: r for r in rows(data / "cdnow" / "summary_with_transactions.csv.gz")}
+    sample = {r["customer_id"]: r["sample_id"] for r in rows(data / "cdnow" / "sample_ids.csv.gz")}
+    out = pathlib.Path(source.temp.name)
+    with open(out / "sample.csv", "w", encoding="utf-8", newline="") as f:
+        orders = [r for r in rows(data / "cdnow" / "transactions.csv.gz") if r["customer_id"] in sample]
+        writer = csv.DictWriter(f, orders[0].keys())
+        writer.writeheader()
+        writer.writerows(orders)
+    first_days = [(datetime.date(1997, 1, 1) + datetime.timedelta(days=n)).isoformat() for n in range(90)]
+    subprocess.run([source.nudge, "replay", str(folder), "--data", str(out / "sample.csv"), "--mapping", str(HERE / "cdnow" / "orders.map.yaml"),
+                    "--at", *first_days, now, "--values", str(out / "days")], check=True, stdout=subprocess.DEVNULL)
+    values = {}
+    with open(out / "days", encoding="utf-8") as f:
+        for v in map(json.loads, f):
+            values.setdefault((v["trait"], v["at"][:10]), {})[v["customer"]] = v["value"]
+    days, first, last, spend = (values[t, now] for t in ("order_days", "first_order_days", "last_order_days", "spend"))
+    wrong = 0
+    for customer, number in sample.items():
+        day = (datetime.date.fromisoformat(now) - datetime.timedelta(days=first[customer])).isoformat()
+        repeats = days[customer] - 1
+        zbar = (spend[customer] - values["spend", day][customer]) / repeats if repeats else 0
+        got = (repeats, (first[customer] - last[customer]) / 7, first[customer] / 7, zbar)
+        wrong += any(abs(g - float(published[number][k])) > 0.00501 for g, k in zip(got, ("x", "t_x", "T", "zbar")))
+    report.value(report.find("S2", now), [len(sample), wrong])
+
+
 def days_between(early, late):
-    import datetime
     return (datetime.date.fromisoformat(late) - datetime.date.fromisoformat(early)).days
 
 
@@ -258,17 +291,41 @@ def crm(report, source, data):
         report.lines(report.find("K14", now), lines, len(lines))
 
 
+def leads(report, source, data):
+    members_of_figures(report, source)
+    report.value(report.find("T0"), len(source.members("t0", "all")))
+    if not isinstance(source, Offline):
+        return
+    scores = source.values["lead-score", EVER]
+    by_score = {}
+    for score in scores.values():
+        by_score[str(score)] = by_score.get(str(score), 0) + 1
+    report.lines(report.find("L14"), [f"{lead},{score}" for lead, score in scores.items()], by_score)
+
+
+def bank(report, source, data):
+    members_of_figures(report, source)
+    sold = source.members("t0-sold", "all")
+    report.value(report.find("T0"), [len(source.members("t0", "all")), len(sold)])
+    if not isinstance(source, Offline):
+        return
+    month, by_month = source.values["month", EVER], {}
+    for call in sold:
+        by_month[month[call]] = by_month.get(month[call], 0) + 1
+    report.value(report.find("B09"), by_month)
+
+
 SETS = {
+    "leads": (leads, [("lead-scoring/leads.csv.gz", "leads.map.yaml")]),
+    "bank": (bank, [("bank-marketing/bank-additional-full.csv.gz", "calls.map.yaml")]),
     "cdnow": (cdnow, [("cdnow/transactions.csv.gz", "orders.map.yaml"), ("cdnow/sample_ids.csv.gz", "sample.map.yaml")]),
     "crm": (crm, [("crm-sales-opportunities/accounts.csv.gz", "accounts.map.yaml"), ("crm-sales-opportunities/sales_teams.csv.gz", "teams.map.yaml"),
                   ("crm-sales-opportunities/sales_pipeline.csv.gz", "pipeline.map.yaml")]),
 }
 
-NOT_EXPRESSIBLE = {"the language cannot say it: zbar leaves out a customer's first order day, and no window is relative to a customer's own first row": lambda i: i == "S2"}
-
 # What only a rule that fires can say: asked without a daemon, where the years go by in seconds.
 LIVE = {"it sums over customers or speaks of firings; asked by the same test without a daemon":
-        lambda i: i[0] in "TSDEH" or i in ("C11", "C14", "K03", "K08", "K14", "K15")}
+        lambda i: i[0] in "TSDEH" or i in ("C11", "C14", "K03", "K08", "K14", "K15", "L14", "B09")}
 
 
 def main():
@@ -282,14 +339,14 @@ def main():
     files = [(data / file, mapping) for file, mapping in files]
     with open(data / "oracles" / f"{args.set}.json", encoding="utf-8") as f:
         report = Report(json.load(f))
-    instants = sorted({f["now"] for f in report.figures if f["now"] != "all"})
+    instants = sorted({f["now"] for f in report.figures if f["now"] != "all"}) or [EVER]
     if args.nudged:
         from daemon import Online
         with Online(args.nudge, args.nudged, HERE / args.set, files) as source:
             check(report, source, data)
-            return report.end(f"{args.set}, in nudged", NOT_EXPRESSIBLE | LIVE)
+            return report.end(f"{args.set}, in nudged", LIVE)
     check(report, Offline(args.nudge, HERE / args.set, files, instants), data)
-    return report.end(f"{args.set}, by replay", NOT_EXPRESSIBLE)
+    return report.end(f"{args.set}, by replay", {})
 
 
 if __name__ == "__main__":
