@@ -197,6 +197,18 @@ void Engine::step(const Plan& plan, CustomerState& state, std::span<const Input>
   }
 }
 
+void Engine::hear(const Plan& plan, CustomerState& state, TimeMs now, Effects& effects) {
+  state.plan = plan.sequence;
+  Judge& judge = scratch_->judge;
+  judge.begin(plan, state, effects);
+  auto& before = scratch_->before;
+  before.clear();
+  note_arrived(judge, before, state, now);
+  judge.touch_everything();
+  note_changes(judge, state, before, now);
+  judge.judge(now, false);
+}
+
 bool Engine::holds(const Plan& plan, const CustomerState& state, NodeId node, TimeMs now) {
   Evaluator& evaluator = scratch_->judge.evaluator;
   evaluator.begin(plan, state, now);

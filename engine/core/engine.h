@@ -39,6 +39,10 @@ class Engine {
   // and advance do this by themselves; the background sweep calls it with no input.
   void reconcile(const Plan& plan, CustomerState& state, Effects& effects);
 
+  // For a state that holds all its facts and was never judged (a fresh clock): judges `now`, the time of its oldest fact, as the instant at
+  // which the customer was first heard of. What is dated later comes in at its own time, by advance.
+  void hear(const Plan& plan, CustomerState& state, TimeMs now, Effects& effects);
+
   // The earliest instant at which something is due by time alone; kNever when nothing is.
   static TimeMs next_due(const CustomerState& state);
 

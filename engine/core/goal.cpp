@@ -19,6 +19,19 @@ void Judge::watch_goal(const Rule& rule, const Cause& cause, bool holdout, TimeM
   add_run(rule, std::move(run));
 }
 
+Decimal goal_value(const Plan& plan, const Goal& goal, const RowRef& row) {
+  Decimal value;
+  if (goal.value == kNoField) return value;
+  const Kind kind = kind_of(plan.catalog->events[row.type].fields[goal.value].type);
+  const ValueView v = row.rows->field(row.row, goal.value, kind);
+  constexpr std::int64_t kMost = Decimal::kMaxUnits / Decimal::kScale;
+  if (v.kind == Kind::decimal) value.units = v.i;
+  if (v.kind == Kind::integer) value.units = std::clamp(v.i, -kMost, kMost) * Decimal::kScale;
+  if (v.kind == Kind::number)
+    value.units = static_cast<std::int64_t>(std::clamp(v.d, -1e11, 1e11) * static_cast<double>(Decimal::kScale));
+  return value;
+}
+
 void Judge::meet_goals(TimeMs now) {
   if (rows.empty() || std::ranges::none_of(state_->runs, waits_for_goal)) return;
   for (const NewRow& row : rows) {
@@ -31,16 +44,7 @@ void Judge::meet_goals(TimeMs now) {
       if (it == plan_->rule_of_id.end()) return false;
       const Goal& goal = plan_->rules[it->second].goal;
       if (goal.event != row.type || (goal.where != kNone && !evaluator.truth(goal.where, &ref).truth)) return false;
-      GoalMet met{run.rule, run.step == kGoalHoldoutStep, now, {}};
-      if (goal.value != kNoField) {
-        const Kind kind = kind_of(plan_->catalog->events[row.type].fields[goal.value].type);
-        const ValueView v = found->field(ref.row, goal.value, kind);
-        constexpr std::int64_t kMost = Decimal::kMaxUnits / Decimal::kScale;
-        if (v.kind == Kind::decimal) met.value.units = v.i;
-        if (v.kind == Kind::integer) met.value.units = std::clamp(v.i, -kMost, kMost) * Decimal::kScale;
-        if (v.kind == Kind::number)
-          met.value.units = static_cast<std::int64_t>(std::clamp(v.d, -1e11, 1e11) * static_cast<double>(Decimal::kScale));
-      }
+      const GoalMet met{run.rule, run.step == kGoalHoldoutStep, now, goal_value(*plan_, goal, ref)};
       effects_->goals.push_back(met);
       return true;
     });

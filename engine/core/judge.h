@@ -120,6 +120,8 @@ class Judge {
 // The customer's place in a rule's rollout and holdout, 0 … 9999: fixed by rule name and customer.
 std::uint32_t rollout_bucket(std::string_view rule, std::string_view customer);
 std::uint32_t holdout_bucket(std::string_view rule, std::string_view customer);
+// What a row that meets a goal is worth: its `value` field; 0 without one.
+Decimal goal_value(const Plan& plan, const Goal& goal, const RowRef& row);
 // The id of an action: the same for the same rule, version, customer, cause and step, whenever and wherever it is computed.
 Hash128 action_id(const Rule& rule, std::string_view customer, const Cause& cause, std::uint32_t step);
 
