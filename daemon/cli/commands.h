@@ -24,9 +24,13 @@ Exit check(const Output& out, const ProjectPaths& paths);
 
 struct TestOptions {
   ProjectPaths paths;
-  std::string pattern;  // part of a test's name or file; empty: all
-  std::string junit;    // file to write; empty: none
+  std::string pattern;        // RE2: a test whose name or file it is found in is run; empty: all
+  std::string junit;          // file to write; empty: none
+  std::string coverage;       // text, json or html; empty: not measured
+  std::string coverage_file;  // where it goes instead of standard output
+  double fail_under = 0;      // percent of coverage below which the command fails; 0: never
   bool verbose = false;
+  bool watch = false;  // run again whenever a file changes, until interrupted
 };
 Exit test(const Output& out, const TestOptions& options);
 

@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "daemon/cli/commands.h"
+#include "daemon/cli/words.h"
 
 namespace nudge::cli {
 namespace {
@@ -40,17 +41,24 @@ class Setup {
         ->check(CLI::IsMember({"text", "json"}))
         ->capture_default_str();
     app_.add_option("--color", line_.color, "colours in text")->check(CLI::IsMember({"auto", "always", "never"}))->capture_default_str();
+    app_.add_option("--lang", lang_, "language: en or zh (Simplified Chinese); else as LANG says")->check(CLI::IsMember({"en", "zh"}));
     app_.add_option("--url", line_.url, "where nudged is; else NUDGE_URL, else " + std::string(kDefaultUrl));
     offline();
     questions();
     work();
     intake();
+    if (language() == Language::chinese) translate(app_);
   }
 
   int run(int argc, char** argv) {
     try {
       app_.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
+      if (error.get_exit_code() != 0 && language() == Language::chinese) {
+        std::fprintf(stderr, "%s\n",
+                     say("the command line is not right: {1}\nRun with --help for more information.", {error.what()}).c_str());
+        return static_cast<int>(Exit::usage);
+      }
       const int code = app_.exit(error);
       return code == 0 ? 0 : static_cast<int>(Exit::usage);
     }
@@ -62,6 +70,21 @@ class Setup {
   }
 
  private:
+  /// Descriptions and headings of every command, whoever added it, in the chosen language.
+  static void translate(CLI::App& app) {
+    app.description(say(app.get_description()));
+    for (const char* label : {"Usage", "Options", "Positionals", "Subcommands", "SUBCOMMAND", "OPTIONS", "SUBCOMMANDS", "REQUIRED"})
+      app.get_formatter()->label(label, say(label));
+    for (CLI::Option* option : app.get_options()) {
+      option->description(say(option->get_description()));
+      if (option->get_group() == "Options") option->group(say("Options"));
+    }
+    for (CLI::App* sub : app.get_subcommands({})) {
+      sub->group(say("Subcommands"));
+      translate(*sub);
+    }
+  }
+
   CLI::App* add(const std::string& name, const std::string& what, std::function<Exit(const Output&)> work) {
     CLI::App* sub = app_.add_subcommand(name, what);
     sub->callback([this, work = std::move(work)] { command_ = work; });
@@ -84,7 +107,15 @@ class Setup {
       return test(out, line_.test);
     });
     project_options(test_command);
-    test_command->add_option("-r,--run", line_.test.pattern, "only tests with this in their name or file");
+    test_command->add_option("-r,--run", line_.test.pattern, "only tests in whose name or file this pattern (RE2) is found");
+    test_command->add_option("--coverage", line_.test.coverage, "also tell what no test has touched: text, json or html")
+        ->check(CLI::IsMember({"text", "json", "html"}))
+        ->expected(0, 1)
+        ->default_str("text");
+    test_command->add_option("--coverage-file", line_.test.coverage_file, "write the coverage (json or html) to this file");
+    test_command->add_option("--fail-under", line_.test.fail_under, "fail when less than this percentage is covered")
+        ->check(CLI::Range(0.0, 100.0));
+    test_command->add_flag("-w,--watch", line_.test.watch, "run again whenever a rule, test or catalog changes");
     test_command->add_option("--junit", line_.test.junit, "write the results as JUnit XML to this file");
     test_command->add_flag("-v,--verbose", line_.test.verbose, "name the tests that pass, too");
     CLI::App* replay_command =
@@ -228,13 +259,26 @@ class Setup {
 
   CLI::App app_{"nudge: rules for sales, checked, tested, run and explained"};
   Line line_;
+  std::string lang_;  // looked for before the options are made: find_language
   std::function<Exit(const Output&)> command_;
 };
+
+/// What --lang says, which must be known before the first text is made.
+std::string_view find_language(int argc, char** argv) {
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view word = argv[i];
+    if (word == "--") break;
+    if (word.starts_with("--lang=")) return word.substr(7);
+    if (word == "--lang" && i + 1 < argc) return argv[i + 1];
+  }
+  return {};
+}
 
 }  // namespace
 }  // namespace nudge::cli
 
 int main(int argc, char** argv) {
+  nudge::cli::choose_language(nudge::cli::find_language(argc, argv));
   nudge::cli::Setup setup;
   return setup.run(argc, argv);
 }

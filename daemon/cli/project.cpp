@@ -18,9 +18,14 @@ void name_from_here(std::vector<lang::Source>& sources, const std::string& direc
 
 }  // namespace
 
+std::vector<std::string> Project::directories(const ProjectPaths& paths) {
+  return {part(paths.schemas, paths.directory, "schemas"), part(paths.rules, paths.directory, "rules")};
+}
+
 Result<Project> Project::open(const ProjectPaths& paths) {
   Project project;
-  const std::string schemas = part(paths.schemas, paths.directory, "schemas"), rules = part(paths.rules, paths.directory, "rules");
+  const std::vector<std::string> both = directories(paths);
+  const std::string &schemas = both[0], &rules = both[1];
   for (const std::string& directory : {schemas, rules}) {
     std::error_code error;
     if (!std::filesystem::is_directory(directory, error)) {
@@ -47,9 +52,11 @@ std::unique_ptr<Plan> Project::compile(const std::vector<std::string>& drafts) {
   catalog_ = std::move(catalog.catalog);
   lang::CompileOptions options;
   options.zone = zone_;
+  options.record_parts = true;
   lang::CompileResult compiled = lang::compile(rules_, catalog_, options);
   for (const doc::Diagnostic& d : compiled.diagnostics.items()) diagnostics_.add(d);
   if (compiled.plan != nullptr) {
+    parts_ = std::move(compiled.parts);
     for (Rule& rule : compiled.plan->rules) {
       if (std::ranges::find(drafts, rule.name) == drafts.end()) continue;
       rule.state = RuleState::draft;

@@ -23,10 +23,15 @@ class Project {
   // Reads the files; an unreadable directory or an unknown zone is an error.
   static Result<Project> open(const ProjectPaths& paths);
 
+  // The directories that open would read: of the catalog, and of the rules with their tests.
+  static std::vector<std::string> directories(const ProjectPaths& paths);
+
   // Compiles it all afresh; the rules named are drafts. Null when there are errors, which stand in diagnostics().
   std::unique_ptr<Plan> compile(const std::vector<std::string>& drafts = {});
   const doc::Diagnostics& diagnostics() const { return diagnostics_; }
   doc::Diagnostics& diagnostics() { return diagnostics_; }
+  // Where the parts of the conditions of the plan last compiled stand; the same for each compilation.
+  const std::vector<lang::ConditionPart>& parts() const { return parts_; }
   const std::shared_ptr<const Catalog>& catalog() const { return catalog_; }
   const std::vector<lang::Source>& tests() const { return tests_; }
   std::size_t files() const { return schemas_.size() + rules_.size() + tests_.size(); }
@@ -36,6 +41,7 @@ class Project {
   Zone zone_;
   std::shared_ptr<const Catalog> catalog_;
   doc::Diagnostics diagnostics_;
+  std::vector<lang::ConditionPart> parts_;
 };
 
 }  // namespace nudge::cli

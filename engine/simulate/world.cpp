@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <iterator>
 
 #include "engine/base/codec.h"
 
@@ -74,8 +75,10 @@ void World::load(std::unique_ptr<Plan> plan) {
   for (auto& [id, state] : states_) {
     Effects effects;
     engine_.reconcile(*plan_, state, effects);
+    const std::size_t edges = record_.edges.size(), decisions = record_.decisions.size(), actions = record_.actions.size();
     keep(state, effects);
     schedule(state);
+    if (watcher_ && state.known()) watcher_(*this, {state, {}, {}, clock_, edges, decisions, actions});
   }
 }
 
@@ -147,6 +150,9 @@ void World::judge(CustomerState& state, std::span<const Input> inputs, TimeMs no
   if (!inputs.empty() && state.known() && now <= state.clock) now = state.clock + 1;
   std::vector<Receipt> receipts;
   Effects effects;
+  std::vector<Run> due;
+  if (watcher_) std::ranges::copy_if(state.runs, std::back_inserter(due), [now](const Run& run) { return run.due <= now; });
+  const std::size_t edges = record_.edges.size(), decisions = record_.decisions.size(), actions = record_.actions.size();
   if (inputs.empty()) {
     engine_.advance(*plan_, state, now + 1, effects);  // strictly before the end of this millisecond
   } else {
@@ -155,6 +161,7 @@ void World::judge(CustomerState& state, std::span<const Input> inputs, TimeMs no
   for (std::size_t i = 0; i < inputs.size() && i < receipts.size(); ++i) record_.receipts.push_back({state.id, inputs[i].id, receipts[i]});
   keep(state, effects);
   schedule(state);
+  if (watcher_) watcher_(*this, {state, inputs, due, now, edges, decisions, actions});
 }
 
 void World::keep(const CustomerState& state, Effects& effects) {

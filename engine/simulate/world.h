@@ -6,9 +6,11 @@
 // thread-safe; owns all it holds.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -45,8 +47,21 @@ struct WorldTask {
   bool overdue_told = false;
 };
 
+// One judgement of one customer, told to a watcher right after it. Valid during the call.
+struct Judgement {
+  const CustomerState& state;     // after it
+  std::span<const Input> inputs;  // what arrived
+  std::span<const Run> due;       // the waiting runs whose time had come
+  TimeMs now = 0;
+  std::size_t edges = 0, decisions = 0, actions = 0;  // how long these lists of the record were before it
+};
+
 class World {
  public:
+  // Called after each judgement: for coverage of tests. Costs nothing when there is none.
+  using Watcher = std::function<void(const World&, const Judgement&)>;
+  void watch(Watcher watcher) { watcher_ = std::move(watcher); }
+
   // Nobody is known and nothing is switched on; the clock shows `start`.
   explicit World(TimeMs start);
   World(const World&) = delete;
@@ -114,6 +129,7 @@ class World {
   void echo(const ActionOut& action, std::string_view type, std::string_view suffix, TimeMs at,
             const std::vector<std::pair<std::string_view, Value>>& more);
 
+  Watcher watcher_;
   Engine engine_;
   Desk desk_;
   Registry registry_;

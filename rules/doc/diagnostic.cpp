@@ -12,6 +12,20 @@ constexpr std::size_t kSnippetMaxChars = 160;
 constexpr std::size_t kQuotedMaxBytes = 60;
 constexpr std::size_t kListedNames = 12;
 
+const Words* words_in_use = nullptr;  // chosen once, at the start
+
+/// {1} and {2} replaced.
+std::string filled(std::string_view text, std::size_t first, std::size_t second = 0) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool placeholder = text.substr(i, 3) == "{1}" || text.substr(i, 3) == "{2}";
+    if (placeholder) out += std::to_string(text[i + 1] == '1' ? first : second);
+    if (placeholder) i += 2;
+    if (!placeholder) out += text[i];
+  }
+  return out;
+}
+
 bool is_continuation(char c) { return (static_cast<unsigned char>(c) & 0xC0U) == 0x80U; }
 
 /// Byte position of the n-th character (from 0).
@@ -74,6 +88,8 @@ std::string folded(std::string_view text) {
 
 }  // namespace
 
+void use_words(const Words* words) { words_in_use = words; }
+
 void Diagnostics::add(Diagnostic diagnostic) {
   (diagnostic.severity == Severity::kError ? errors_ : warnings_) += 1;
   if (items_.size() < kMax) items_.push_back(std::move(diagnostic));
@@ -127,8 +143,15 @@ std::string render_text(const Diagnostic& d, bool color) {
   const auto paint = [color](const char* sequence) { return std::string(color ? sequence : ""); };
   const std::string reset = paint("\033[0m");
   const std::string tint = paint(error ? "\033[1;31m" : "\033[1;35m");
-  std::string out = paint("\033[1m") + d.file + ":" + std::to_string(d.line) + ":" + std::to_string(d.column) + ": " + reset + tint +
-                    (error ? "error " : "warning ") + d.code + ": " + reset + d.message + "\n";
+  const Words* words = words_in_use;
+  const std::string_view title = words == nullptr ? std::string_view() : words->title(d.code);
+  std::string out = paint("\033[1m") + d.file + ":" + std::to_string(d.line) + ":" + std::to_string(d.column) + ": " + reset + tint;
+  if (words == nullptr) {
+    out += (error ? "error " : "warning ") + d.code + ": " + reset + d.message + "\n";
+  } else {
+    out += std::string(error ? words->error : words->warning) + " " + d.code + ": " + reset +
+           (title.empty() ? d.message : std::string(title)) + "\n";
+  }
   if (!d.source_line.empty()) {
     const std::string number = std::to_string(d.line);
     const std::string margin(number.size(), ' ');
@@ -149,8 +172,12 @@ std::string render_text(const Diagnostic& d, bool color) {
     out += " " + number + " | " + shown + "\n";
     out += " " + margin + " | " + std::string(cells_of(line.substr(0, at)), ' ') + tint + "^" + std::string(cells - 1, '~') + reset + "\n";
   }
-  if (!d.path.empty()) out += "   in: " + d.path + "\n";
-  if (!d.hint.empty()) out += "   help: " + d.hint + "\n";
+  const auto line = [&](std::string_view english, std::string_view other, const std::string& text) {
+    if (!text.empty()) out += "   " + std::string(words == nullptr ? english : other) + text + "\n";
+  };
+  line("in: ", words == nullptr ? "" : words->in, d.path);
+  if (!title.empty()) line("", words->detail, d.message);
+  line("help: ", words == nullptr ? "" : words->help, d.hint);
   return out;
 }
 
@@ -158,6 +185,12 @@ std::string render_text(const Diagnostics& diagnostics, bool color) {
   std::string out;
   for (const Diagnostic& d : diagnostics.items()) out += render_text(d, color) + "\n";
   const auto count = [](std::size_t n, const char* what) { return std::to_string(n) + " " + what + (n == 1 ? "" : "s"); };
+  if (const Words* words = words_in_use; words != nullptr) {
+    if (diagnostics.dropped() > 0) out += filled(words->dropped, diagnostics.dropped()) + "\n";
+    if (diagnostics.errors() + diagnostics.warnings() > 0)
+      out += filled(words->summary, diagnostics.errors(), diagnostics.warnings()) + "\n";
+    return out;
+  }
   if (diagnostics.dropped() > 0) out += "... and " + std::to_string(diagnostics.dropped()) + " more messages that are not shown\n";
   if (diagnostics.errors() + diagnostics.warnings() > 0) {
     out += count(diagnostics.errors(), "error") + ", " + count(diagnostics.warnings(), "warning") + "\n";

@@ -58,6 +58,17 @@ class Diagnostics {
   std::size_t warnings_ = 0;
 };
 
+/// The words around messages in another language than English. With them a message is headed by the title of its code, and the English
+/// sentence, which names the names, stands below as `detail`.
+struct Words {
+  std::string_view error, warning;    ///< severities
+  std::string_view in, detail, help;  ///< heads of lines
+  std::string_view dropped, summary;  ///< with {1}, {2}
+  std::string_view (*title)(std::string_view code);
+};
+/// Null: English. Process-wide, for render_text only; to be chosen before other threads start. `words` must live on.
+void use_words(const Words* words);
+
 /// `file:line:col: error R0304: message` with the line, a caret, the path and the hint below it.
 std::string render_text(const Diagnostic& diagnostic, bool color = false);
 /// All messages and a last line that counts them.

@@ -2,6 +2,7 @@
 #include "rules/lang/compile.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "engine/base/limits.h"
 #include "rules/doc/reader.h"
@@ -162,7 +163,9 @@ void Compiler::compile_segment(std::size_t index) {
   const SegmentAst& ast = *segments_[index];
   segment_progress_[index] = Progress::under_way;
   path_.push_back("segment " + std::string(ast.name.text));
+  const PartOwner outer = std::exchange(owner_, {ConditionPart::Owner::segment, ast.name.text});
   const NodeId node = ast.where.where.document == nullptr ? broken() : condition(ast.where, {});
+  owner_ = outer;
   path_.pop_back();
   segment_progress_[index] = Progress::done;
   segment_nodes_[index] = node;
@@ -178,6 +181,7 @@ void Compiler::compile_trait(std::size_t index) {
   if (trait_progress_[index] != Progress::untouched) return;
   const TraitAst& ast = *traits_[index];
   trait_progress_[index] = Progress::done;
+  const PartOwner outer = std::exchange(owner_, {ConditionPart::Owner::trait, ast.name.text});
   Operated value;
   if (ast.query) {
     if (ast.query->event && !ast.query->aggregate.empty()) value = aggregate(*ast.query, {});
@@ -204,6 +208,7 @@ void Compiler::compile_trait(std::size_t index) {
       }
     }
   }
+  owner_ = outer;
   trait_values_[index] = value;
   Trait& trait = builder_.plan().traits[index];
   trait.name = ast.name.text;
@@ -216,6 +221,7 @@ void Compiler::compile_score(std::size_t index) {
   const ScoreAst& ast = *scores_[index];
   score_progress_[index] = Progress::under_way;
   path_.push_back("score " + std::string(ast.name.text));
+  const PartOwner outer = std::exchange(owner_, {ConditionPart::Owner::score, ast.name.text});
   Score score;
   score.name = ast.name.text;
   score.description = ast.description;
@@ -239,6 +245,7 @@ void Compiler::compile_score(std::size_t index) {
   }
   for (const auto& [name, from] : ast.bands) score.bands.push_back({std::string(name.text), from});
   std::sort(score.bands.begin(), score.bands.end(), [](const Score::Band& a, const Score::Band& b) { return a.from < b.from; });
+  owner_ = outer;
   path_.pop_back();
   score_progress_[index] = Progress::done;
   builder_.plan().scores[index] = std::move(score);

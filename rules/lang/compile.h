@@ -42,6 +42,8 @@ class Compiler {
 
   /// Everything in `names` as a plan; null when finishing was not possible. Call once.
   std::unique_ptr<Plan> run();
+  /// What CompileOptions::record_parts asked for; to be called after run.
+  std::vector<ConditionPart> take_parts() { return std::move(parts_); }
 
  private:
   enum class Progress : std::uint8_t { untouched, under_way, done };
@@ -58,7 +60,10 @@ class Compiler {
   bool enter(Progress progress, const std::string& label, const Where& where);
 
   // compile_condition.cpp
+  /// Compiles one condition; the parts that stand for themselves are recorded when asked for.
   NodeId condition(const Condition& condition, const Scope& scope);
+  NodeId compile_condition(const Condition& condition, const Scope& scope);
+  void record_part(NodeId node, EventTypeId row_event, const Where& where);
   NodeId event_condition(const EventQuery& query, const Scope& scope);
   /// The aggregate as an expression; `type` of the result in Operated.
   Operated aggregate(const EventQuery& query, const Scope& scope);
@@ -129,6 +134,8 @@ class Compiler {
   std::vector<Operated> trait_values_;
   std::vector<std::string> path_;  // definitions under way, for messages about circles
   std::vector<std::string_view> used_templates_;
+  PartOwner owner_;  // of the conditions under way
+  std::vector<ConditionPart> parts_;
 };
 
 }  // namespace nudge::lang

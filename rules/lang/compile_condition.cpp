@@ -30,6 +30,26 @@ const LeafDef* plain_prefix(const std::vector<LeafDef>& leaves, std::string_view
 }  // namespace
 
 NodeId Compiler::condition(const Condition& ast, const Scope& scope) {
+  const NodeId node = compile_condition(ast, scope);
+  using Kind = Condition::Kind;
+  const bool for_itself = ast.kind != Kind::broken && ast.kind != Kind::all && ast.kind != Kind::any && ast.kind != Kind::negate;
+  if (for_itself) record_part(node, scope.row_event, ast.where);
+  return node;
+}
+
+void Compiler::record_part(NodeId node, EventTypeId row_event, const Where& where) {
+  if (!options_.record_parts || where.document == nullptr) return;
+  parts_.push_back({.owner = owner_.kind,
+                    .name = std::string(owner_.name),
+                    .step = owner_.step,
+                    .node = node,
+                    .row_event = row_event,
+                    .file = where.document->name(),
+                    .line = where.mark.line,
+                    .column = where.mark.column});
+}
+
+NodeId Compiler::compile_condition(const Condition& ast, const Scope& scope) {
   using Kind = Condition::Kind;
   // Further messages would not be shown, and looking for near names costs time.
   if (diagnostics_.items().size() >= doc::Diagnostics::kMax) return broken();

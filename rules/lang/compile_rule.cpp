@@ -149,12 +149,17 @@ void Compiler::compile_rule(const RuleAst& ast) {
   rule.category = ast.category;
   rule.priority = ast.priority;
   rule.state = ast.state;
+  owner_ = {ConditionPart::Owner::trigger, ast.name.text};
   rule.trigger = trigger(ast, scope);
   check_rule_options(ast, rule.trigger, ast.trigger.kind.has_value());
   // What a broken trigger would have given is unknown: better no message than a wrong one.
   if (!ast.trigger.kind || (rule.trigger.kind == Trigger::Kind::event && rule.trigger.event == kNoEventType)) scope.any_event = true;
+  owner_.kind = ConditionPart::Owner::rule;
+  record_part(kNone, kNoEventType, ast.name.where);
   if (ast.condition) rule.condition = condition(*ast.condition, scope);
   for (const StepAst& step_ast : ast.steps) {
+    owner_ = {ConditionPart::Owner::step, ast.name.text, static_cast<std::uint32_t>(rule.steps.size())};
+    record_part(kNone, kNoEventType, step_ast.where);
     Step step;
     step.after = step_ast.after;
     if (step_ast.only_if) step.only_if = condition(*step_ast.only_if, scope);
@@ -166,7 +171,9 @@ void Compiler::compile_rule(const RuleAst& ast) {
   rule.holdout_percent = ast.holdout;
   rule.existing_fire = ast.existing_fire;
   if (ast.max_age) rule.max_age = *ast.max_age;
+  owner_ = {ConditionPart::Owner::goal, ast.name.text};
   rule.goal = goal(ast);
+  owner_ = {};
   rule.file = ast.name.where.document->name();
   rule.line = ast.name.where.mark.line;
   builder_.plan().rules.push_back(std::move(rule));

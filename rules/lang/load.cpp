@@ -40,7 +40,9 @@ CompileResult compile(const std::vector<Source>& sources, std::shared_ptr<const 
   // What a file that could not be read in full defines is unknown: looking names up would only report them as missing.
   const bool complete = std::all_of(documents.begin(), documents.end(), [](const auto& document) { return document->complete(); });
   if (complete) {
-    finish(result, Compiler(names, std::move(catalog), options, result.diagnostics).run());
+    Compiler compiler(names, std::move(catalog), options, result.diagnostics);
+    finish(result, compiler.run());
+    if (result.plan != nullptr) result.parts = compiler.take_parts();
   } else {
     finish(result, nullptr);
   }

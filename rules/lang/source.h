@@ -7,6 +7,7 @@
 
 #include "engine/plan/plan.h"
 #include "rules/doc/diagnostic.h"
+#include "rules/lang/parts.h"
 
 namespace nudge::lang {
 
@@ -25,11 +26,13 @@ struct CompileOptions {
   Zone zone;                            // the company's
   std::vector<std::string> connectors;  // configured connectors, for `connector:` of an action …
   bool check_connectors = false;        // … which is looked up in them when this is set
+  bool record_parts = false;            // fill in CompileResult::parts
 };
 
 struct CompileResult {
-  std::unique_ptr<Plan> plan;    // null when there are errors: a bad set is refused as a whole
-  doc::Diagnostics diagnostics;  // sorted; may hold warnings beside a plan
+  std::unique_ptr<Plan> plan;        // null when there are errors: a bad set is refused as a whole
+  doc::Diagnostics diagnostics;      // sorted; may hold warnings beside a plan
+  std::vector<ConditionPart> parts;  // in the order of compilation, which is the same each time; empty unless asked for
 };
 
 }  // namespace nudge::lang

@@ -57,7 +57,7 @@ bool is_operator(const doc::Node& node) {
          (node.entries[0].key == "contains" || node.entries[0].key == "starts_with" || node.entries[0].key == "exists");
 }
 
-void compare(const std::string& name, const doc::Node& expected, const element* actual, std::vector<std::string>& out) {
+void compare(const std::string& name, const doc::Node& expected, const element* actual, std::vector<Difference>& out) {
   if (is_operator(expected)) {
     const doc::Entry& op = expected.entries[0];
     std::string_view text;
@@ -70,22 +70,20 @@ void compare(const std::string& name, const doc::Node& expected, const element* 
     } else {
       ok = is_text && text.starts_with(op.value->text);
     }
-    if (!ok)
-      out.push_back(name + ": expected " + std::string(op.key) + " " + shown(*op.value) + ", got " +
-                    (actual == nullptr ? "nothing" : shown(*actual)));
+    if (!ok) out.push_back({name, std::string(op.key) + " " + shown(*op.value), actual == nullptr ? "nothing" : shown(*actual)});
     return;
   }
   if (expected.is_null()) {
-    if (actual != nullptr && !actual->is_null()) out.push_back(name + ": expected nothing, got " + shown(*actual));
+    if (actual != nullptr && !actual->is_null()) out.push_back({name, "nothing", shown(*actual)});
     return;
   }
   if (actual == nullptr) {
-    out.push_back(name + ": expected " + shown(expected) + ", got nothing");
+    out.push_back({name, shown(expected), "nothing"});
     return;
   }
   if (expected.is_map()) {
     if (!actual->is_object()) {
-      out.push_back(name + ": expected a map, got " + shown(*actual));
+      out.push_back({name, "a map", shown(*actual)});
       return;
     }
     for (const doc::Entry& entry : expected.entries) {
@@ -98,7 +96,7 @@ void compare(const std::string& name, const doc::Node& expected, const element* 
   if (expected.is_list()) {
     simdjson::dom::array array;
     if (actual->get(array) != simdjson::SUCCESS || array.size() != expected.items.size()) {
-      out.push_back(name + ": expected a list of " + std::to_string(expected.items.size()) + ", got " + shown(*actual));
+      out.push_back({name, "a list of " + std::to_string(expected.items.size()), shown(*actual)});
       return;
     }
     std::size_t i = 0;
@@ -108,7 +106,7 @@ void compare(const std::string& name, const doc::Node& expected, const element* 
     }
     return;
   }
-  if (!scalar_equals(expected, *actual)) out.push_back(name + ": expected " + shown(expected) + ", got " + shown(*actual));
+  if (!scalar_equals(expected, *actual)) out.push_back({name, shown(expected), shown(*actual)});
 }
 
 /// What stands beside the rendered parameters, as one JSON object.
@@ -142,26 +140,26 @@ std::string extras(const ActionOut& action, std::string_view template_name) {
 
 }  // namespace
 
-std::vector<std::string> differences(const doc::Node& expected, const ActionOut& action, std::string_view template_name) {
-  std::vector<std::string> out;
+std::vector<Difference> differences(const doc::Node& expected, const ActionOut& action, std::string_view template_name) {
+  std::vector<Difference> out;
   if (expected.is_scalar()) {  // `- sms`: only the kind
-    if (expected.text != action.kind) out.push_back("expected " + std::string(expected.text) + ", got " + action.kind);
+    if (expected.text != action.kind) out.push_back({"action", std::string(expected.text), action.kind});
     return out;
   }
   if (!expected.is_map() || expected.entries.size() != 1) {
-    out.emplace_back("an expected action is written `KIND: {PARAMETER: VALUE}`");
+    out.push_back({"action", "`KIND: {PARAMETER: VALUE}`", std::string(doc::kind_name(expected))});
     return out;
   }
   const doc::Entry& entry = expected.entries[0];
   if (entry.key != action.kind) {
-    out.push_back("expected " + std::string(entry.key) + ", got " + action.kind);
+    out.push_back({"action", std::string(entry.key), action.kind});
     return out;
   }
   simdjson::dom::parser parser, extra_parser;
   element payload, extra;
   const std::string extra_json = extras(action, template_name);
   if (parser.parse(action.payload).get(payload) != simdjson::SUCCESS || extra_parser.parse(extra_json).get(extra) != simdjson::SUCCESS) {
-    out.emplace_back("the action's parameters are not JSON: " + action.payload);
+    out.push_back({"parameters", "JSON", action.payload});
     return out;
   }
   for (const doc::Entry& one : entry.value->entries) {
@@ -180,11 +178,23 @@ std::string describe_action(const ActionOut& action) {
   return out + " " + action.payload;
 }
 
+std::string describe_expected(const doc::Node& expected) {
+  if (!expected.is_map()) return expected.is_scalar() ? std::string(expected.text) : shown(expected);
+  std::string out;
+  for (const doc::Entry& entry : expected.entries) {
+    if (!out.empty()) out += ", ";
+    out += entry.key;
+    if (entry.value->is_null()) continue;
+    out += entry.value->is_map() ? " {" + describe_expected(*entry.value) + "}" : ": " + shown(*entry.value);
+  }
+  return out;
+}
+
 bool equals_json(const doc::Node& expected, std::string_view json) {
   simdjson::dom::parser parser;
   element value;
   if (parser.parse(simdjson::padded_string(json)).get(value) != simdjson::SUCCESS) return false;
-  std::vector<std::string> out;
+  std::vector<Difference> out;
   compare("value", expected, &value, out);
   return out.empty();
 }

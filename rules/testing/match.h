@@ -5,15 +5,18 @@
 #include <vector>
 
 #include "engine/plan/plan.h"
-#include "rules/testing/test_case.h"
+#include "rules/testing/run_tests.h"
 
 namespace nudge::testing {
 
-// What differs, one line each ("subject: expected "a", got "b""); empty: it matches. `template_name`: of the action's step, empty for none.
-std::vector<std::string> differences(const doc::Node& expected, const ActionOut& action, std::string_view template_name);
+// What differs; empty: it matches. `template_name`: of the action's step, empty for none.
+std::vector<Difference> differences(const doc::Node& expected, const ActionOut& action, std::string_view template_name);
 
 // An action on one line, for people: kind, customer, rule, instant, and its parameters as JSON.
 std::string describe_action(const ActionOut& action);
+
+// An expected action on one line, for people.
+std::string describe_expected(const doc::Node& expected);
 
 // Whether a plain value written in a test equals a JSON value: texts by bytes, numbers by value, instants by meaning.
 bool equals_json(const doc::Node& expected, std::string_view json);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/simulate/world.h"
+#include "rules/testing/coverage.h"
 #include "rules/testing/match.h"
 #include "rules/testing/read_expect.h"
 
@@ -18,7 +19,9 @@ struct Mark {
 
 class Run {
  public:
-  Run(const TestCase& test, const PlanSource& plans) : test_(test), plans_(plans), world_(test.start - 2), drafts_(test.inactive) {
+  Run(const TestCase& test, const PlanSource& plans, Coverage* coverage)
+      : test_(test), plans_(plans), world_(test.start - 2), drafts_(test.inactive) {
+    if (coverage != nullptr) coverage->watch(world_);
     result_.name = test.name;
     if (test.where.document != nullptr) result_.file = test.where.document->name();
     result_.line = test.where.mark.line;
@@ -85,14 +88,37 @@ class Run {
   }
 
   void fail(const Where& where, std::string message) {
-    result_.failures.push_back({where.document == nullptr ? std::string() : where.document->name(), where.mark.line, std::move(message)});
+    Failure failure = at(where);
+    failure.note = std::move(message);
+    result_.failures.push_back(std::move(failure));
+  }
+
+  static Failure at(const Where& where) {
+    Failure failure;
+    if (where.document != nullptr) failure.file = where.document->name();
+    failure.line = where.mark.line;
+    return failure;
   }
 
   void differ(const Expectation& e, std::string_view what, const std::string& expected, const std::string& got,
               const std::string& context = {}) {
-    std::string message = subject(e) + std::string(what) + ": expected " + expected + ", got " + got;
-    if (!context.empty()) message += "\n" + context;
-    fail(e.where, std::move(message));
+    Failure failure = at(e.where);
+    failure.subject = subject(e);
+    failure.differences.push_back({std::string(what), expected, got});
+    failure.context = lines_of(context);
+    result_.failures.push_back(std::move(failure));
+  }
+
+  static std::vector<std::string> lines_of(std::string_view text) {
+    std::vector<std::string> lines;
+    while (!text.empty()) {
+      const std::size_t end = std::min(text.find('\n'), text.size());
+      std::string_view line = text.substr(0, end);
+      line.remove_prefix(std::min(line.find_first_not_of(' '), line.size()));
+      if (!line.empty()) lines.emplace_back(line);
+      text.remove_prefix(std::min(end + 1, text.size()));
+    }
+    return lines;
   }
 
   void count(const Expectation& e, std::string_view what, const std::optional<std::int64_t>& expected, std::size_t got,
@@ -105,6 +131,7 @@ class Run {
     if (e.rule) out += "rule " + std::string(e.rule.text) + ", ";
     if (e.customer) out += "customer " + std::string(e.customer.text) + ", ";
     if (e.segment) out += "segment " + std::string(e.segment.text) + ", ";
+    if (!out.empty()) out.resize(out.size() - 2);
     return out;
   }
 
@@ -191,24 +218,26 @@ class Run {
       if (concerns(e, action.rule, action.customer)) actual.push_back(&action);
     }
     const auto expected = e.actions.node->items;
-    std::string all;
-    for (std::size_t i = 0; i < actual.size() && i < kShownMax; ++i) all += "  " + describe_action(*actual[i]) + "\n";
-    if (all.empty()) {
-      all = decisions_shown(e);
-    } else {
-      all.pop_back();
-    }
     if (expected.size() != actual.size()) {
-      differ(e, "actions", std::to_string(expected.size()), std::to_string(actual.size()), all);
+      Failure failure = at(e.where);
+      failure.subject = subject(e);
+      failure.differences.push_back({"actions", std::to_string(expected.size()), std::to_string(actual.size())});
+      for (std::size_t i = 0; i < std::min(std::max(expected.size(), actual.size()), kShownMax); ++i) {
+        failure.differences.push_back({"action " + std::to_string(i + 1), i < expected.size() ? describe_expected(*expected[i]) : "nothing",
+                                       i < actual.size() ? describe_action(*actual[i]) : "nothing"});
+      }
+      failure.context = lines_of(decisions_shown(e));
+      result_.failures.push_back(std::move(failure));
       return;
     }
     for (std::size_t i = 0; i < expected.size(); ++i) {
-      const std::vector<std::string> wrong = differences(*expected[i], *actual[i], template_of(*actual[i]));
+      std::vector<Difference> wrong = differences(*expected[i], *actual[i], template_of(*actual[i]));
       if (wrong.empty()) continue;
-      std::string message = subject(e) + "action " + std::to_string(i + 1) + " differs";
-      for (const std::string& line : wrong) message += "\n  " + line;
-      message += "\n  the action: " + describe_action(*actual[i]);
-      fail({e.where.document, expected[i]->mark}, std::move(message));
+      Failure failure = at({e.where.document, expected[i]->mark});
+      failure.subject = subject(e) + (subject(e).empty() ? "" : ", ") + "action " + std::to_string(i + 1);
+      failure.differences = std::move(wrong);
+      failure.context = {"the action: " + describe_action(*actual[i])};
+      result_.failures.push_back(std::move(failure));
     }
   }
 
@@ -298,6 +327,17 @@ class Run {
 
 }  // namespace
 
-TestResult run_test(const TestCase& test, const PlanSource& plans) { return Run(test, plans).go(); }
+std::string Failure::message() const {
+  std::string out = subject;
+  for (const Difference& d : differences) {
+    if (!out.empty()) out += differences.size() == 1 ? ", " : "\n  ";
+    out += d.what + ": expected " + d.expected + ", got " + d.got;
+  }
+  if (!note.empty()) out += (out.empty() ? "" : ": ") + note;
+  for (const std::string& one : context) out += "\n  " + one;
+  return out;
+}
+
+TestResult run_test(const TestCase& test, const PlanSource& plans, Coverage* coverage) { return Run(test, plans, coverage).go(); }
 
 }  // namespace nudge::testing

@@ -16,10 +16,22 @@ namespace nudge::testing {
 // Makes a fresh plan of the rules under test; the named rules are drafts in it. Called once per test and again for `reload` and `activate`.
 using PlanSource = std::function<std::unique_ptr<Plan>(const std::vector<std::string>& drafts)>;
 
+class Coverage;
+
+// One thing that is not as expected, both sides as a person would write them.
+struct Difference {
+  std::string what, expected, got;
+};
+
 struct Failure {
   std::string file;
   std::uint32_t line = 0;
-  std::string message;  // may have several lines: what was expected, what was there instead
+  std::string subject;  // "rule r, customer c", and what the differences are in: may be empty
+  std::vector<Difference> differences;
+  std::vector<std::string> context;  // what happened instead, a line each
+  std::string note;                  // what is wrong when it is no difference
+  // All of it as text of several lines, without the place.
+  [[nodiscard]] std::string message() const;
 };
 
 struct TestResult {
@@ -31,6 +43,7 @@ struct TestResult {
   [[nodiscard]] bool ok() const { return failures.empty(); }
 };
 
-TestResult run_test(const TestCase& test, const PlanSource& plans);
+// `coverage` (may be null) watches the run.
+TestResult run_test(const TestCase& test, const PlanSource& plans, Coverage* coverage = nullptr);
 
 }  // namespace nudge::testing

@@ -1,0 +1,7 @@
+#include <array>
+
+#include "daemon/cli/words.h"
+
+namespace nudge::cli {
+std::span<const Phrase> chinese_phrases() { return {}; }
+}  // namespace nudge::cli
