@@ -104,7 +104,39 @@ bool StatsDelta::empty() const {
   return rules.empty() && roots.empty() && std::all_of(counters.begin(), counters.end(), [](std::int64_t v) { return v == 0; });
 }
 
+namespace {
+
+// Stands where the number of counters stood in the first form, which had room for ten held reasons and no more.
+constexpr std::uint64_t kSparseHeld = 0xfff0;
+constexpr std::size_t kFirstHeldReasons = 10;
+
+void encode_held(Writer& out, const std::array<std::int64_t, kHeldReasons>& held) {
+  out.varint(static_cast<std::uint64_t>(std::ranges::count_if(held, [](std::int64_t v) { return v != 0; })));
+  for (std::size_t i = 0; i < kHeldReasons; ++i) {
+    if (held[i] == 0) continue;
+    out.varint(i);
+    out.svarint(held[i]);
+  }
+}
+
+bool decode_held(Reader& in, std::array<std::int64_t, kHeldReasons>& held, bool sparse) {
+  if (!sparse) {
+    for (std::size_t i = 0; i < kFirstHeldReasons; ++i) held[i] = in.svarint();
+    return true;
+  }
+  for (std::uint64_t n = in.varint(); n > 0 && !in.bad(); --n) {
+    const std::uint64_t reason = in.varint();
+    const std::int64_t count = in.svarint();
+    if (reason >= kHeldReasons) return false;
+    held[reason] = count;
+  }
+  return true;
+}
+
+}  // namespace
+
 void StatsDelta::encode(Writer& out) const {
+  out.varint(kSparseHeld);
   out.varint(static_cast<std::uint64_t>(std::count_if(counters.begin(), counters.end(), [](std::int64_t v) { return v != 0; })));
   for (std::size_t i = 0; i < kCounters; ++i) {
     if (counters[i] == 0) continue;
@@ -115,7 +147,7 @@ void StatsDelta::encode(Writer& out) const {
   for (const auto& [id, rule] : rules) {
     out.varint(id);
     out.svarint(rule.fired);
-    for (const std::int64_t n : rule.held) out.svarint(n);
+    encode_held(out, rule.held);
     out.svarint(rule.actions);
     out.svarint(rule.accepted);
     out.svarint(rule.failed);
@@ -138,7 +170,10 @@ void StatsDelta::encode(Writer& out) const {
 
 bool StatsDelta::decode(Reader& in) {
   *this = StatsDelta();
-  for (std::uint64_t n = in.varint(); n > 0 && !in.bad(); --n) {
+  std::uint64_t used = in.varint();
+  const bool sparse = used == kSparseHeld;
+  if (sparse) used = in.varint();
+  for (std::uint64_t n = used; n > 0 && !in.bad(); --n) {
     const std::uint8_t i = in.u8();
     const std::int64_t v = in.svarint();
     if (i >= kCounters) return false;
@@ -147,7 +182,7 @@ bool StatsDelta::decode(Reader& in) {
   for (std::uint64_t n = in.varint(); n > 0 && !in.bad(); --n) {
     RuleStats& rule = rules[static_cast<RuleId>(in.varint())];
     rule.fired = in.svarint();
-    for (std::int64_t& held : rule.held) held = in.svarint();
+    if (!decode_held(in, rule.held, sparse)) return false;
     rule.actions = in.svarint();
     rule.accepted = in.svarint();
     rule.failed = in.svarint();

@@ -50,7 +50,8 @@ enum class Counter : std::uint8_t {
 inline constexpr std::size_t kCounters = static_cast<std::size_t>(Counter::count_);
 std::string_view counter_name(Counter c);
 
-inline constexpr std::size_t kHeldReasons = 10;
+// Room for the numbers of Held; they are stored by number, so the room may grow.
+inline constexpr std::size_t kHeldReasons = 40;
 
 struct RuleStats {
   std::int64_t fired = 0;

@@ -14,6 +14,44 @@ std::string_view held_text(Held h) {
     case Held::render: return "a template could not be rendered";
     case Held::rule_gone: return "the rule was removed or paused while the step was waiting";
     case Held::runs_full: return "too many delayed steps are waiting for this customer";
+    case Held::opted_out: return "the customer unsubscribed";
+    case Held::consent: return "there is no consent";
+    case Held::inhibited: return "another rule acted for this customer shortly before";
+    case Held::quiet_hours: return "outside the opening hours";
+    case Held::cap: return "a frequency cap was reached";
+    case Held::expired: return "it could not leave before it expired";
+    case Held::budget: return "the rule's budget was used up";
+    case Held::braked: return "the brake has stopped the rule";
+    case Held::silenced: return "a silence holds it back";
+    case Held::suppressed: return "the recipient is on the suppression list";
+    case Held::test_mode: return "in test mode only given addresses are sent to";
+  }
+  return "";
+}
+
+std::string_view held_name(Held h) {
+  switch (h) {
+    case Held::none: return "";
+    case Held::once_per: return "once_per";
+    case Held::rollout: return "rollout";
+    case Held::holdout: return "holdout";
+    case Held::shadow: return "shadow";
+    case Held::only_if: return "only_if";
+    case Held::at_most: return "at_most";
+    case Held::render: return "render";
+    case Held::rule_gone: return "rule_gone";
+    case Held::runs_full: return "runs_full";
+    case Held::opted_out: return "opted_out";
+    case Held::consent: return "consent";
+    case Held::inhibited: return "inhibited";
+    case Held::quiet_hours: return "quiet_hours";
+    case Held::cap: return "cap";
+    case Held::expired: return "expired";
+    case Held::budget: return "budget";
+    case Held::braked: return "braked";
+    case Held::silenced: return "silenced";
+    case Held::suppressed: return "suppressed";
+    case Held::test_mode: return "test_mode";
   }
   return "";
 }
@@ -42,7 +80,7 @@ void decode_cause(Reader& in, Cause& c) {
 
 void encode_decision(Writer& out, const Decision& d) {
   out.varint(d.number);
-  out.u8(d.fired ? 1 : 0);
+  out.u8(static_cast<std::uint8_t>((d.fired ? 1 : 0) | (d.deferred_until != 0 ? 2 : 0)));  // bit 1: an instant follows at the end
   out.u8(static_cast<std::uint8_t>(d.held));
   out.string(d.rule);
   out.varint(d.rule_id);
@@ -52,11 +90,13 @@ void encode_decision(Writer& out, const Decision& d) {
   encode_cause(out, d.cause);
   out.varint(d.step);
   out.string(d.detail);
+  if (d.deferred_until != 0) out.svarint(d.deferred_until);
 }
 
 bool decode_decision(Reader& in, Decision& d) {
   d.number = in.varint();
-  d.fired = in.u8() != 0;
+  const std::uint8_t flags = in.u8();
+  d.fired = (flags & 1U) != 0;
   d.held = static_cast<Held>(in.u8());
   d.rule = in.string();
   d.rule_id = static_cast<RuleId>(in.varint());
@@ -66,6 +106,7 @@ bool decode_decision(Reader& in, Decision& d) {
   decode_cause(in, d.cause);
   d.step = static_cast<std::uint32_t>(in.varint());
   d.detail = in.string();
+  d.deferred_until = (flags & 2U) != 0 ? in.svarint() : 0;
   return !in.bad();
 }
 
@@ -85,13 +126,18 @@ void encode_action(Writer& out, const ActionOut& a) {
   out.string(a.kind);
   out.string(a.channel);
   out.string(a.connector);
-  out.u8(a.mandatory ? 1 : 0);
+  out.u8(static_cast<std::uint8_t>((a.mandatory ? 1 : 0) | 2));  // bit 1: what came later stands at the end, with its length
   out.svarint(a.due);
   out.string(a.reason);
   out.string(a.payload);
   out.string(a.owner);
   out.string(a.owner_name);
   out.string(a.assignment.team);
+  std::string more;
+  Writer extra(more);
+  extra.u8(static_cast<std::uint8_t>(a.purpose));
+  extra.fixed64(static_cast<std::uint64_t>(a.expires_at));
+  out.string(more);
 }
 
 bool decode_action(Reader& in, ActionOut& a) {
@@ -109,14 +155,20 @@ bool decode_action(Reader& in, ActionOut& a) {
   a.kind = in.string();
   a.channel = in.string();
   a.connector = in.string();
-  a.mandatory = in.u8() != 0;
+  const std::uint8_t flags = in.u8();
+  a.mandatory = (flags & 1U) != 0;
   a.due = in.svarint();
   a.reason = in.string();
   a.payload = in.string();
   a.owner = in.string();
   a.owner_name = in.string();
   a.assignment.team = in.string();
-  return !in.bad();
+  a.purpose = default_purpose(a.category);
+  if ((flags & 2U) == 0) return !in.bad();
+  Reader extra(in.string());
+  a.purpose = static_cast<Purpose>(extra.u8());
+  a.expires_at = static_cast<TimeMs>(extra.fixed64());
+  return !in.bad() && !extra.bad();
 }
 
 }  // namespace nudge

@@ -36,8 +36,23 @@ enum class Held : std::uint8_t {
   render = 7,     // a template could not be rendered; the detail says why
   rule_gone = 8,  // the rule was removed or paused while the run was waiting
   runs_full = 9,  // too many delayed steps are waiting for this customer
+  // Policies, judged for one customer. The detail names the policy and the figures.
+  opted_out = 24,    // the customer unsubscribed
+  consent = 25,      // a consent policy does not hold
+  inhibited = 26,    // another rule acted for this customer a short time before
+  quiet_hours = 27,  // outside the opening hours
+  cap = 28,          // a frequency cap is reached
+  expired = 29,      // it could not leave within expires_after
+  // … across customers, or by people
+  budget = 30,
+  braked = 31,
+  silenced = 32,
+  suppressed = 33,  // the customer, address or domain is on the suppression list
+  test_mode = 34,   // only given addresses are sent to
 };
 std::string_view held_text(Held h);
+// As tests of rules, metrics and the command line name it: `once_per`, `quiet_hours` …
+std::string_view held_name(Held h);
 
 // One decision about one rule and customer. A firing gives one decision (fired or held); a delayed step gives one more when it is due.
 struct Decision {
@@ -52,6 +67,7 @@ struct Decision {
   Cause cause;
   std::uint32_t step = kNone;  // kNone: the firing itself
   std::string detail;
+  TimeMs deferred_until = 0;  // not 0: not dropped, the step waits until then and is judged again
 };
 
 // An action to be carried out. `id` is derived from rule, version, customer, cause and step: neither replay nor restart makes a second one.
@@ -79,6 +95,8 @@ struct ActionOut {
   std::vector<std::pair<AttributeId, Value>> customer_values;  // what the assignment compares with
   std::string owner;                                           // given by the desk: a member's id, or empty
   std::string owner_name;
+  Purpose purpose = Purpose::marketing;
+  TimeMs expires_at = kNever;  // not sent from then on
 };
 
 // The event that a rule's goal names came in time after a firing, or after one that the holdout kept back: what the rule brings in is the
@@ -91,7 +109,15 @@ struct GoalMet {
   friend bool operator==(const GoalMet&, const GoalMet&) = default;
 };
 
+// An action that a policy dropped, as it would have been.
+struct HeldAction {
+  ActionOut action;
+  Held held = Held::none;
+  std::string reason;
+};
+
 struct Effects {
+  std::vector<HeldAction> held_actions;
   std::vector<GoalMet> goals;
   std::vector<Edge> edges;
   std::vector<Decision> decisions;
@@ -101,6 +127,7 @@ struct Effects {
     edges.clear();
     decisions.clear();
     actions.clear();
+    held_actions.clear();
   }
 };
 

@@ -28,6 +28,10 @@ constexpr BuiltInField kMessageFields[] = {
     {"action", Type::text},    {"rule", Type::text},     {"channel", Type::text},
     {"connector", Type::text}, {"template", Type::text}, {"reason", Type::text},
 };
+// A field that is left out speaks of all: every channel, every purpose.
+constexpr BuiltInField kConsentFields[] = {
+    {"channel", Type::text}, {"purpose", Type::text}, {"address", Type::text}, {"source", Type::text}, {"reason", Type::text},
+};
 constexpr BuiltInEvent kBuiltIn[] = {
     {"task_created", "A task was put on a salesperson's list", kTaskFields},
     {"task_completed", "A task was done; `disposition` says what came of it", kTaskFields},
@@ -35,6 +39,8 @@ constexpr BuiltInEvent kBuiltIn[] = {
     {"message_accepted", "A provider took a message", kMessageFields},
     {"message_failed", "A message was given up; `reason` says why", kMessageFields},
     {"message_held", "A policy held a message back; `reason` says which", kMessageFields},
+    {"message_unsubscribed", "The customer wants no more messages of this channel and purpose", kConsentFields},
+    {"message_subscribed", "The customer wants messages of this channel and purpose (again)", kConsentFields},
 };
 
 LeafDef leaf_of(const BuiltInField& field) {

@@ -314,7 +314,7 @@ void CustomerState::rebuild_ids() {
 std::size_t CustomerState::memory_bytes() const {
   std::size_t bytes = sizeof(CustomerState) + text_bytes(id) + attributes.memory_bytes() + ids.memory_bytes();
   bytes += tags.capacity() * sizeof(TagUpdate) + members.capacity() * sizeof(Membership) + wakes.capacity() * sizeof(Wake);
-  bytes += fired.capacity() * sizeof(LastFired) + runs.capacity() * sizeof(Run) + events.capacity() * sizeof(events[0]);
+  bytes += fired.capacity() * sizeof(LastFired) + runs.capacity() * sizeof(Run) + contacts.capacity() * sizeof(Contact) + events.capacity() * sizeof(events[0]);
   for (const TagUpdate& t : tags) bytes += text_bytes(t.tag) + text_bytes(t.id);
   for (const auto& entry : events) bytes += entry.second.memory_bytes();
   for (const LastFired& f : fired) bytes += text_bytes(f.key);

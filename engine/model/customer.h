@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/base/hash.h"
 #include "engine/model/id_index.h"
 #include "engine/model/input.h"
 #include "engine/model/rows.h"
@@ -131,6 +132,17 @@ struct Run {
   friend bool operator==(const Run&, const Run&) = default;
 };
 
+// A message that was let through to the customer: what caps and inhibitions count. Kept as long as any of them can look back. Its instant is
+// that of the decision, and once the provider has taken the message, that of the message_accepted event.
+struct Contact {
+  TimeMs at;
+  std::uint8_t channel;  // see plan/policy.h
+  std::uint8_t purpose;
+  RuleId rule;
+  Hash128 action;
+  friend bool operator==(const Contact&, const Contact&) = default;
+};
+
 struct CustomerState {
   std::string id;
   TimeMs clock = kAlways;     // the last instant judged; rows after it are still to come
@@ -144,6 +156,7 @@ struct CustomerState {
   std::vector<Wake> wakes;                           // by root; only those that ever come
   std::vector<LastFired> fired;                      // by (rule, key)
   std::vector<Run> runs;                             // by (due, rule, step, cause)
+  std::vector<Contact> contacts;                     // by (at, action)
   IdIndex ids;                                       // of the facts above once they are many, else empty; derived
 
   bool known() const { return clock != kAlways; }

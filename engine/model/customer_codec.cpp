@@ -198,6 +198,42 @@ bool read_runs(Reader& in, std::vector<Run>& runs) {
   });
 }
 
+// What came after the first form: sections of a tag and a length-prefixed content, written only when there is something in them.
+constexpr std::uint8_t kContactsSection = 1;
+
+void write_contacts(Writer& out, const std::vector<Contact>& contacts) {
+  if (contacts.empty()) return;
+  std::string bytes;
+  Writer section(bytes);
+  Times times;
+  section.varint(contacts.size());
+  for (const Contact& c : contacts) {
+    times.write(section, c.at);
+    section.u8(c.channel);
+    section.u8(c.purpose);
+    section.varint(c.rule);
+    section.fixed64(c.action.hi);
+    section.fixed64(c.action.lo);
+  }
+  out.u8(kContactsSection);
+  out.string(bytes);
+}
+
+bool read_contacts(Reader& in, std::vector<Contact>& contacts) {
+  Reader section(in.string());
+  Times times;
+  const bool good = read_list(section, contacts, 20, [&](Contact& c) {
+    c.at = times.read(section);
+    c.channel = section.u8();
+    c.purpose = section.u8();
+    const bool fits = read_u32(section, c.rule);
+    c.action.hi = section.fixed64();
+    c.action.lo = section.fixed64();
+    return fits;
+  });
+  return good && section.at_end() && !in.bad() && strictly_ascending(contacts, [](const Contact& c) { return std::tie(c.at, c.action); });
+}
+
 std::unexpected<Error> damaged(std::string_view what) {
   return fail(Code::corrupt,
               "the stored state of a customer is damaged (" + std::string(what) + "); restore the data directory from a backup");
@@ -219,6 +255,7 @@ void encode_customer(std::string& out, const CustomerState& state, const Catalog
   write_wakes(writer, state.wakes);
   write_fired(writer, state.fired);
   write_runs(writer, state.runs);
+  write_contacts(writer, state.contacts);
 }
 
 Result<CustomerState> decode_customer(std::string_view bytes, const Catalog& catalog) {
@@ -250,7 +287,10 @@ Result<CustomerState> decode_customer(std::string_view bytes, const Catalog& cat
   if (!read_wakes(in, state.wakes)) return damaged("wakes");
   if (!read_fired(in, state.fired)) return damaged("last firings");
   if (!read_runs(in, state.runs)) return damaged("runs");
-  if (!in.at_end()) return damaged("bytes after its end");
+  while (!in.at_end()) {
+    if (in.u8() != kContactsSection) return damaged("bytes after its end");
+    if (!read_contacts(in, state.contacts)) return damaged("contacts");
+  }
   state.rebuild_ids();
   return state;
 }

@@ -85,6 +85,7 @@ struct Action {
   Assignment assignment;
   bool mandatory = false;     // call_task
   DurationMs due_in = 0;      // call_task
+  DurationMs expires_after = 0;  // given up when it could not leave for so long after it was first due; 0: never
   std::string template_name;  // of `templates`, when one was named
 };
 

@@ -234,11 +234,39 @@ ExprId PlanBuilder::aggregate(AggregateId id) {
   return add(std::move(e));
 }
 
+namespace {
+
+// What judging policies looks up, found once.
+void prepare_policies(Plan& plan) {
+  std::ranges::sort(plan.policies, {}, &Policy::name);
+  for (const Policy& p : plan.policies) {
+    DurationMs look_back = p.kind == Policy::Kind::inhibit ? p.within : 0;
+    if (p.kind == Policy::Kind::cap) look_back = p.rolling ? p.per : p.unit == Window::Unit::month ? 32 * kDay : 8 * kDay;
+    plan.contact_horizon = std::max(plan.contact_horizon, look_back);
+  }
+  const auto find = [&](std::string_view name, Plan::ConsentEvents& event) {
+    event.type = plan.catalog->find_event(name);
+    if (event.type == kNoEventType) return;
+    const EventTypeDef& type = plan.catalog->events[event.type];
+    const auto text = [&](std::string_view field) {
+      const FieldId id = type.find(field);
+      return id != kNoField && type.fields[id].type == Type::text ? id : kNoField;
+    };
+    event.channel = text("channel");
+    event.purpose = text("purpose");
+  };
+  find("message_unsubscribed", plan.opt_out);
+  find("message_subscribed", plan.opt_in);
+}
+
+}  // namespace
+
 std::unique_ptr<Plan> PlanBuilder::finish() {
   std::unique_ptr<Plan> plan = std::move(plan_);
   ids_.clear();
   std::ranges::sort(plan->rules,
                     [](const Rule& a, const Rule& b) { return a.priority != b.priority ? a.priority > b.priority : a.name < b.name; });
+  prepare_policies(*plan);
   Definitions definitions(*plan);
   for (Segment& s : plan->segments) s.key = definitions.segment(s);
   for (Rule& r : plan->rules) r.definition = definitions.rule(r);

@@ -292,6 +292,7 @@ void Definitions::put_step(Writer& out, const Step& step) {
   put_bool(out, a.mandatory);
   out.svarint(a.due_in);
   out.string(a.template_name);
+  if (a.expires_after > 0) out.svarint(a.expires_after);  // an addition: without it the fingerprint stays what it was
 }
 
 Hash128 Definitions::rule(const Rule& r) {
@@ -315,6 +316,79 @@ Hash128 Definitions::rule(const Rule& r) {
   put_hash(out, node(r.goal.where));
   out.svarint(r.goal.within);
   put_field(out, r.goal.event, r.goal.value);
+  if (r.purpose != default_purpose(r.category)) put_enum(out, r.purpose);
+  return hash128(bytes);
+}
+
+namespace {
+
+void put_texts(Writer& out, const std::vector<std::string>& texts) {
+  out.varint(texts.size());
+  for (const std::string& text : texts) out.string(text);
+}
+
+void put_match(Writer& out, const PolicyMatch& m) {
+  put_texts(out, m.channels);
+  put_texts(out, m.rules);
+  out.varint(m.purposes.size());
+  for (const Purpose purpose : m.purposes) put_enum(out, purpose);
+  out.varint(m.categories.size());
+  for (const std::uint8_t category : m.categories) out.u8(category);
+}
+
+}  // namespace
+
+Hash128 Definitions::policy(const Policy& p) {
+  std::string bytes;
+  Writer out(bytes);
+  put_enum(out, p.kind);
+  put_match(out, p.match);
+  put_hash(out, node(p.condition));
+  out.varint(p.open.size());
+  for (const Calendar& c : p.open) {
+    out.u8(c.weekdays);
+    out.varint(c.hours.size());
+    for (const Calendar::Hours& h : c.hours) {
+      out.svarint(h.from);
+      out.svarint(h.to);
+    }
+  }
+  out.string(p.calendar < plan_.business_calendars.size() ? plan_.business_calendars[p.calendar].name : std::string_view());
+  put_enum(out, p.over);
+  out.svarint(p.spread);
+  put_enum(out, p.zone_of);
+  out.string(p.zone);
+  put_attribute(out, p.zone_attribute);
+  put_bool(out, p.zone_by_prefix);
+  out.varint(p.zones.size());
+  for (const auto& [value, zone] : p.zones) {
+    out.string(value);
+    out.string(zone);
+  }
+  out.varint(p.at_most);
+  put_bool(out, p.rolling);
+  out.svarint(p.per);
+  put_enum(out, p.unit);
+  put_bool(out, p.unit_is_hour);
+  put_bool(out, p.shared);
+  put_match(out, p.by);
+  out.svarint(p.within);
+  out.varint(p.times);
+  out.varint(p.at_least);
+  return hash128(bytes);
+}
+
+Hash128 Definitions::business_calendar(const BusinessCalendar& c) const {
+  std::string bytes;
+  Writer out(bytes);
+  out.u8(c.weekdays);
+  for (const auto* days : {&c.holidays, &c.workdays}) {
+    out.varint(days->size());
+    for (const BusinessCalendar::Day& day : *days) {
+      out.svarint(day.date);
+      out.string(day.name);
+    }
+  }
   return hash128(bytes);
 }
 
@@ -345,6 +419,8 @@ Hash128 Definitions::digest() {
     all.emplace_back("score " + plan_.scores[i].name, score(static_cast<std::uint32_t>(i)));
   }
   for (const Team& t : plan_.teams) all.emplace_back("team " + t.name, team(t));
+  for (const Policy& p : plan_.policies) all.emplace_back("policy " + p.name, policy(p));
+  for (const BusinessCalendar& c : plan_.business_calendars) all.emplace_back("calendar " + c.name, business_calendar(c));
   for (const auto& [name, text] : plan_.named_templates) all.emplace_back("template " + name, hash128(text));
   std::ranges::sort(all);
   std::string bytes;

@@ -29,6 +29,8 @@ class Definitions {
   Hash128 rendered(TemplateId id);
   Hash128 score(std::uint32_t id);
   Hash128 team(const Team& team) const;
+  Hash128 policy(const Policy& policy);
+  Hash128 business_calendar(const BusinessCalendar& calendar) const;
 
   void put_node(Writer& out, const Node& node);
   void put_expr(Writer& out, const Expr& expr);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/base/zone.h"
+#include "engine/plan/policy.h"
 #include "engine/plan/rule.h"
 
 namespace nudge {
@@ -25,6 +26,14 @@ struct Plan {
   std::vector<Score> scores;
   std::vector<Rule> rules;  // by priority descending, then by name: the order of firing within an instant
   std::vector<Team> teams;
+  std::vector<Policy> policies;                       // by name
+  std::vector<BusinessCalendar> business_calendars;   // by name
+  DurationMs contact_horizon = 0;                     // how long a contact can count for a cap or an inhibition; 0: none is kept
+  // Where opt-outs and opt-ins are read from: the built-in events and their fields.
+  struct ConsentEvents {
+    EventTypeId type = kNoEventType;
+    FieldId channel = kNoField, purpose = kNoField;
+  } opt_out, opt_in;
   std::unordered_map<std::string, std::string> named_templates;  // name -> as written, for showing
   Zone zone;                                                     // the company's
   AttributeId zone_attribute = kNoAttribute;                     // the customer's `timezone`

@@ -8,6 +8,7 @@
 #include "engine/base/hash.h"
 #include "engine/model/customer.h"
 #include "engine/plan/action.h"
+#include "engine/plan/policy.h"
 
 namespace nudge {
 
@@ -86,6 +87,7 @@ struct Rule {
   std::string name;
   std::string description;
   Category category = Category::sales;
+  Purpose purpose = Purpose::marketing;  // what its messages are for; see default_purpose
   std::int32_t priority = 50;  // higher first
   RuleState state = RuleState::active;
   Trigger trigger;
@@ -104,6 +106,9 @@ struct Rule {
   std::string file;
   std::uint32_t line = 0;
 };
+
+// What rules of a category are for unless they say so themselves: sales sells, the others do not reach the customer.
+inline Purpose default_purpose(Category c) { return c == Category::sales ? Purpose::marketing : Purpose::internal; }
 
 struct Member {
   std::string id;

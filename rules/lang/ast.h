@@ -153,6 +153,7 @@ struct RuleAst {
   Name name;
   std::string_view description;
   Category category = Category::sales;
+  std::optional<Purpose> purpose;
   std::int32_t priority = 50;
   RuleState state = RuleState::active;
   TriggerAst trigger;
@@ -188,6 +189,29 @@ struct TeamAst {
   Team team;
 };
 
+/// `for:` or `by:` of a policy: what it binds.
+struct PolicyMatchAst {
+  std::vector<Name> channels, rules;
+  std::vector<Purpose> purposes;
+  std::vector<std::uint8_t> categories;
+};
+
+struct PolicyAst {
+  Name name;
+  std::optional<Policy::Kind> kind;  // absent: missing or wrong; reported
+  PolicyMatchAst match;
+  std::vector<Name> by;                // inhibit
+  std::optional<Condition> condition;  // consent
+  Policy policy;                       // the plain values
+  Name calendar, zone, zone_by;
+  std::vector<std::pair<std::string_view, Name>> zones;
+};
+
+struct CalendarAst {
+  Name name;
+  BusinessCalendar calendar;
+};
+
 /// Everything one file defines.
 struct FileAst {
   const doc::Document* document = nullptr;
@@ -197,6 +221,8 @@ struct FileAst {
   std::vector<RuleAst> rules;
   std::vector<TemplateAst> templates;
   std::vector<TeamAst> teams;
+  std::vector<PolicyAst> policies;
+  std::vector<CalendarAst> calendars;
 };
 
 }  // namespace nudge::lang

@@ -145,6 +145,17 @@ constexpr auto kCodes = std::to_array<CodeInfo>({
      "`existing` belongs to `enters`, `max_age` to `event` and `attribute_changes`, a `date` trigger to a date."},
     {"R0604", "A limit that can't be read", "`at_most: 500 per day`, with hour, day, week or month."},
     // Actions
+    // Policies
+    {"R0651", "A policy that says nothing, or two things",
+     "Each policy is of one kind: `consent`, `quiet_hours`, `cap`, `inhibit`, `budget` or `brake`. Write a policy of its own for each."},
+    {"R0652", "An unknown calendar", "`calendar` of quiet hours names a business calendar of the section `calendars`."},
+    {"R0653", "An unknown rule in a policy",
+     "`rule` and `by` name rules of these files. A policy that names a rule which does not exist would silently bind nothing."},
+    {"R0654", "An unknown channel in a policy",
+     "Channels are email, sms, chat, maildrop, call_task, ticket and webhook. Without `channel` a policy binds what reaches the customer; a "
+     "budget or brake binds every action."},
+    {"R0655", "A calendar that contradicts itself",
+     "A day of a business calendar is a date, or a range from … to, and stands once: as a holiday or as a make-up workday."},
     {"R0701", "A step without an action", "Each step of `then` does one thing: call_task, email, sms, ticket, webhook or maildrop."},
     {"R0702", "A step with two actions", "Start a new step; steps run in order."},
     {"R0705", "A template that does not fit the action", "A template is written for one channel; its parts are those of the channel."},

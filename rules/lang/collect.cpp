@@ -11,7 +11,7 @@ void add_all(std::map<std::string_view, const T*>& table, const std::vector<T>& 
     if (added) continue;
     const Where& first = place->second->name.where;
     diagnostics.error("R0309", *definition.name.where.document, definition.name.where.mark,
-                      "there are two " + std::string(what) + "s named " + doc::quoted(definition.name.text) + "; the first is at " +
+                      "there are two " + (what == "policy" ? std::string("policie") : std::string(what)) + "s named " + doc::quoted(definition.name.text) + "; the first is at " +
                           first.document->name() + ":" + std::to_string(first.mark.line),
                       "names are unique over all files: rename one of them");
   }
@@ -28,6 +28,8 @@ Names collect(const std::vector<FileAst>& files, doc::Diagnostics& diagnostics) 
     add_all(names.rules, file.rules, "rule", diagnostics);
     add_all(names.templates, file.templates, "template", diagnostics);
     add_all(names.teams, file.teams, "team", diagnostics);
+    add_all(names.policies, file.policies, "policy", diagnostics);
+    add_all(names.calendars, file.calendars, "calendar", diagnostics);
   }
   return names;
 }

@@ -66,6 +66,8 @@ std::unique_ptr<Plan> Compiler::run() {
   for (std::size_t i = 0; i < segments_.size(); ++i) compile_segment(i);
   for (std::size_t i = 0; i < scores_.size(); ++i) compile_score(i);
   for (const auto& [name, rule] : names_.rules) compile_rule(*rule);
+  compile_calendars();
+  for (const auto& [name, policy] : names_.policies) compile_policy(*policy);
   check_unused_templates();
   for (const auto& [name, ast] : names_.templates) {
     std::string text;

@@ -97,6 +97,12 @@ class Compiler {
   void check_rule_options(const RuleAst& ast, const Trigger& trigger, bool trigger_ok);
   Goal goal(const RuleAst& ast);
 
+  // compile_policy.cpp
+  void compile_calendars();
+  void compile_policy(const PolicyAst& ast);
+  PolicyMatch policy_match(const PolicyMatchAst& ast);
+  std::vector<std::string> rule_names(const std::vector<Name>& names);
+
   // compile_action.cpp
   Action action(const ActionAst& ast, const RuleAst& rule, const Scope& scope);
   void task_action(MapReader& map, Action& action, const Scope& scope);

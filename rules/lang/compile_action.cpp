@@ -48,6 +48,12 @@ Action Compiler::action(const ActionAst& ast, const RuleAst& rule, const Scope& 
   const Context context = context_of(ast.kind.where);
   MapReader map(context, *ast.body, ast.kind.where.mark, quoted(ast.kind.text));
   if (!map.is_map()) return action;
+  if (const auto expires = map.duration("expires_after")) {
+    action.expires_after = *expires;
+    if (*expires == 0)
+      error("R0105", context.at(map.node().find("expires_after")->value->mark), "an action that expires at once never leaves",
+            "such as 2d; without it, it waits as long as it takes");
+  }
   if (ast.kind.text == "call_task") {
     task_action(map, action, rule_scope);
   } else {

@@ -147,6 +147,7 @@ void Compiler::compile_rule(const RuleAst& ast) {
   rule.name = ast.name.text;
   rule.description = ast.description;
   rule.category = ast.category;
+  rule.purpose = ast.purpose.value_or(default_purpose(ast.category));
   rule.priority = ast.priority;
   rule.state = ast.state;
   owner_ = {ConditionPart::Owner::trigger, ast.name.text};

@@ -18,6 +18,14 @@ std::unique_ptr<Condition> read_row_filter(MapReader& map, std::string_view key 
 RuleAst read_rule(const Context& context, const doc::Entry& entry);
 TriggerAst read_trigger(const Context& context, const doc::Node& node, const doc::Mark& key_mark);
 MemberFilterAst read_member_filter(const Context& context, const doc::Node& node, const doc::Mark& key_mark);
+PolicyAst read_policy(const Context& context, const doc::Entry& entry);
+CalendarAst read_business_calendar(const Context& context, const doc::Entry& entry);
+/// Reads `purpose`, one word or nothing.
+std::optional<Purpose> read_purpose(MapReader& map);
+/// Weekdays and hours of the week; with `dates`, ranges of days and the zone as well. `what` names the map in messages.
+Calendar read_week_times(const Context& context, const doc::Node& node, const doc::Mark& key_mark, const std::string& what, bool dates);
+/// Weekdays as bits, bit 0 Monday.
+std::uint8_t read_weekdays(const Context& context, const doc::Entry& entry);
 TeamAst read_team(const Context& context, const doc::Entry& entry);
 
 /// Reads the one comparison among the keys of a map; its `op` is empty when there is none. Reports two operators. Inside an aggregate

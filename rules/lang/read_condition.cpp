@@ -125,70 +125,6 @@ std::unique_ptr<SequenceAst> read_sequence(const doc::Entry& entry, MapReader& m
   return sequence;
 }
 
-std::optional<Calendar::Hours> read_hours(const Context& context, const doc::Node& node) {
-  const std::string_view text = node.is_scalar() ? node.text : std::string_view();
-  const std::size_t dash = text.find('-');
-  if (dash != std::string_view::npos) {
-    const std::optional<DurationMs> from = parse_clock(text.substr(0, dash), false);
-    const std::optional<DurationMs> to = parse_clock(text.substr(dash + 1), true);
-    if (from && to && *from != *to) return Calendar::Hours{*from, *to};
-  }
-  context.error("R0506", node.mark,
-                "hours are written as 09:00-18:00, not " + (node.is_scalar() ? quoted(text) : std::string(doc::kind_name(node))),
-                "the start is included, the end is not; 22:00-06:00 runs over midnight");
-  return std::nullopt;
-}
-
-Calendar read_calendar(const Context& context, const doc::Entry& entry) {
-  static constexpr std::array<std::string_view, 7> kDays = {"monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"};
-  Calendar calendar;
-  MapReader map(context, *entry.value, entry.key_mark, "`calendar`");
-  const doc::Entry* weekdays = map.take("weekdays");
-  const doc::Entry* hours = map.take("hours");
-  const doc::Entry* dates = map.take("dates");
-  const std::optional<std::size_t> zone = map.word("zone", {"customer", "company"});
-  map.finish();
-  calendar.tenant_zone = zone == 1;
-  if (weekdays != nullptr) {
-    calendar.weekdays = 0;
-    for (const doc::Node* item : items_of(context, *weekdays->value, weekdays->key_mark, "`weekdays`")) {
-      const auto day = item->is_scalar() ? std::find(kDays.begin(), kDays.end(), item->text) : kDays.end();
-      if (day == kDays.end()) {
-        context.error("R0506", item->mark, "a weekday is expected here, such as `monday`",
-                      item->is_scalar() ? doc::did_you_mean(item->text, {kDays.begin(), kDays.end()}, "weekdays") : "");
-      } else {
-        calendar.weekdays = static_cast<std::uint8_t>(calendar.weekdays | (1U << static_cast<unsigned>(day - kDays.begin())));
-      }
-    }
-  }
-  if (hours != nullptr) {
-    for (const doc::Node* item : items_of(context, *hours->value, hours->key_mark, "`hours`", true)) {
-      if (const auto range = read_hours(context, *item)) calendar.hours.push_back(*range);
-    }
-  }
-  if (dates != nullptr) {
-    for (const doc::Node* item : items_of(context, *dates->value, dates->key_mark, "`dates`", true)) {
-      MapReader range(context, *item, item->mark, "a range of dates");
-      const doc::Entry* from = range.require("from");
-      const doc::Entry* to = range.require("to");
-      range.finish();
-      if (from == nullptr || to == nullptr) continue;
-      const doc::Read<DateDays> first = doc::read_date(*from->value);
-      const doc::Read<DateDays> last = doc::read_date(*to->value);
-      if (!first) context.error("R0104", from->value->mark, first.error().message, first.error().hint);
-      if (!last) context.error("R0104", to->value->mark, last.error().message, last.error().hint);
-      if (!first || !last) continue;
-      if (*first > *last) context.error("R0506", to->value->mark, "this range of dates ends before it starts", "swap `from` and `to`");
-      calendar.dates.push_back({*first, *last});
-    }
-  }
-  if (map.is_map() && weekdays == nullptr && hours == nullptr && dates == nullptr) {
-    context.error("R0506", entry.key_mark, "`calendar` needs `weekdays`, `hours` or `dates`",
-                  "calendar: {weekdays: [monday, friday], hours: 09:00-18:00}");
-  }
-  return calendar;
-}
-
 /// Every form that names one thing and compares it.
 void read_named(Condition& condition, MapReader& map, std::string_view form) {
   condition.subject = map.name(form);
@@ -315,7 +251,8 @@ Condition read_condition(const Context& context, const doc::Node& node, const do
     condition.sequence = read_sequence(*map.take("sequence"), map);
   } else if (form->key == "calendar") {
     condition.kind = Condition::Kind::calendar;
-    condition.calendar = read_calendar(context, *map.take("calendar"));
+    const doc::Entry& entry = *map.take("calendar");
+    condition.calendar = read_week_times(context, *entry.value, entry.key_mark, "`calendar`", true);
   } else if (form->key == "segment" || form->key == "tag") {
     condition.kind = form->key == "segment" ? Condition::Kind::segment : Condition::Kind::tag;
     condition.subject = map.name(form->key);

@@ -287,10 +287,9 @@ FileAst read_file(const doc::Document& document, doc::Diagnostics& diagnostics) 
   each_entry(context, map, "rules", "a rule", [&](const doc::Entry& e) { file.rules.push_back(read_rule(context, e)); });
   each_entry(context, map, "templates", "a template", [&](const doc::Entry& e) { file.templates.push_back(read_template(context, e)); });
   each_entry(context, map, "teams", "a team", [&](const doc::Entry& e) { file.teams.push_back(read_team(context, e)); });
-  if (const doc::Entry* policies = map.take("policies")) {
-    context.error("R0901", policies->key_mark, "`policies` is not available in this version",
-                  "remove the section; `limits` of a rule bound how often it fires");
-  }
+  each_entry(context, map, "policies", "a policy", [&](const doc::Entry& e) { file.policies.push_back(read_policy(context, e)); });
+  each_entry(context, map, "calendars", "a calendar",
+             [&](const doc::Entry& e) { file.calendars.push_back(read_business_calendar(context, e)); });
   if (document.root().is_map() && (map.has("customer") || map.has("events"))) {
     for (const std::string_view key : {"customer", "events"}) {
       if (const doc::Entry* entry = map.node().find(key)) {

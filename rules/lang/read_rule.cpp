@@ -211,6 +211,7 @@ RuleAst read_rule(const Context& context, const doc::Entry& entry) {
   rule.description = map.text("description");
   static const std::initializer_list<std::string_view> kCategories = {"sales", "management", "collaboration"};
   rule.category = static_cast<Category>(map.word("category", kCategories).value_or(0));
+  rule.purpose = read_purpose(map);
   rule.priority = static_cast<std::int32_t>(map.integer("priority", 50, 0, 100));
   static constexpr std::array<RuleState, 4> kStates = {RuleState::draft, RuleState::shadow, RuleState::active, RuleState::paused};
   rule.state = kStates[map.word("state", {"draft", "shadow", "active", "paused"}).value_or(2)];

@@ -11,6 +11,7 @@
 #include <sstream>
 
 #include "engine/core/explain.h"
+#include "engine/core/policy.h"
 #include "rules/doc/reader.h"
 #include "rules/lang/codes.h"
 #include "rules/lang/load.h"
@@ -114,7 +115,7 @@ std::string describe_plan(const Plan& plan) {
   }
   for (const Rule& r : plan.rules) {
     out += "rule " + r.name + " " + std::string(rule_state_name(r.state)) + " " + std::string(category_name(r.category)) + " " +
-           std::to_string(r.priority) + "\n";
+           std::to_string(r.priority) + (r.purpose == default_purpose(r.category) ? "" : " for " + std::string(purpose_name(r.purpose))) + "\n";
     out += describe_trigger(plan, r);
     if (r.trigger.where != kNone) out += "  when " + describe(plan, r.trigger.where) + "\n";
     if (r.condition != kNone) out += "  if " + describe(plan, r.condition) + "\n";
@@ -123,10 +124,19 @@ std::string describe_plan(const Plan& plan) {
              step.action.kind + " via " + step.action.channel;
       if (!step.action.connector.empty()) out += "/" + step.action.connector;
       if (step.action.assigns) out += " team " + step.action.assignment.team;
+      if (step.action.expires_after > 0) out += " expires after " + format_duration(step.action.expires_after);
       if (step.action.due_in > 0) out += " due in " + format_duration(step.action.due_in);
       for (const Param& param : step.action.params) out += " " + param.name;
       out += "\n";
     }
+  }
+  for (const Policy& policy : plan.policies) out += "policy " + policy.name + ": " + describe_policy(plan, policy) + "\n";
+  for (const BusinessCalendar& c : plan.business_calendars) {
+    out += "calendar " + c.name + ":";
+    for (const BusinessCalendar::Day& day : c.holidays) out += " " + format_date(day.date) + day.name;
+    out += "; worked:";
+    for (const BusinessCalendar::Day& day : c.workdays) out += " " + format_date(day.date) + day.name;
+    out += "\n";
   }
   return out;
 }

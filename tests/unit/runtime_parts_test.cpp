@@ -37,6 +37,41 @@ struct HeapItem {
 
 }  // namespace
 
+TEST_CASE("sums written when there was room for ten held reasons only are still read") {
+  std::string bytes;
+  Writer w(bytes);
+  w.varint(1);  // counters: decisions = 3
+  w.u8(static_cast<std::uint8_t>(Counter::decisions));
+  w.svarint(3);
+  w.varint(1);  // one rule, id 7
+  w.varint(7);
+  w.svarint(1);  // fired
+  for (int i = 0; i < 10; ++i) w.svarint(i == 3 ? 2 : 0);
+  for (int i = 0; i < 7; ++i) w.svarint(i);  // actions … holdout_value
+  w.fixed64(30);
+  w.fixed64(static_cast<std::uint64_t>(kAlways));
+  w.string("");
+  w.varint(0);
+  Reader in(bytes);
+  StatsDelta sums;
+  REQUIRE(sums.decode(in));
+  CHECK(in.at_end());
+  CHECK(sums.rules[7].held[static_cast<std::size_t>(Held::holdout)] == 2);
+  CHECK(sums.rules[7].holdout_value == 6);
+  CHECK(sums.rules[7].last_fired == 30);
+  Decision late;  // a reason that came later
+  late.held = Held::test_mode;
+  late.rule_id = 7;
+  sums.add_decision(late);
+  std::string again;
+  Writer w2(again);
+  sums.encode(w2);
+  Reader in2(again);
+  StatsDelta back;
+  REQUIRE(back.decode(in2));
+  CHECK(back == sums);
+}
+
 TEST_CASE("differences add up to the sums, and come back from bytes") {
   StatsDelta sums;
   for (int i = 1; i <= 3; ++i) {
