@@ -34,6 +34,18 @@ struct TestOptions {
 };
 Exit test(const Output& out, const TestOptions& options);
 
+struct NewOptions {
+  enum class What : unsigned char { rule, project, pack };
+  What what = What::rule;
+  std::string name;             // of the rule, or the directory to make
+  std::string directory = ".";  // rule: the project
+  std::string trigger = "event";
+  std::string event;  // empty: the first of the catalog
+  std::string channel = "call_task";
+};
+// Writes the files of a rule, a project or a pack. Existing files are never touched: when one is there, nothing is written.
+Exit make_new(const Output& out, const NewOptions& options);
+
 struct ReplayOptions {
   ProjectPaths paths;
   std::vector<std::string> data, mappings;  // files, and for each CSV file its mapping
@@ -45,6 +57,9 @@ struct ReplayOptions {
 Exit replay(const Output& out, const ReplayOptions& options);
 // RFC 3339 or a date (its first moment in UTC).
 Result<TimeMs> read_instant(const std::string& text);
+
+// Prints a file of schemas/ as it is: catalog, rules, tests, config or openapi.
+Exit schema(const Output& out, const std::string& name);
 
 Exit explain_code(const Output& out, const std::string& code);
 

@@ -19,6 +19,7 @@ struct Line {
   std::string token_file;
   ProjectPaths paths;
   TestOptions test;
+  NewOptions scaffold;
   ReplayOptions replay;
   SegmentOptions segment;
   ExplainOptions explain;
@@ -133,10 +134,41 @@ class Setup {
     replay_command->add_option("--edges", line_.replay.edges, "write each entry into and exit from a segment to this file");
     replay_command->add_option("--members", line_.replay.members, "write the members of each segment at each --at to this file");
     replay_command->add_option("--values", line_.replay.values, "write each customer's traits and scores at each --at to this file");
+    add("schema", "print a JSON Schema: for editors, and for programs that write rules",
+        [this](const Output& out) { return schema(out, line_.word); })
+        ->add_option("NAME", line_.word, "catalog, rules, tests, config, openapi, or snippets for VS Code")
+        ->required();
+    scaffolds();
     add("explain-code", "what a code like R0304 means and how to mend it",
         [this](const Output& out) { return explain_code(out, line_.word); })
         ->add_option("CODE", line_.word)
         ->required();
+  }
+
+  void scaffolds() {
+    CLI::App* parent = app_.add_subcommand("new", "begin a rule, a project or a pack, each with a test that passes");
+    parent->require_subcommand(1);
+    const auto make = [&](const char* name, const char* what, NewOptions::What kind, const char* positional, const char* meaning) {
+      CLI::App* sub = parent->add_subcommand(name, what);
+      sub->callback([this, kind] {
+        line_.scaffold.what = kind;
+        command_ = [this](const Output& out) { return make_new(out, line_.scaffold); };
+      });
+      sub->add_option(positional, line_.scaffold.name, meaning)->required();
+      return sub;
+    };
+    CLI::App* rule = make("rule", "a rule with its test", NewOptions::What::rule, "NAME", "name of the rule: letters, digits, - and _");
+    rule->add_option("--in", line_.scaffold.directory, "the project: the directory that holds schemas/ and rules/")->capture_default_str();
+    rule->add_option("--trigger", line_.scaffold.trigger, "what it fires on")
+        ->check(CLI::IsMember({"event", "enters", "schedule", "date"}))
+        ->capture_default_str();
+    rule->add_option("--event", line_.scaffold.event, "the event type; else the first of the catalog");
+    rule->add_option("--channel", line_.scaffold.channel, "what it does")
+        ->check(CLI::IsMember({"call_task", "email", "sms", "ticket", "webhook", "maildrop"}))
+        ->capture_default_str();
+    make("project", "a directory with a catalog, a rule, its test and a README", NewOptions::What::project, "DIR",
+         "a directory that is new or empty");
+    make("pack", "a pack: rules that can be copied to another company", NewOptions::What::pack, "DIR", "a directory that is new or empty");
   }
 
   CLI::App* ask(const std::string& name, const std::string& what, std::function<Exit(const Output&, Client&)> work) {

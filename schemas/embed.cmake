@@ -1,0 +1,11 @@
+# cmake -DNAMES=a;b -DFILES=a.json;b.json -DOUT=files.cpp -P embed.cmake: the bytes of the files as C++.
+set(code "// Made from the files of schemas/ by embed.cmake.\n#include \"schemas/embedded.h\"\n\nnamespace nudge::schemas {\nnamespace {\n")
+set(table "")
+foreach(name path IN ZIP_LISTS NAMES FILES)
+  file(READ ${path} hex HEX)
+  string(REGEX REPLACE "([0-9a-f][0-9a-f])" "'\\\\x\\1'," bytes "${hex}")
+  string(APPEND code "constexpr char k_${name}[] = {${bytes}0};\n")
+  string(APPEND table "    {\"${name}\", {k_${name}, sizeof k_${name} - 1}},\n")
+endforeach()
+string(APPEND code "constexpr File kFiles[] = {\n${table}};\n}  // namespace\n\nstd::span<const File> all() { return kFiles; }\n\n}  // namespace nudge::schemas\n")
+file(WRITE ${OUT} "${code}")
