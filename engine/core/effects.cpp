@@ -14,6 +14,11 @@ std::string_view held_text(Held h) {
     case Held::render: return "a template could not be rendered";
     case Held::rule_gone: return "the rule was removed or paused while the step was waiting";
     case Held::runs_full: return "too many delayed steps are waiting for this customer";
+    case Held::exit: return "the rule's exit came true";
+    case Held::goal: return "the rule's goal was met";
+    case Held::step_gone: return "the step that was waited for is not in the rule any more";
+    case Held::stopped: return "the run came to a stop step";
+    case Held::timeout: return "what the step waited for did not come in time";
     case Held::opted_out: return "the customer unsubscribed";
     case Held::consent: return "there is no consent";
     case Held::inhibited: return "another rule acted for this customer shortly before";
@@ -52,6 +57,11 @@ std::string_view held_name(Held h) {
     case Held::silenced: return "silenced";
     case Held::suppressed: return "suppressed";
     case Held::test_mode: return "test_mode";
+    case Held::exit: return "exit";
+    case Held::goal: return "goal";
+    case Held::step_gone: return "step_gone";
+    case Held::stopped: return "stopped";
+    case Held::timeout: return "timeout";
   }
   return "";
 }

@@ -36,6 +36,11 @@ enum class Held : std::uint8_t {
   render = 7,     // a template could not be rendered; the detail says why
   rule_gone = 8,  // the rule was removed or paused while the run was waiting
   runs_full = 9,  // too many delayed steps are waiting for this customer
+  exit = 10,       // the rule's `exit` came true while the run was waiting
+  goal = 11,       // the rule's goal was met
+  step_gone = 12,  // the step that the run waited at is not in the rule any more
+  stopped = 13,    // the run came to a `stop`
+  timeout = 14,    // an `until` was not met in its time, and the rule says `on_timeout: stop`
   // Policies, judged for one customer. The detail names the policy and the figures.
   opted_out = 24,    // the customer unsubscribed
   consent = 25,      // a consent policy does not hold

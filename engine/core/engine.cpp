@@ -130,6 +130,7 @@ void Engine::reconcile(const Plan& plan, CustomerState& state, Effects& effects)
     if (!state.is_member(plan.segments[i].root)) drop_holds(plan, state, i, [](const Rule&) { return true; });
   }
   judge.arm_for_plan();
+  judge.resume_runs(std::max(plan.activated, state.clock));
 }
 
 void Engine::advance(const Plan& plan, CustomerState& state, TimeMs now, Effects& effects) {

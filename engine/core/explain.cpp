@@ -5,6 +5,7 @@
 
 #include "engine/base/text.h"
 #include "engine/core/evaluate.h"
+#include "engine/core/runs.h"
 
 namespace nudge {
 
@@ -109,7 +110,7 @@ std::optional<TriggerRow> newest_row(const CustomerState& state, EventTypeId typ
   return TriggerRow{type, rows->time(n - 1), std::string(rows->id(n - 1))};
 }
 
-std::vector<std::string> limits_of(const CustomerState& state, const Rule& rule, TimeMs now) {
+std::vector<std::string> limits_of(const Plan& plan, const CustomerState& state, const Rule& rule, TimeMs now) {
   std::vector<std::string> out;
   if (rule.state != RuleState::active) out.push_back("the rule is " + std::string(rule_state_name(rule.state)));
   if (rule.rollout_percent < 100) {
@@ -131,10 +132,7 @@ std::vector<std::string> limits_of(const CustomerState& state, const Rule& rule,
     out.push_back(std::move(text));
   }
   for (const Run& run : state.runs) {
-    if (run.rule == rule.id && waits_for_goal(run))
-      out.push_back("its goal is waited for until " + format_timestamp(run.due - 1));
-    else if (run.rule == rule.id)
-      out.push_back("a step is waiting until " + format_timestamp(run.due));
+    if (run.rule == rule.id) out.push_back(describe_run(plan, run));
   }
   return out;
 }
@@ -149,7 +147,7 @@ RuleExplanation explain_rule(const Plan& plan, const CustomerState& state, const
   RuleExplanation r;
   r.rule = rule.name;
   r.version = rule.version;
-  r.limits = limits_of(state, rule, now);
+  r.limits = limits_of(plan, state, rule, now);
   const Trigger& trigger = rule.trigger;
   std::optional<TriggerRow> row;
   bool triggered = true;

@@ -92,41 +92,13 @@ void Judge::add_run(const Rule& rule, Run run) {
     decide(rule, run.cause, state_->clock, false, Held::runs_full, run.step, {});
     return;
   }
-  const auto order = [](const Run& a, const Run& b) {
-    if (a.due != b.due) return a.due < b.due;
-    if (a.rule != b.rule) return a.rule < b.rule;
-    return a.step < b.step;
-  };
-  const auto it = std::upper_bound(runs.begin(), runs.end(), run, order);
+  const auto it = std::upper_bound(runs.begin(), runs.end(), run, run_before);
   // The same firing's same step waits once.
   for (auto i = it; i != runs.begin() && std::prev(i)->due == run.due; --i) {
     const Run& other = *std::prev(i);
     if (other.rule == run.rule && other.step == run.step && same_cause(other.cause, run.cause)) return;
   }
   runs.insert(it, std::move(run));
-}
-
-void Judge::run_steps(const Rule& rule, const Cause& cause, TimeMs started, std::uint32_t step, bool delay_passed, TimeMs now) {
-  for (; step < rule.steps.size(); ++step) {
-    const Step& next = rule.steps[step];
-    if (next.after > 0 && !delay_passed) {
-      Run run;
-      run.rule = rule.id;
-      run.step = step;
-      run.due = now + next.after;
-      run.started = started;
-      run.cause = cause;
-      add_run(rule, std::move(run));
-      return;
-    }
-    delay_passed = false;
-    begin_for(cause, now);
-    if (next.only_if != kNone && !evaluator.truth(next.only_if).truth) {
-      decide(rule, cause, now, false, Held::only_if, step, {});
-      continue;
-    }
-    act(rule, cause, step, now);
-  }
 }
 
 void Judge::act(const Rule& rule, const Cause& cause, std::uint32_t step, TimeMs now) {

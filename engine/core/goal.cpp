@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "engine/core/judge.h"
+#include "engine/core/runs.h"
 
 namespace nudge {
 
@@ -32,12 +33,28 @@ Decimal goal_value(const Plan& plan, const Goal& goal, const RowRef& row) {
   return value;
 }
 
+// The later steps of a firing whose goal is met do not run, whichever of the rule's firings is the one that is measured.
+void Judge::stop_at_goal(const NewRow& row, const RowRef& ref, TimeMs now) {
+  std::erase_if(state_->runs, [&](const Run& run) {
+    if (!between_steps(run)) return false;
+    const auto it = plan_->rule_of_id.find(run.rule);
+    if (it == plan_->rule_of_id.end()) return false;
+    const Rule& rule = plan_->rules[it->second];
+    const Goal& goal = rule.goal;
+    if (!goal.stop || goal.event != row.type || row.time <= run.started || row.time - run.started > goal.within) return false;
+    if (goal.where != kNone && !evaluator.truth(goal.where, &ref).truth) return false;
+    decide(rule, run.cause, now, false, Held::goal, run.step, {});
+    return true;
+  });
+}
+
 void Judge::meet_goals(TimeMs now) {
-  if (rows.empty() || std::ranges::none_of(state_->runs, waits_for_goal)) return;
+  if (rows.empty() || state_->runs.empty()) return;
   for (const NewRow& row : rows) {
     const Rows* found = state_->rows(row.type);
     if (found == nullptr) continue;
     const RowRef ref{found, found->position(row.time, row.id), row.type};
+    stop_at_goal(row, ref, now);
     std::erase_if(state_->runs, [&](const Run& run) {
       if (!waits_for_goal(run) || row.time <= run.started || row.time >= run.due) return false;
       const auto it = plan_->rule_of_id.find(run.rule);

@@ -27,6 +27,7 @@ void Judge::reset() {
   arm_all_ = false;
   armed_attributes_.clear();
   touched_rows_.clear();
+  touched_waits_.clear();
   rows.clear();
   changes.clear();
 }
@@ -38,14 +39,19 @@ void Judge::force(std::uint32_t segment) {
 void Judge::touch_event(EventTypeId type, TimeMs time, std::string_view id) {
   if (type < plan_->segments_by_event.size() && !plan_->segments_by_event[type].empty())
     touched_rows_.push_back({type, time, std::string(id)});
+  if (!state_->runs.empty() && type < plan_->waits_by_event.size())
+    for (const auto r : plan_->waits_by_event[type]) touched_waits_.push_back(r);
 }
 void Judge::touch_attribute(AttributeId attribute) {
   if (attribute < plan_->segments_by_attribute.size())
     for (const auto s : plan_->segments_by_attribute[attribute]) force(s);
   if (!waiting_rules_.empty()) armed_attributes_.push_back(attribute);
+  if (!state_->runs.empty() && attribute < plan_->waits_by_attribute.size())
+    for (const auto r : plan_->waits_by_attribute[attribute]) touched_waits_.push_back(r);
 }
 void Judge::touch_tags() {
   for (const auto s : plan_->segments_by_tag) force(s);
+  if (!state_->runs.empty()) touched_waits_.insert(touched_waits_.end(), plan_->waits_by_tag.begin(), plan_->waits_by_tag.end());
 }
 void Judge::touch_everything() { everything_ = arm_all_ = true; }
 
@@ -119,6 +125,7 @@ void Judge::judge(TimeMs now, bool silent) {
     collect_candidates(now);
     for (const Candidate& candidate : candidates_) consider(candidate, now);
   }
+  wake_runs(now);
   run_due(now);
   reset();
 }
@@ -262,6 +269,14 @@ void Judge::run_due(TimeMs now) {
     if (waits_for_goal(run)) continue;  // its time is over, unmet
     const auto it = plan_->rule_of_id.find(run.rule);
     if (it == plan_->rule_of_id.end() || !still_runs(plan_->rules[it->second], run)) {
+      if (now < run.waits_until()) {  // it may be back by then
+        Run later = run;
+        later.due = run.waits_until();
+        later.deadline = kAlways;
+        const auto place = std::ranges::upper_bound(state_->runs, later, run_before);
+        state_->runs.insert(place, std::move(later));
+        continue;
+      }
       if (run.step == kDateStep) {  // nothing had begun; a schedule goes on silently, so that what a pause covers is never made up for
         if (it != plan_->rule_of_id.end() && plan_->rules[it->second].trigger.kind == Trigger::Kind::schedule)
           arm(plan_->rules[it->second], now);
@@ -286,7 +301,7 @@ void Judge::run_due(TimeMs now) {
       if (rule.condition != kNone && !evaluator.truth(rule.condition).truth) continue;
       fire(rule, run.cause, now);
     } else {
-      run_steps(rule, run.cause, run.started, run.step, true, now);
+      look_at(rule, run, now);
     }
   }
 }

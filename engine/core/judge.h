@@ -22,6 +22,13 @@ inline constexpr std::uint32_t kGoalStep = 0xfffffffc;
 inline constexpr std::uint32_t kGoalHoldoutStep = 0xfffffffb;
 inline bool waits_for_goal(const Run& run) { return run.step == kGoalStep || run.step == kGoalHoldoutStep; }
 
+// The order in which waiting runs are looked at.
+inline bool run_before(const Run& a, const Run& b) {
+  if (a.due != b.due) return a.due < b.due;
+  if (a.rule != b.rule) return a.rule < b.rule;
+  return a.step < b.step;
+}
+
 class Judge {
  public:
   // A row that is new at this instant, and an attribute whose value changed at it.
@@ -48,6 +55,8 @@ class Judge {
 
   // Sets the waiting instants of `date` and `schedule` triggers after a change of plan.
   void arm_for_plan();
+  // After a change of plan at `t`: each run between two steps goes on where its step stands now, or ends.
+  void resume_runs(TimeMs t);
 
   // Judges `now` and sets the customer's clock to it. `silent`: nothing fires.
   void judge(TimeMs now, bool silent);
@@ -73,13 +82,19 @@ class Judge {
   RowRef row_of(const Cause& cause) const;
   Held gate(const Rule& rule, const Cause& cause, TimeMs now);
   void fire(const Rule& rule, const Cause& cause, TimeMs now);
+  // The program of steps: see steps.cpp.
   void run_steps(const Rule& rule, const Cause& cause, TimeMs started, std::uint32_t step, bool delay_passed, TimeMs now);
+  bool exits(const Rule& rule, const Cause& cause, std::uint32_t step, TimeMs now, TimeMs& again);
+  void begin_wait(const Rule& rule, const Cause& cause, TimeMs started, std::uint32_t step, TimeMs deadline, TimeMs again, TimeMs now);
+  void look_at(const Rule& rule, Run run, TimeMs now);
+  void wake_runs(TimeMs now);
   void act(const Rule& rule, const Cause& cause, std::uint32_t step, TimeMs now);
   void run_due(TimeMs now);
   void add_run(const Rule& rule, Run run);
   // Goals: see goal.cpp.
   void watch_goal(const Rule& rule, const Cause& cause, bool holdout, TimeMs now);
   void meet_goals(TimeMs now);
+  void stop_at_goal(const NewRow& row, const RowRef& ref, TimeMs now);
   // `date` and `schedule` triggers: see arm.cpp.
   TimeMs date_instant(const Trigger& trigger, TimeMs now);
   void arm(const Rule& rule, TimeMs now);
@@ -100,6 +115,7 @@ class Judge {
     std::string id;
   };
   std::vector<Touch> touched_rows_;
+  std::vector<std::uint32_t> touched_waits_;  // rules whose `until` or `exit` may have changed by what came in
   bool everything_ = false;
   bool any_forced_ = false;
   std::vector<std::uint32_t> waiting_rules_;  // rules with a date or schedule trigger

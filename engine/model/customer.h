@@ -126,9 +126,12 @@ struct Cause {
 struct Run {
   RuleId rule;
   std::uint32_t step;  // the next step
-  TimeMs due;          // when it is to be done
+  TimeMs due;          // when it is to be looked at: its wait is over, or a condition that it waits for may change by time alone
   TimeMs started;      // the instant of the firing
   Cause cause;
+  TimeMs deadline = kAlways;  // when its wait is over, whatever the conditions say; kAlways: at `due`
+  std::uint64_t mark = 0;     // of the step (Step::mark), to find it again in another version of the rule; 0: known by its number alone
+  TimeMs waits_until() const { return deadline == kAlways ? due : deadline; }
   friend bool operator==(const Run&, const Run&) = default;
 };
 
@@ -176,7 +179,7 @@ struct CustomerState {
   bool has_id(const Input& input) const;
 };
 
-inline constexpr std::uint8_t kCustomerVersion = 1;
+inline constexpr std::uint8_t kCustomerVersion = 2;
 void encode_customer(std::string& out, const CustomerState& state, const Catalog& catalog);
 Result<CustomerState> decode_customer(std::string_view bytes, const Catalog& catalog);
 

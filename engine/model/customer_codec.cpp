@@ -2,6 +2,8 @@
 //
 //   version (1 byte) · id · clock · plan · applied · attributes · tags · events · members · wakes · last firings · runs
 //
+// Version 2 added to each run when its wait is over and what its step says.
+//
 // Integers are varints, signed ones zig-zag; a time in a list is the difference to the one before it. Lists start with their number of
 // items. A list's order is part of the format where the engine relies on it: the decoder refuses bytes that break it.
 #include <algorithm>
@@ -162,6 +164,9 @@ bool read_fired(Reader& in, std::vector<LastFired>& fired) {
          strictly_ascending(fired, [](const LastFired& f) { return std::tie(f.rule, f.key); });
 }
 
+constexpr std::uint64_t kHasDeadline = 1;
+constexpr std::uint64_t kHasMark = 2;
+
 void write_runs(Writer& out, const std::vector<Run>& runs) {
   Times times;
   out.varint(runs.size());
@@ -176,10 +181,14 @@ void write_runs(Writer& out, const std::vector<Run>& runs) {
     times.write(out, r.cause.row_time);
     out.string(r.cause.row_id);
     out.string(r.cause.key);
+    out.varint((r.deadline != kAlways ? kHasDeadline : 0) | (r.mark != 0 ? kHasMark : 0));
+    if (r.deadline != kAlways) out.svarint(static_cast<std::int64_t>(to_bits(r.deadline) - to_bits(r.due)));
+    if (r.mark != 0) out.fixed64(r.mark);
   }
 }
 
-bool read_runs(Reader& in, std::vector<Run>& runs) {
+// Version 1 ended a run with its key.
+bool read_runs(Reader& in, std::vector<Run>& runs, std::uint8_t version) {
   Times times;
   return read_list(in, runs, 10, [&](Run& r) {
     const bool good = read_u32(in, r.rule) && read_u32(in, r.step);
@@ -193,7 +202,10 @@ bool read_runs(Reader& in, std::vector<Run>& runs) {
     r.cause.row_time = times.read(in);
     r.cause.row_id = in.string();
     r.cause.key = in.string();
-    return good && kind >= static_cast<std::uint8_t>(Cause::Kind::event) && kind <= static_cast<std::uint8_t>(Cause::Kind::schedule) &&
+    const std::uint64_t more = version >= 2 ? in.varint() : 0;
+    if ((more & kHasDeadline) != 0) r.deadline = static_cast<TimeMs>(to_bits(r.due) + to_bits(in.svarint()));
+    if ((more & kHasMark) != 0) r.mark = in.fixed64();
+    return good && more <= (kHasDeadline | kHasMark) && kind >= static_cast<std::uint8_t>(Cause::Kind::event) && kind <= static_cast<std::uint8_t>(Cause::Kind::schedule) &&
            type <= kNoEventType;
   });
 }
@@ -262,9 +274,9 @@ Result<CustomerState> decode_customer(std::string_view bytes, const Catalog& cat
   Reader in(bytes);
   const std::uint8_t version = in.u8();
   if (in.bad()) return damaged("it is empty");
-  if (version != kCustomerVersion) {
+  if (version == 0 || version > kCustomerVersion) {
     return fail(Code::corrupt, "the stored state of a customer has version " + std::to_string(version) +
-                                   ", and this program reads version " + std::to_string(kCustomerVersion) +
+                                   ", and this program reads versions up to " + std::to_string(kCustomerVersion) +
                                    "; use a program as new as the one that wrote it");
   }
   CustomerState state;
@@ -286,7 +298,7 @@ Result<CustomerState> decode_customer(std::string_view bytes, const Catalog& cat
   if (!read_members(in, state.members)) return damaged("members");
   if (!read_wakes(in, state.wakes)) return damaged("wakes");
   if (!read_fired(in, state.fired)) return damaged("last firings");
-  if (!read_runs(in, state.runs)) return damaged("runs");
+  if (!read_runs(in, state.runs, version)) return damaged("runs");
   while (!in.at_end()) {
     if (in.u8() != kContactsSection) return damaged("bytes after its end");
     if (!read_contacts(in, state.contacts)) return damaged("contacts");

@@ -89,11 +89,32 @@ struct Action {
   std::string template_name;  // of `templates`, when one was named
 };
 
-// One step of a rule's list. Steps run in order; a delay holds up all that follow.
+// One step of a rule's program. `then` is compiled to a flat list: steps run in order, branches and jumps only lead forward, so the number
+// of the step that a run waits at is all there is to remember of its place.
 struct Step {
+  enum class Kind : std::uint8_t {
+    act,     // `action`, after `after`
+    wait,    // `after`, and nothing else
+    until,   // waits until `condition` holds, at most `timeout`
+    branch,  // `condition`: the next step when it holds, else `target`
+    jump,    // to `target`
+    stop,    // the run ends here
+  };
   DurationMs after = 0;    // from the previous step (the first: from the firing)
-  NodeId only_if = kNone;  // asked when the step is due; false: the step is skipped and recorded
+  NodeId only_if = kNone;  // act: asked when the step is due; false: the step is skipped and recorded
   Action action;
+  Kind kind = Kind::act;
+  NodeId condition = kNone;
+  DurationMs timeout = 0;
+  bool stop_on_timeout = false;  // until: the run ends when the time is over, else it goes on
+  std::uint32_t target = 0;      // greater than the step's own number; the number of steps: the end
+  std::string label;             // its place as written, for people: "2", "3.then.1"; empty: its number
+  // Given by PlanBuilder::finish: tells a step of one version of the rule in another (core/runs.h). The upper half stands for all that the
+  // step says, the lower half for its kind and for what the step before it says.
+  std::uint64_t mark = 0;
+
+  // Whether a run comes to wait here.
+  bool waits() const { return kind == Kind::until || ((kind == Kind::act || kind == Kind::wait) && after > 0); }
 };
 
 }  // namespace nudge

@@ -269,7 +269,11 @@ std::unique_ptr<Plan> PlanBuilder::finish() {
   prepare_policies(*plan);
   Definitions definitions(*plan);
   for (Segment& s : plan->segments) s.key = definitions.segment(s);
-  for (Rule& r : plan->rules) r.definition = definitions.rule(r);
+  for (Rule& r : plan->rules) {
+    r.definition = definitions.rule(r);
+    const std::vector<std::uint64_t> marks = definitions.marks(r);
+    for (std::size_t i = 0; i < marks.size(); ++i) r.steps[i].mark = marks[i];
+  }
   plan->digest = definitions.digest();
   index_plan(*plan);
   return plan;

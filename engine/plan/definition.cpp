@@ -274,7 +274,17 @@ void Definitions::put_members(Writer& out, const MemberFilter& f) {
   put_attribute(out, f.customer_attribute);
 }
 
+// What stands here for steps of the first kind may never change: digests of stored plans are compared with it.
 void Definitions::put_step(Writer& out, const Step& step) {
+  if (step.kind != Step::Kind::act) {
+    out.svarint(-1 - static_cast<std::int64_t>(step.kind));  // no delay is negative
+    out.svarint(step.after);
+    put_hash(out, node(step.condition));
+    out.svarint(step.timeout);
+    put_bool(out, step.stop_on_timeout);
+    out.varint(step.target);
+    return;
+  }
   out.svarint(step.after);
   put_hash(out, node(step.only_if));
   const Action& a = step.action;
@@ -293,6 +303,31 @@ void Definitions::put_step(Writer& out, const Step& step) {
   out.svarint(a.due_in);
   out.string(a.template_name);
   if (a.expires_after > 0) out.svarint(a.expires_after);  // an addition: without it the fingerprint stays what it was
+}
+
+std::vector<std::uint64_t> Definitions::marks(const Rule& rule) {
+  const auto half = [](std::string_view bytes) { return hash64(bytes, 0) & 0xffffffffU; };
+  std::vector<std::uint64_t> says(rule.steps.size());
+  std::vector<std::uint64_t> marks(rule.steps.size());
+  for (std::size_t i = 0; i < rule.steps.size(); ++i) {
+    Step step = rule.steps[i];
+    step.target = 0;  // what is inserted into a branch makes no other branch of it
+    std::string bytes;
+    Writer out(bytes);
+    if (step.kind == Step::Kind::jump) {  // the end of a `then`: known by the branch it belongs to
+      for (std::size_t b = 0; b < i; ++b) {
+        if (rule.steps[b].kind == Step::Kind::branch && rule.steps[b].target == i + 1) out.varint(says[b]);
+      }
+    }
+    put_step(out, step);
+    says[i] = half(bytes);
+    bytes.clear();
+    put_enum(out, step.kind);
+    out.string(step.action.kind);
+    out.varint(i > 0 ? says[i - 1] : 0);
+    marks[i] = says[i] << 32U | half(bytes);
+  }
+  return marks;
 }
 
 Hash128 Definitions::rule(const Rule& r) {
@@ -317,6 +352,12 @@ Hash128 Definitions::rule(const Rule& r) {
   out.svarint(r.goal.within);
   put_field(out, r.goal.event, r.goal.value);
   if (r.purpose != default_purpose(r.category)) put_enum(out, r.purpose);
+  // Later words of the language: nothing stands here for a rule that does without them, so that it keeps its version.
+  if (r.exit != kNone) {
+    out.string("exit");
+    put_hash(out, node(r.exit));
+  }
+  if (!r.goal.stop) out.string("goal goes on");
   return hash128(bytes);
 }
 

@@ -15,6 +15,8 @@ class Definitions {
 
   Hash128 segment(const Segment& segment);  // of name and definition
   Hash128 rule(const Rule& rule);           // of everything but the description; its trigger's segment must have its key
+  // The marks of the rule's steps, in order (Step::mark).
+  std::vector<std::uint64_t> marks(const Rule& rule);
   // Of all definitions in the plan, whatever their order; segments and rules must have theirs.
   Hash128 digest();
 

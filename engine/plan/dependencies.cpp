@@ -23,13 +23,18 @@ class Walk {
         scores_(plan.scores.size(), 0) {}
 
   void run(NodeId root) {
+    begin();
+    node(root);
+  }
+  // Begins anew; what the nodes added after it depend on comes together.
+  void begin() {
     ++walk_;
     events.clear();
     attributes.clear();
     tags = false;
     zone = false;
-    node(root);
   }
+  void add(NodeId root) { node(root); }
 
   std::set<EventTypeId> events;
   std::set<AttributeId> attributes;
@@ -153,6 +158,27 @@ void index_rules(Plan& plan) {
   }
 }
 
+// What a waiting run can be woken by.
+void index_waits(Plan& plan) {
+  Walk walk(plan);
+  for (std::size_t i = 0; i < plan.rules.size(); ++i) {
+    const auto index = static_cast<std::uint32_t>(i);
+    walk.begin();
+    walk.add(plan.rules[i].exit);
+    for (const Step& step : plan.rules[i].steps) {
+      if (step.kind == Step::Kind::until) walk.add(step.condition);
+    }
+    if (walk.zone && plan.zone_attribute != kNoAttribute) walk.attributes.insert(plan.zone_attribute);
+    for (const EventTypeId event : walk.events) {
+      if (event < plan.waits_by_event.size()) plan.waits_by_event[event].push_back(index);
+    }
+    for (const AttributeId attribute : walk.attributes) {
+      if (attribute < plan.waits_by_attribute.size()) plan.waits_by_attribute[attribute].push_back(index);
+    }
+    if (walk.tags) plan.waits_by_tag.push_back(index);
+  }
+}
+
 }  // namespace
 
 void index_plan(Plan& plan) {
@@ -166,6 +192,10 @@ void index_plan(Plan& plan) {
   plan.rules_by_segment.assign(plan.segments.size(), {});
   index_segments(plan);
   index_rules(plan);
+  plan.waits_by_event.assign(events, {});
+  plan.waits_by_attribute.assign(attributes, {});
+  plan.waits_by_tag.clear();
+  index_waits(plan);
 }
 
 }  // namespace nudge

@@ -39,6 +39,7 @@ struct Plan {
   AttributeId zone_attribute = kNoAttribute;                     // the customer's `timezone`
   Hash128 digest;                                                // of all definitions: what `replay` and decisions name
   std::uint64_t sequence = 0;                                    // 1, 2, 3 … in a data directory; given by bind
+  TimeMs activated = kAlways;                                    // when it was switched on; given by bind
 
   // What an input can touch. Indexed by id; values are indexes into segments / rules.
   std::vector<std::vector<std::uint32_t>> segments_by_event;
@@ -47,6 +48,10 @@ struct Plan {
   std::vector<std::vector<std::uint32_t>> rules_by_event;      // event triggers
   std::vector<std::vector<std::uint32_t>> rules_by_attribute;  // attribute_changes triggers
   std::vector<std::vector<std::uint32_t>> rules_by_segment;    // enters and leaves triggers
+  // Rules with a step `until` or an `exit` whose condition the input can touch.
+  std::vector<std::vector<std::uint32_t>> waits_by_event;
+  std::vector<std::vector<std::uint32_t>> waits_by_attribute;
+  std::vector<std::uint32_t> waits_by_tag;
   std::unordered_map<RootId, std::uint32_t> segment_of_root;   // after bind
   std::unordered_map<RuleId, std::uint32_t> rule_of_id;        // after bind
 

@@ -16,6 +16,7 @@ int height(RuleState state) { return state == RuleState::draft ? 0 : state == Ru
 
 void Registry::bind(Plan& plan, TimeMs now) {
   plan.sequence = ++plan_sequence_;
+  plan.activated = now;
   bind_segments(plan, now);
   bind_rules(plan, now);
 }

@@ -81,6 +81,7 @@ struct Goal {
   NodeId where = kNone;
   DurationMs within = 0;
   FieldId value = kNoField;
+  bool stop = true;  // once it is met, the later steps of that firing do not run
 };
 
 struct Rule {
@@ -93,6 +94,7 @@ struct Rule {
   Trigger trigger;
   NodeId condition = kNone;  // `if`; kNone: always
   std::vector<Step> steps;
+  NodeId exit = kNone;  // a run that waits ends as soon as this holds
   Limits limits;
   std::uint32_t rollout_percent = 100;
   std::uint32_t holdout_percent = 0;

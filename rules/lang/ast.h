@@ -144,7 +144,12 @@ struct ActionAst {
 
 struct StepAst {
   Where where;
+  Step::Kind kind = Step::Kind::act;  // an `if` is a branch; `jump` is never written
   DurationMs after = 0;
+  std::optional<Condition> condition;  // until, if
+  DurationMs timeout = 0;
+  bool stop_on_timeout = false;
+  std::vector<StepAst> then, otherwise;
   std::optional<Condition> only_if;
   ActionAst action;
 };
@@ -159,6 +164,7 @@ struct RuleAst {
   TriggerAst trigger;
   std::optional<Condition> condition;
   std::vector<StepAst> steps;
+  std::optional<Condition> exit;
   Limits limits;
   std::uint32_t percent = 100;
   std::uint32_t holdout = 0;
@@ -170,6 +176,7 @@ struct RuleAst {
   std::unique_ptr<Condition> goal_filter;
   DurationMs goal_within = 0;
   Name goal_value;
+  bool goal_stop = true;
 };
 
 struct TemplateAst {

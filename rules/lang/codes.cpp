@@ -156,8 +156,13 @@ constexpr auto kCodes = std::to_array<CodeInfo>({
      "budget or brake binds every action."},
     {"R0655", "A calendar that contradicts itself",
      "A day of a business calendar is a date, or a range from … to, and stands once: as a holiday or as a make-up workday."},
-    {"R0701", "A step without an action", "Each step of `then` does one thing: call_task, email, sms, ticket, webhook or maildrop."},
+    {"R0701", "A step without an action",
+     "Each step of `then` does one thing: an action such as call_task, email or sms, a wait (`after`, `until`), a branch (`if`) or `stop`."},
     {"R0702", "A step with two actions", "Start a new step; steps run in order."},
+    {"R0703", "A key that does not belong to this step",
+     "`after` and `only_if` belong to an action (`after` may also stand alone), `timeout` and `on_timeout` to `until`, `then` and `else` to "
+     "`if`. Write the other thing as a step of its own."},
+    {"R0704", "A step that is never reached", "A `stop` ends the run: what stands after it in the same list is never done."},
     {"R0705", "A template that does not fit the action", "A template is written for one channel; its parts are those of the channel."},
     {"R0706", "A task that can't be assigned or escalated", "`assign` chooses from a `team`; `escalate` when overdue needs `due_in`."},
     // Tests of rules

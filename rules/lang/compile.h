@@ -103,6 +103,10 @@ class Compiler {
   PolicyMatch policy_match(const PolicyMatchAst& ast);
   std::vector<std::string> rule_names(const std::vector<Name>& names);
 
+  // compile_steps.cpp
+  void steps(const std::vector<StepAst>& list, const std::string& prefix, const RuleAst& rule, const Scope& scope,
+             std::vector<Step>& program);
+
   // compile_action.cpp
   Action action(const ActionAst& ast, const RuleAst& rule, const Scope& scope);
   void task_action(MapReader& map, Action& action, const Scope& scope);

@@ -128,6 +128,7 @@ Goal Compiler::goal(const RuleAst& ast) {
   goal.event = event_type(ast.goal_event);
   goal.where = row_filter(ast.goal_filter, goal.event, {});
   goal.within = ast.goal_within;
+  goal.stop = ast.goal_stop;
   if (goal.event == kNoEventType || !ast.goal_value) return goal;
   goal.value = field(ast.goal_value, goal.event, nullptr);
   if (goal.value != kNoField && family_of(field_type(goal.event, goal.value)) != kNumeric) {
@@ -158,15 +159,9 @@ void Compiler::compile_rule(const RuleAst& ast) {
   owner_.kind = ConditionPart::Owner::rule;
   record_part(kNone, kNoEventType, ast.name.where);
   if (ast.condition) rule.condition = condition(*ast.condition, scope);
-  for (const StepAst& step_ast : ast.steps) {
-    owner_ = {ConditionPart::Owner::step, ast.name.text, static_cast<std::uint32_t>(rule.steps.size())};
-    record_part(kNone, kNoEventType, step_ast.where);
-    Step step;
-    step.after = step_ast.after;
-    if (step_ast.only_if) step.only_if = condition(*step_ast.only_if, scope);
-    if (step_ast.action.kind) step.action = action(step_ast.action, ast, scope);
-    rule.steps.push_back(std::move(step));
-  }
+  steps(ast.steps, "", ast, scope, rule.steps);
+  owner_ = {ConditionPart::Owner::rule, ast.name.text};
+  if (ast.exit) rule.exit = condition(*ast.exit, scope);
   rule.limits = ast.limits;
   rule.rollout_percent = ast.percent;
   rule.holdout_percent = ast.holdout;

@@ -1,6 +1,8 @@
 // The first pass: one file's tree to plain structs. Shapes, words and durations are checked here; names and types are not looked up.
 #pragma once
 
+#include <span>
+
 #include "rules/lang/ast.h"
 
 namespace nudge::lang {
@@ -14,6 +16,11 @@ Condition read_condition(const Context& context, const doc::Node& node, const do
 std::unique_ptr<EventQuery> read_event_query(MapReader& map, bool is_trait);
 /// Reads `where:` of a row filter when there is one.
 std::unique_ptr<Condition> read_row_filter(MapReader& map, std::string_view key = "where");
+
+/// The steps of `then`, or of a branch inside of it (`depth` > 0).
+std::vector<StepAst> read_steps(const Context& context, const doc::Entry& list, int depth = 0);
+/// The actions of this version.
+std::span<const std::string_view> action_words();
 
 RuleAst read_rule(const Context& context, const doc::Entry& entry);
 TriggerAst read_trigger(const Context& context, const doc::Node& node, const doc::Mark& key_mark);

@@ -10,54 +10,10 @@ namespace {
 using doc::quoted;
 
 constexpr std::array<std::string_view, 6> kActions = {"call_task", "email", "sms", "ticket", "webhook", "maildrop"};
-// In the language, not yet in the engine: recognised, so that the message can say so.
-constexpr std::array<std::string_view, 17> kLaterActions = {
-    "chat",       "task",        "approval",         "set_attribute", "add_attribute", "add_tag",
-    "remove_tag", "add_to_list", "remove_from_list", "assign_owner",  "move_to_pool",  "emit_event",
-    "enrich",     "call",        "conversion",       "wechat",        "notify"};
-constexpr std::array<std::string_view, 9> kLaterSteps = {"until",  "if",        "else",      "stop",   "wait",
-                                                         "branch", "stop_when", "exit_when", "timeout"};
 constexpr std::array<std::string_view, 6> kTriggers = {"event", "enters", "leaves", "attribute_changes", "schedule", "date"};
 
 void not_available(const Context& context, const doc::Mark& mark, std::string_view what, std::string hint = {}) {
   context.error("R0901", mark, quoted(what) + " is not available in this version", std::move(hint));
-}
-
-StepAst read_step(const Context& context, const doc::Node& node) {
-  StepAst step;
-  step.where = context.at(node.mark);
-  MapReader map(context, node, node.mark, "a step of `then`");
-  if (!node.is_map()) return step;
-  step.after = map.duration("after").value_or(0);
-  if (const doc::Entry* only_if = map.take("only_if")) step.only_if = read_condition(context, *only_if->value, only_if->key_mark);
-  for (const std::string_view action : kActions) map.take(action);
-  bool later = false;
-  const doc::Entry* chosen = nullptr;
-  for (const doc::Entry& entry : node.entries) {
-    const bool known = std::find(kActions.begin(), kActions.end(), entry.key) != kActions.end();
-    if (known && chosen != nullptr) {
-      context.error("R0702", entry.key_mark, "a step does one thing; " + quoted(chosen->key) + " and " + quoted(entry.key) + " are two",
-                    "start a new step with `- ` in front");
-    } else if (known) {
-      chosen = &entry;
-    } else if (std::find(kLaterActions.begin(), kLaterActions.end(), entry.key) != kLaterActions.end() ||
-               std::find(kLaterSteps.begin(), kLaterSteps.end(), entry.key) != kLaterSteps.end()) {
-      map.take(entry.key);
-      not_available(context, entry.key_mark, entry.key,
-                    "the actions of this version are " + join_words({kActions.begin(), kActions.end()}));
-      later = true;
-    }
-  }
-  map.finish();
-  if (chosen == nullptr) {
-    if (!later)
-      context.error("R0701", node.mark, "this step does nothing: it names no action",
-                    "one of " + join_words({kActions.begin(), kActions.end()}, "or"));
-    return step;
-  }
-  step.action.kind = {chosen->key, context.at(chosen->key_mark)};
-  step.action.body = chosen->value;
-  return step;
 }
 
 /// `500 per day`
@@ -118,6 +74,7 @@ void read_goal(const Context& context, const doc::Entry& entry, RuleAst& rule) {
   map.require("within");
   rule.goal_within = map.duration("within").value_or(0);
   rule.goal_value = map.name("value");
+  rule.goal_stop = map.boolean("stop", true);
   map.finish();
 }
 
@@ -163,6 +120,8 @@ void read_trigger_of_kind(MapReader& map, TriggerAst& trigger, const doc::Entry&
 }
 
 }  // namespace
+
+std::span<const std::string_view> action_words() { return kActions; }
 
 TriggerAst read_trigger(const Context& context, const doc::Node& node, const doc::Mark& key_mark) {
   TriggerAst trigger;
@@ -217,12 +176,8 @@ RuleAst read_rule(const Context& context, const doc::Entry& entry) {
   rule.state = kStates[map.word("state", {"draft", "shadow", "active", "paused"}).value_or(2)];
   if (const doc::Entry* when = map.require("when")) rule.trigger = read_trigger(context, *when->value, when->key_mark);
   if (const doc::Entry* condition = map.take("if")) rule.condition = read_condition(context, *condition->value, condition->key_mark);
-  if (const doc::Entry* then = map.require("then")) {
-    const std::vector<const doc::Node*> steps = items_of(context, *then->value, then->key_mark, "`then`");
-    if (then->value->is_list() && steps.empty())
-      context.error("R0109", then->value->mark, "`then` has no step", "add an action, or set `state: draft` while you write it");
-    for (const doc::Node* step : steps) rule.steps.push_back(read_step(context, *step));
-  }
+  if (const doc::Entry* then = map.require("then")) rule.steps = read_steps(context, *then);
+  if (const doc::Entry* exit = map.take("exit")) rule.exit = read_condition(context, *exit->value, exit->key_mark);
   if (const doc::Entry* limits = map.take("limits")) read_limits(context, *limits, rule.limits);
   if (const doc::Entry* rollout = map.take("rollout")) read_rollout(context, *rollout, rule);
   if (const doc::Entry* goal = map.take("goal")) read_goal(context, *goal, rule);

@@ -13,7 +13,7 @@ namespace {
 using Owner = lang::ConditionPart::Owner;
 
 std::string step_words(std::size_t index, const Step& step) {
-  return "step " + std::to_string(index + 1) + (step.action.kind.empty() ? "" : " (" + step.action.kind + ")");
+  return "step " + (step.label.empty() ? std::to_string(index + 1) : step.label) + (step.action.kind.empty() ? "" : " (" + step.action.kind + ")");
 }
 
 std::string owner_words(const lang::ConditionPart& part) {
@@ -72,7 +72,8 @@ Coverage::Coverage(const Plan& plan, std::vector<lang::ConditionPart> parts) : p
     seen.places.resize(rule.steps.size(), seen.place);
     seen.counts = rule.state == RuleState::active || rule.state == RuleState::shadow;
     for (std::size_t i = 0; i < rule.steps.size(); ++i) seen.steps.push_back(step_words(i, rule.steps[i]));
-    seen.reached.resize(rule.steps.size());
+    // A wait or a branch is no place where anything is done; it is seen by what stands behind it.
+    for (const Step& step : rule.steps) seen.reached.push_back(step.kind != Step::Kind::act && step.kind != Step::Kind::stop);
     rules_.push_back(std::move(seen));
   }
   for (const lang::ConditionPart& part : parts_) {

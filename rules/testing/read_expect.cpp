@@ -10,7 +10,7 @@ using doc::quoted;
 using lang::Context;
 using lang::MapReader;
 
-constexpr std::array<std::pair<std::string_view, Held>, 9> kHeldWords = {{{"once_per", Held::once_per},
+constexpr std::array<std::pair<std::string_view, Held>, 14> kHeldWords = {{{"once_per", Held::once_per},
                                                                           {"rollout", Held::rollout},
                                                                           {"holdout", Held::holdout},
                                                                           {"shadow", Held::shadow},
@@ -18,7 +18,12 @@ constexpr std::array<std::pair<std::string_view, Held>, 9> kHeldWords = {{{"once
                                                                           {"at_most", Held::at_most},
                                                                           {"render", Held::render},
                                                                           {"rule_gone", Held::rule_gone},
-                                                                          {"runs_full", Held::runs_full}}};
+                                                                          {"runs_full", Held::runs_full},
+                                                                          {"exit", Held::exit},
+                                                                          {"goal", Held::goal},
+                                                                          {"step_gone", Held::step_gone},
+                                                                          {"stopped", Held::stopped},
+                                                                          {"timeout", Held::timeout}}};
 
 constexpr std::int64_t kCountMax = 1'000'000'000;
 

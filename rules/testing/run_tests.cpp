@@ -180,7 +180,7 @@ class Run {
 
   void check_decisions(const Expectation& e) {
     std::size_t fired = 0, held = 0, acted = 0;
-    std::vector<std::size_t> by_reason(16);
+    std::vector<std::size_t> by_reason(64);
     for (std::size_t i = since_.decisions; i < world_.record().decisions.size(); ++i) {
       const Decision& d = world_.record().decisions[i];
       if (!concerns(e, d.rule, d.customer)) continue;

@@ -12,6 +12,7 @@
 
 #include "engine/core/explain.h"
 #include "engine/core/policy.h"
+#include "engine/core/runs.h"
 #include "rules/doc/reader.h"
 #include "rules/lang/codes.h"
 #include "rules/lang/load.h"
@@ -119,7 +120,18 @@ std::string describe_plan(const Plan& plan) {
     out += describe_trigger(plan, r);
     if (r.trigger.where != kNone) out += "  when " + describe(plan, r.trigger.where) + "\n";
     if (r.condition != kNone) out += "  if " + describe(plan, r.condition) + "\n";
-    for (const Step& step : r.steps) {
+    if (r.exit != kNone) out += "  exit " + describe(plan, r.exit) + "\n";
+    for (std::uint32_t i = 0; i < r.steps.size(); ++i) {
+      const Step& step = r.steps[i];
+      if (step.kind != Step::Kind::act) {
+        out += "  " + describe_step(plan, r, i);
+        if (step.kind == Step::Kind::wait) out += " " + format_duration(step.after);
+        if (step.kind == Step::Kind::until) out += " at most " + format_duration(step.timeout) + (step.stop_on_timeout ? ", then stop" : "");
+        if (step.kind == Step::Kind::branch) out += ", else " + std::to_string(step.target);
+        if (step.kind == Step::Kind::jump) out += " jumps to " + std::to_string(step.target);
+        out += "\n";
+        continue;
+      }
       out += "  after " + format_duration(step.after) + (step.only_if == kNone ? "" : " only_if " + describe(plan, step.only_if)) + " " +
              step.action.kind + " via " + step.action.channel;
       if (!step.action.connector.empty()) out += "/" + step.action.connector;

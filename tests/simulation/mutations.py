@@ -14,6 +14,7 @@ EVALUATE = "engine/core/evaluate.cpp"
 FIRE = "engine/core/fire.cpp"
 JUDGE = "engine/core/judge.cpp"
 SEQUENCE = "engine/core/sequence.cpp"
+STEPS = "engine/core/steps.cpp"
 CUSTOMER = "engine/model/customer.cpp"
 
 # name: (file, what stands there, what is put in its place)
@@ -52,7 +53,7 @@ MUTATIONS = {
     "customers-zone-ignored": (EVALUATE, "zone_ = it->second;", ""),
     "highest-band-open-below": (EVALUATE, "if (q.numerator >= s.bands[i].from.units) found = i;", "if (q.numerator > s.bands[i].from.units) found = i;"),
     "once-per-one-too-long": (FIRE, "now - it->at < rule.limits.once_per", "now - it->at <= rule.limits.once_per"),
-    "only-if-not-asked": (FIRE, "if (next.only_if != kNone && ", "if (false && next.only_if != kNone && "),
+    "only-if-not-asked": (STEPS, "if (next.only_if != kNone && ", "if (false && next.only_if != kNone && "),
     "too-old-one-late": (JUDGE, "now - candidate.happened >= rule.max_age", "now - candidate.happened > rule.max_age"),
     "timer-one-late": (JUDGE, "verdict.until <= now ? now + 1 : verdict.until", "verdict.until == kNever ? kNever : verdict.until + 1"),
     "hold-not-ended-by-leaving": (JUDGE, "run.rule == id && run.step == kHoldStep", "run.rule == id && run.step == kHoldStep && false"),

@@ -354,7 +354,8 @@ class Kit {
     }
     std::vector<std::string> lines;
     static constexpr const char* kHeld[] = {"none",    "once_per", "rollout", "holdout",   "shadow",
-                                            "only_if", "at_most",  "render",  "rule_gone", "runs_full"};
+                                            "only_if", "at_most",  "render",  "rule_gone", "runs_full",
+                                            "exit",    "goal",     "step_gone", "stopped",  "timeout"};
     for (const Decision& d : effects_.decisions) {
       log_.push_back(format_timestamp(d.at) + (d.fired ? " fires " + d.rule : " held " + d.rule + " " + kHeld[static_cast<int>(d.held)]));
     }

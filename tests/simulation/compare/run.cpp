@@ -132,7 +132,8 @@ class Run {
       }
     };
     static constexpr const char* kHeld[] = {"none",    "once_per", "rollout", "holdout",   "shadow",
-                                            "only_if", "at_most",  "render",  "rule_gone", "runs_full"};
+                                            "only_if", "at_most",  "render",  "rule_gone", "runs_full",
+                                            "exit",    "goal",     "step_gone", "stopped",  "timeout"};
     for (const Decision& d : effects.decisions) {
       const std::string by = " by " + cause(d.cause);
       if (d.held == Held::rule_gone)
