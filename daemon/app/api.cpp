@@ -7,7 +7,11 @@
 namespace nudge::daemon {
 
 Api::Api(Runtime& runtime, Workers& workers, metrics::Registry& metrics, ApiOptions options)
-    : runtime_(runtime), workers_(workers), metrics_(metrics), options_(std::move(options)) {}
+    : runtime_(runtime),
+      workers_(workers),
+      metrics_(metrics),
+      options_(std::move(options)),
+      backtests_(runtime, runtime.options().shards) {}
 
 Result<void> Api::install(http::HttpServer& server) {
   NUDGE_TRY(install_intake(server));
@@ -15,6 +19,7 @@ Result<void> Api::install(http::HttpServer& server) {
   NUDGE_TRY(install_rules(server));
   NUDGE_TRY(install_work(server));
   NUDGE_TRY(install_quarantine(server));
+  NUDGE_TRY(install_drafts(server));
   NUDGE_TRY(install_admin(server));
   return {};
 }

@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 
+#include "daemon/app/backtests.h"
 #include "daemon/app/json.h"
 #include "daemon/app/workers.h"
 #include "daemon/http/http_server.h"
@@ -34,6 +35,8 @@ class Api {
   Result<void> install(http::HttpServer& server);
   // False: /-/ready answers 503 (starting, draining).
   void set_ready(bool ready) { ready_ = ready; }
+  // Ends what runs in the background. Before the runtime stops.
+  void stop() { backtests_.stop(); }
 
  private:
   using Shared = std::shared_ptr<http::Responder>;
@@ -47,6 +50,7 @@ class Api {
   Result<void> install_work(http::HttpServer& server);
   Result<void> install_quarantine(http::HttpServer& server);
   Result<void> install_admin(http::HttpServer& server);
+  Result<void> install_drafts(http::HttpServer& server);
 
   void ingest(http::Request& request, http::Responder responder, bool import, std::string customer);
   void customer(http::Request& request, http::Responder responder);
@@ -66,6 +70,7 @@ class Api {
   void replay_one(http::Request& request, http::Responder responder);
   void replay_many(http::Request& request, http::Responder responder);
   void discard(http::Request& request, http::Responder responder);
+  http::Response start_backtest(const http::Request& request);
   http::Response status();
   http::Response connectors();
   http::Response maildrop(const http::Request& request);
@@ -75,6 +80,7 @@ class Api {
   Workers& workers_;
   metrics::Registry& metrics_;
   const ApiOptions options_;
+  Backtests backtests_;
   std::atomic<bool> ready_{false};
 };
 

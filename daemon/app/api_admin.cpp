@@ -6,6 +6,7 @@
 #include <iterator>
 
 #include "daemon/app/api.h"
+#include "daemon/app/draft_request.h"
 
 namespace nudge::daemon {
 namespace {
@@ -197,22 +198,7 @@ Result<void> Api::install_admin(http::HttpServer& server) {
                            const Result<PlanChange> change = options_.reload();
                            if (!change) return error_response(change.error());
                            if (!change->accepted()) {
-                             http::Response response;
-                             response.status = 422;
-                             Json json;
-                             json.begin_object()
-                                 .field("type", "about:blank")
-                                 .field("title", "Unprocessable Content")
-                                 .field("status", 422)
-                                 .field("code", "bad_rules")
-                                 .field("detail",
-                                        change->error.empty() ? "the rules have mistakes; the set that ran before goes on" : change->error)
-                                 .field("text", doc::render_text(change->diagnostics))
-                                 .field_raw("report", doc::render_json(change->diagnostics))
-                                 .end_object();
-                             response = json_response(std::move(json), 422);
-                             response.content_type = "application/problem+json";
-                             return response;
+                             return refused_response(change->diagnostics, change->error);
                            }
                            Json json;
                            json.begin_object()

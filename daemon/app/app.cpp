@@ -240,6 +240,7 @@ void App::stop() {
   if (impl.api) impl.api->set_ready(false);
   if (impl.server) impl.server->stop(deadline);
   if (impl.workers) impl.workers->stop();
+  if (impl.api) impl.api->stop();
   if (impl.runtime) impl.runtime->stop(deadline);
   if (impl.store) {
     if (Result<void> closed = impl.store->close(); !closed) log::error("the store did not close cleanly", {{"error", closed.error()}});

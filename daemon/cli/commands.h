@@ -14,6 +14,7 @@ namespace nudge::cli {
 struct Output {
   const Terminal& terminal;
   bool json = false;
+  bool html = false;  // only commands that say so
 };
 
 // Says the error and answers the exit code that fits it.
@@ -55,6 +56,17 @@ struct ReplayOptions {
   std::string decisions, edges, members, values;  // NDJSON files to write; empty: none
 };
 Exit replay(const Output& out, const ReplayOptions& options);
+struct BacktestCommand {
+  std::string draft;                        // a file, a directory of rules, or one that holds schemas/ and rules/
+  std::string from, to;                     // `to` empty: now, or the end of the data
+  std::vector<std::string> rules;           // only these
+  std::string schemas, zone;                // catalog instead of the draft's own or the one in force; the company's zone (offline)
+  std::vector<std::string> data, mappings;  // offline: files as for replay
+  std::string live;                         // offline: a directory as `draft`, to compare with
+  std::string file;                         // write the report there; empty: standard output
+};
+// With data files without a daemon, else by the daemon over its history.
+Exit backtest(const Output& out, Client& client, const BacktestCommand& command);
 // RFC 3339 or a date (its first moment in UTC).
 Result<TimeMs> read_instant(const std::string& text);
 

@@ -21,6 +21,7 @@ struct Line {
   TestOptions test;
   NewOptions scaffold;
   ReplayOptions replay;
+  BacktestCommand backtest;
   SegmentOptions segment;
   ExplainOptions explain;
   TaskOptions task;
@@ -38,14 +39,15 @@ class Setup {
     app_.fallthrough();
     app_.require_subcommand(1);
     app_.set_version_flag("--version", "nudge 0.1.0");
-    app_.add_option("-o,--output", line_.output, "text for people, json for programs")
-        ->check(CLI::IsMember({"text", "json"}))
+    app_.add_option("-o,--output", line_.output, "text for people, json for programs; backtest: html too")
+        ->check(CLI::IsMember({"text", "json", "html"}))
         ->capture_default_str();
     app_.add_option("--color", line_.color, "colours in text")->check(CLI::IsMember({"auto", "always", "never"}))->capture_default_str();
     app_.add_option("--lang", lang_, "language: en or zh (Simplified Chinese); else as LANG says")->check(CLI::IsMember({"en", "zh"}));
     app_.add_option("--url", line_.url, "where nudged is; else NUDGE_URL, else " + std::string(kDefaultUrl));
     offline();
     questions();
+    drafts();
     work();
     intake();
     if (language() == Language::chinese) translate(app_);
@@ -66,7 +68,11 @@ class Setup {
     const Terminal terminal(line_.color == "always"  ? Terminal::When::always
                             : line_.color == "never" ? Terminal::When::never
                                                      : Terminal::When::automatic);
-    const Output out{terminal, line_.output == "json"};
+    const Output out{terminal, line_.output == "json", line_.output == "html"};
+    if (out.html && !app_.got_subcommand("backtest")) {
+      terminal.error("nudge: only backtest writes html; choose text or json");
+      return static_cast<int>(Exit::usage);
+    }
     return static_cast<int>(command_(out));
   }
 
@@ -208,6 +214,21 @@ class Setup {
     why->add_option("CUSTOMER", line_.explain.customer)->required();
     why->add_option("RULE", line_.explain.name, "a rule, or a segment")->required();
     why->add_option("--at", line_.explain.at, "as of this instant");
+  }
+
+  void drafts() {
+    CLI::App* back = ask("backtest", "try rules on the past: who would have entered, what would have fired, beside the live rules",
+                         [this](const Output& out, Client& c) { return backtest(out, c, line_.backtest); });
+    back->add_option("RULES", line_.backtest.draft, "a file, a directory of rules, or one that holds schemas/ and rules/")->required();
+    back->add_option("--from", line_.backtest.from, "when the rules are switched on: an instant or a date")->required();
+    back->add_option("--to", line_.backtest.to, "until when; now when not given");
+    back->add_option("--rule", line_.backtest.rules, "only this rule; may be repeated. Without it: those that differ from the live ones");
+    back->add_option("--schemas", line_.backtest.schemas, "directory of the catalog, instead of the one in force");
+    back->add_option("--file", line_.backtest.file, "write the report to this file");
+    back->add_option("--data", line_.backtest.data, "CSV or NDJSON file to run over instead of a daemon's history; may be repeated");
+    back->add_option("--mapping", line_.backtest.mappings, "mapping of each CSV file, in the same order");
+    back->add_option("--live", line_.backtest.live, "with --data: a directory of rules to compare with");
+    back->add_option("--zone", line_.backtest.zone, "with --data: the company's time zone; UTC when not given");
   }
 
   void work() {

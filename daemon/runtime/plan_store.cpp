@@ -98,7 +98,8 @@ Result<BoundPlan> PlanStore::plan(std::uint64_t sequence) {
   return bound;
 }
 
-std::shared_ptr<const Plan> PlanStore::bind(std::unique_ptr<Plan> plan, const PlanSources& sources, TimeMs now, WriteSet& set) {
+std::shared_ptr<const Plan> PlanStore::bind(std::unique_ptr<Plan> plan, const PlanSources& sources, TimeMs now, const PlanNote& note,
+                                            WriteSet& set) {
   std::string before, catalog, after;
   registry_.encode(before);
   plan->catalog->encode(catalog);
@@ -118,6 +119,8 @@ std::shared_ptr<const Plan> PlanStore::bind(std::unique_ptr<Plan> plan, const Pl
   encode_sources(w, sources.rules);
   set.put(Family::meta, plan_key(plan->sequence), record);
   set.put(Family::meta, kMetaRegistry, after);
+  const PlanVersion version{plan->sequence, now, note, plan->rules.size(), plan->segments.size(), to_hex(plan->digest)};
+  set.put(Family::meta, version_key(version.sequence), encode_version(version));
   bound_.plan = std::move(plan);
   bound_.sources = sources;
   return bound_.plan;

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/runtime/versions.h"
 #include "daemon/store/store.h"
 #include "engine/plan/registry.h"
 #include "rules/lang/load.h"
@@ -50,8 +51,11 @@ class PlanStore {
   Result<BoundPlan> plan(std::uint64_t sequence);
 
   // Binds a compiled plan at `now` and puts it, its texts and the registry into `set`. Once `set` is committed, call accept().
-  std::shared_ptr<const Plan> bind(std::unique_ptr<Plan> plan, const PlanSources& sources, TimeMs now, WriteSet& set);
+  // `note` says who did it and why.
+  std::shared_ptr<const Plan> bind(std::unique_ptr<Plan> plan, const PlanSources& sources, TimeMs now, const PlanNote& note, WriteSet& set);
   void accept();
+  // As of the plan in force.
+  const Registry& registry() const { return registry_; }
 
  private:
   Store& store_;

@@ -15,6 +15,7 @@
 #include "daemon/runtime/delivery.h"
 #include "daemon/runtime/plan_store.h"
 #include "daemon/runtime/shard.h"
+#include "daemon/runtime/versions.h"
 
 namespace nudge::daemon {
 
@@ -75,7 +76,8 @@ class Runtime {
   // True when the data directory has a plan from before.
   bool has_stored_plan() const;
   // Compiles and, when there are no mistakes, puts the plan into force: all or nothing. Before start() and after (reload).
-  Result<PlanChange> activate(const PlanSources& sources);
+  // `note`: who did it and why. `base`: 0, or the sequence that must still be in force (conflict when it is not).
+  Result<PlanChange> activate(const PlanSources& sources, const PlanNote& note = {}, std::uint64_t base = 0);
   // Goes on with the plan that was in force last. Before start().
   Result<void> use_stored_plan();
   Result<void> start();
@@ -93,6 +95,19 @@ class Runtime {
   // Runs `each` on every customer, on the shards' threads (with the shard's index, several at once), slot by slot between drains; then
   // `done` once.
   void scan_customers(std::function<void(Shard&, const CustomerState&)> each, std::function<void(Result<void>)> done);
+
+  // The texts of a version; 0: of the one in force. Not found when there is none.
+  Result<PlanSources> plan_sources(std::uint64_t sequence);
+  // A compiled plan bound as it would be if it were activated now; changes nothing.
+  Result<std::shared_ptr<const Plan>> preview(const Plan& plan);
+  // All versions from the oldest on. Those before versions were recorded are left out.
+  Result<std::vector<PlanVersion>> versions();
+
+  // Reads every customer's state as it is on disk, after a checkpoint: all that was acknowledged before the call is in. One view of the
+  // store, on threads of its own beside the running shards, which it does not stop. `each` gets the number of its thread and a state that
+  // it may use up. `progress` gets the part done, 0 to 1, and ends the reading (error unavailable) by answering false. Blocks.
+  using EachState = std::function<void(unsigned thread, CustomerState&)>;
+  Result<void> read_states(const Catalog& catalog, unsigned threads, const EachState& each, const std::function<bool(double)>& progress);
 
   // Puts a record of the quarantine through intake again; it leaves the quarantine when it is stored. The problem when it still does not
   // fit.

@@ -104,11 +104,15 @@ Result<void> Runtime::use_stored_plan() {
   return {};
 }
 
-Result<PlanChange> Runtime::activate(const PlanSources& sources) {
+Result<PlanChange> Runtime::activate(const PlanSources& sources, const PlanNote& note, std::uint64_t base) {
   Impl& impl = *impl_;
   const std::lock_guard one_at_a_time(impl.reload_mutex);
   PlanChange change;
   BoundPlan current;
+  if (base != 0 && base != impl.plans.current()) {
+    return nudge::fail(Code::conflict, "the rules have moved on: this was planned against version " + std::to_string(base) +
+                                           ", and version " + std::to_string(impl.plans.current()) + " is in force now; plan again");
+  }
   if (impl.plans.current() != 0) {
     NUDGE_ASSIGN(current, impl.plans.plan(impl.plans.current()));
   }
@@ -132,11 +136,11 @@ Result<PlanChange> Runtime::activate(const PlanSources& sources) {
   const TimeMs now = impl.clock.now();
   std::shared_ptr<const Plan> bound;
   if (impl.started) {
-    NUDGE_TRY(
-        impl.committer.change_and_wait([&](CommitContext& c) { bound = impl.plans.bind(std::move(compiled.plan), sources, now, c.set); }));
+    NUDGE_TRY(impl.committer.change_and_wait(
+        [&](CommitContext& c) { bound = impl.plans.bind(std::move(compiled.plan), sources, now, note, c.set); }));
   } else {
     WriteSet set;
-    bound = impl.plans.bind(std::move(compiled.plan), sources, now, set);
+    bound = impl.plans.bind(std::move(compiled.plan), sources, now, note, set);
     NUDGE_TRY(impl.store.commit(std::move(set)));
   }
   impl.plans.accept();

@@ -1,0 +1,224 @@
+#!/usr/bin/env python3
+"""nudge backtest, plan, apply, versions, rollback: rules tried on the past and switched on with open eyes. Needs NUDGE, NUDGED."""
+import datetime
+import html.parser
+import json
+import pathlib
+import sys
+import tempfile
+import unittest
+
+from support import NUDGE, REPO, nudge, project
+
+sys.path.insert(0, str(REPO / "tests" / "e2e" / "daemon"))
+from harness import Daemon  # noqa: E402
+
+CATALOG = """
+customer:
+  attributes:
+    tier: {type: text, one_of: [bronze, silver, gold]}
+events:
+  login: {fields: {device: text}}
+  order_placed: {fields: {amount: decimal, sku: text}}
+"""
+
+RULES = """
+segments:
+  buyers: {description: A purchase in the last ten days, where: {event: order_placed, within: 10d}}
+rules:
+  big-order:
+    description: A big order gets a call
+    when: {event: order_placed, where: {field: amount, at_least: 100}}
+    then:
+      - call_task: {team: inside, subject: "Thank {{ customer.id }}", due_in: 24h}
+    limits: {once_per: 5d}
+    goal: {event: order_placed, within: 7d, value: amount}
+  steady:
+    description: Not touched by the drafts
+    when: {event: login}
+    then: [{ticket: {subject: hello}}]
+teams:
+  inside: {members: [{id: lin, name: Lin}, {id: wu, name: 吴芳}]}
+"""
+
+START = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)
+
+
+def at(days, minutes=0):
+    return (START + datetime.timedelta(days=days, minutes=minutes)).isoformat().replace("+00:00", "Z")
+
+
+def history():
+    """Forty customers, an order every few days each; the amounts go up."""
+    lines = []
+    for c in range(40):
+        lines.append({"customer": f"c{c:02}", "attributes": {"tier": ["bronze", "silver", "gold"][c % 3]}, "id": "a", "time": at(0, c)})
+        for i in range(12):
+            lines.append({"customer": f"c{c:02}", "event": "order_placed", "id": f"o{i}", "time": at(3 * i + c % 3, c), "data": {"amount": 20 * i + c, "sku": "A"}})
+            lines.append({"customer": f"c{c:02}", "event": "login", "id": f"l{i}", "time": at(3 * i + c % 3, 600 + c)})
+    return lines
+
+
+def expected(least, from_day, once_per_days):
+    """Firings of big-order, counted by hand: on each order of at least so much, but not within `once_per` of the last."""
+    fired = {}
+    for c in range(40):
+        last = None
+        for i in range(12):
+            day = 3 * i + c % 3
+            if 20 * i + c < least or day < from_day:
+                continue
+            if last is None or day - last >= once_per_days:
+                fired.setdefault(f"c{c:02}", []).append(day)
+                last = day
+    return fired
+
+
+class Page(html.parser.HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.outside, self.bars = [], 0
+
+    def handle_starttag(self, tag, attrs):
+        attrs = dict(attrs)
+        self.bars += tag == "rect"
+        if tag in ("script", "link", "img", "iframe", "object", "embed") or "src" in attrs or "href" in attrs:
+            self.outside.append((tag, attrs))
+
+
+def validator():
+    try:
+        import jsonschema
+    except ImportError:
+        return None
+    return jsonschema.Draft202012Validator(json.loads((REPO / "schemas" / "backtest.schema.json").read_text(encoding="utf-8")))
+
+
+class Backtest(unittest.TestCase):
+    def setUp(self):
+        self.home = tempfile.TemporaryDirectory(prefix="nudge-backtest-")
+        self.addCleanup(self.home.cleanup)
+        self.dir = pathlib.Path(self.home.name)
+
+    def draft(self, text):
+        path = self.dir / "rules.yaml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    def started(self, **kwargs):
+        daemon = Daemon(rules=RULES, catalog=CATALOG, **kwargs)
+        self.addCleanup(daemon.close)
+        daemon.start()
+        self.url = f"http://127.0.0.1:{daemon.port}"
+        lines = history()
+        self.assertEqual(daemon.lines(lines, "/v1/import")["stored"], len(lines))
+        return daemon
+
+    def run_json(self, *args):
+        ran = nudge("backtest", *args, "--output", "json", url=self.url)
+        self.assertEqual(ran.code, 0, ran)
+        report = json.loads(ran.out)
+        if (schema := validator()) is not None:
+            schema.validate(report)
+        return report
+
+    def test_a_changed_rule_beside_the_live_one(self):
+        daemon = self.started()
+        draft = self.draft(RULES.replace("at_least: 100", "at_least: 180").replace("once_per: 5d", "once_per: 6d"))
+        report = self.run_json(draft, "--from", at(10), "--to", at(60))
+        self.assertEqual([r["name"] for r in report["rules"]], ["big-order"])
+        rule = report["rules"][0]
+        draft_fired, live_fired = expected(180, 10, 6), expected(100, 10, 5)
+        self.assertEqual(rule["draft"]["fired"], sum(map(len, draft_fired.values())))
+        self.assertEqual(rule["live"]["fired"], sum(map(len, live_fired.values())))
+        self.assertEqual(rule["difference"]["both"]["customers"], sorted(set(draft_fired) & set(live_fired)))
+        self.assertEqual(rule["difference"]["only_live"]["customers"], sorted(set(live_fired) - set(draft_fired)))
+        self.assertEqual(rule["difference"]["only_draft"]["total"], 0)
+        per_day = {}
+        for days in draft_fired.values():
+            for day in days:
+                per_day[day] = per_day.get(day, 0) + 1
+        first = (datetime.date.fromisoformat(report["days"][0]) - START.date()).days
+        self.assertEqual({i + first: n for i, n in enumerate(rule["draft"]["fired_per_day"]) if n}, per_day)
+        self.assertEqual(sum(p["tasks"] for p in rule["draft"]["people"]), rule["draft"]["fired"])
+        self.assertLessEqual(abs(rule["draft"]["people"][0]["tasks"] - rule["draft"]["people"][1]["tasks"]), 1)
+        self.assertEqual(rule["draft"]["goal"]["groups"][0]["firings"], rule["draft"]["fired"])
+        self.assertGreater(rule["draft"]["goal"]["groups"][0]["converted"], 0)
+        self.assertEqual(report["events"], sum(1 for d in history() if "event" in d and d["time"] >= at(10)))
+        # Nothing of it happened.
+        self.assertEqual(daemon.counters()["decisions"], 0)
+        self.assertEqual(daemon.get("/v1/status")["plan"]["sequence"], 1)
+
+    def test_text_fits_a_terminal_and_the_page_asks_for_nothing_outside(self):
+        self.started()
+        draft = self.draft(RULES.replace("at_least: 100", "at_least: 230"))
+        ran = nudge("backtest", draft, "--from", at(10), "--to", at(50), url=self.url)
+        self.assertEqual(ran.code, 0, ran)
+        for words in ("big-order", "DRAFT", "LIVE", "fired", "吴芳", "goal order_placed within 1w", "only live", "Please note", "late"):
+            self.assertIn(words, ran.out)
+        self.assertNotIn("steady", ran.out)
+        for line in ran.out.splitlines():
+            self.assertLessEqual(len(line) + line.count("吴芳") * 2, 80, line)
+        page = self.dir / "report.html"
+        ran = nudge("backtest", draft, "--from", at(10), "--to", at(50), "--output", "html", "--file", page, url=self.url)
+        self.assertEqual((ran.code, ran.out), (0, ""), ran)
+        parsed = Page()
+        parsed.feed(page.read_text(encoding="utf-8"))
+        self.assertEqual(parsed.outside, [])
+        self.assertGreater(parsed.bars, 20)
+        self.assertNotIn("http", page.read_text(encoding="utf-8").replace("http-equiv", ""))
+
+    def test_one_rule_a_new_file_and_mistakes(self):
+        self.started()
+        new = self.dir / "new.yaml"
+        new.write_text("rules:\n  gold-in:\n    when: {enters: golden}\n    state: draft\n    then: [{ticket: {subject: x}}]\n"
+                       "segments:\n  golden: {where: {all: [{segment: buyers}, {attribute: tier, equals: gold}]}}\n", encoding="utf-8")
+        report = self.run_json(new, "--from", at(-1), "--to", at(90))
+        self.assertEqual([(r["name"], r["change"], r["draft"]["state"]) for r in report["rules"]], [("gold-in", "added", "draft")])
+        self.assertIsNone(report["rules"][0]["live"])
+        self.assertEqual(report["segments"][0]["draft"]["entered"], 13)  # each third of forty, once: an order every three days
+        self.assertEqual(report["segments"][0]["draft"]["left"], 13)     # ten days after the last
+        self.assertEqual(report["rules"][0]["draft"]["fired"], 13)
+        same = self.run_json(self.draft(RULES), "--from", at(10), "--rule", "steady")
+        self.assertEqual(same["rules"][0]["change"], "same")
+        self.assertEqual(same["rules"][0]["draft"]["fired"], same["rules"][0]["live"]["fired"])
+        wrong = nudge("backtest", self.draft(RULES.replace("at_least: 100", "at_leest: 100")), "--from", at(10), url=self.url)
+        self.assertEqual(wrong.code, 1)
+        self.assertIn("at_leest", wrong.err)
+        self.assertIn("at_least", wrong.err)
+        missing = nudge("backtest", self.draft(RULES), "--from", at(10), "--rule", "stedy", url=self.url)
+        self.assertEqual(missing.code, 1)
+        self.assertIn("stedy", missing.err)
+        back = nudge("backtest", self.draft(RULES), "--from", at(10), "--to", at(9), url=self.url)
+        self.assertEqual(back.code, 1)
+
+    def test_without_a_daemon_the_same_counts(self):
+        self.started()
+        draft = self.draft(RULES.replace("at_least: 100", "at_least: 180"))
+        online = self.run_json(draft, "--from", at(10), "--to", at(60))
+        data = self.dir / "history.ndjson"
+        data.write_text("".join(json.dumps(d) + "\n" for d in history()), encoding="utf-8")
+        live, drafts = project(self.dir / "live", RULES, CATALOG), project(self.dir / "draft", draft.read_text(encoding="utf-8"), CATALOG)
+        offline = self.run_json(drafts, "--from", at(10), "--to", at(60), "--data", data, "--live", live)
+        self.assertEqual(offline, online)
+        alone = self.run_json(drafts, "--from", at(10), "--data", data)
+        self.assertFalse(alone["compared_with_live"])
+        self.assertEqual({r["name"] for r in alone["rules"]}, {"big-order", "steady"})
+
+    def test_by_the_api_with_cancel(self):
+        daemon = self.started()
+        body = {"rules": [{"name": "rules.yaml", "text": RULES.replace("100", "60")}], "overlay": True, "from": at(0), "to": at(60)}
+        started = daemon.post("/v1/backtests", body, 202)
+        done = daemon.until(lambda: (one := daemon.get(f"/v1/backtests/{started['id']}"))["state"] == "done" and one)
+        self.assertEqual(done["report"]["rules"][0]["name"], "big-order")
+        self.assertEqual([b["id"] for b in daemon.get("/v1/backtests")["backtests"]], [started["id"]])
+        self.assertEqual(daemon.request("DELETE", f"/v1/backtests/{started['id']}").status, 200)
+        daemon.get(f"/v1/backtests/{started['id']}", 404)
+        self.assertEqual(daemon.request("POST", "/v1/backtests", {"rules": [], "from": at(0), "to": at(1)}).status, 400)
+        self.assertEqual(daemon.request("POST", "/v1/backtests", {**body, "form": at(0)}).status, 400)
+        self.assertEqual(daemon.request("POST", "/v1/backtests", {**body, "from": "soon"}).status, 400)
+
+
+if __name__ == "__main__":
+    assert NUDGE
+    unittest.main(verbosity=2)
