@@ -126,6 +126,17 @@ Name NameReader::rule(MapReader& map, std::string_view key) {
   return name;
 }
 
+Name NameReader::rule(const doc::Node& node) {
+  const auto text = doc::read_text(node);
+  if (!text) {
+    context_.error("R0104", node.mark, text.error().message, text.error().hint);
+    return {};
+  }
+  const Name name{*text, context_.at(node.mark)};
+  if (plan_.find_rule(name.text) == nullptr) unknown(name, "rule", names_of(plan_.rules));
+  return name;
+}
+
 Name NameReader::event(MapReader& map, std::string_view key) {
   const Name name = map.name(key);
   if (name && plan_.catalog->find_event(name.text) == kNoEventType) unknown(name, "event type", names_of(plan_.catalog->events));

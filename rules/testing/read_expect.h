@@ -11,6 +11,7 @@ class NameReader {
  public:
   NameReader(const lang::Context& context, const Plan& plan) : context_(context), plan_(plan) {}
   Name rule(lang::MapReader& map, std::string_view key);
+  Name rule(const doc::Node& node);
   Name event(lang::MapReader& map, std::string_view key);
   Name segment(lang::MapReader& map, std::string_view key);
   Name segment(const doc::Node& node);

@@ -214,6 +214,19 @@ class Reader {
   std::uint64_t generated_ = 0;
 };
 
+/// The rules that a file's `rules: [a, b]` does not name; none when it says nothing.
+std::vector<std::string> left_out(const Context& context, const doc::Entry* entry, const Plan& plan) {
+  std::vector<std::string> out;
+  if (entry == nullptr) return out;
+  NameReader names(context, plan);
+  std::vector<std::string_view> wanted;
+  for (const doc::Node* node : lang::items_of(context, *entry->value, entry->key_mark, "`rules`")) wanted.push_back(names.rule(*node).text);
+  for (const Rule& rule : plan.rules) {
+    if (std::ranges::find(wanted, rule.name) == wanted.end()) out.push_back(rule.name);
+  }
+  return out;
+}
+
 }  // namespace
 
 std::vector<TestCase> read_tests(const doc::Document& document, const Plan& plan, doc::Diagnostics& diagnostics) {
@@ -222,11 +235,13 @@ std::vector<TestCase> read_tests(const doc::Document& document, const Plan& plan
   MapReader map(context, document.root(), document.root().mark, "a file of tests");
   if (!document.root().is_map()) return tests;
   const doc::Entry* list = map.require("tests");
+  const std::vector<std::string> others = left_out(context, map.take("rules"), plan);
   map.finish();
   if (list == nullptr) return tests;
   for (const doc::Node* node : lang::items_of(context, *list->value, list->key_mark, "`tests`")) {
     const std::size_t before = diagnostics.errors();
     TestCase test = Reader(context, plan).read(*node);
+    test.inactive.insert(test.inactive.end(), others.begin(), others.end());
     if (diagnostics.errors() != before) continue;
     if (std::ranges::find(tests, test.name, &TestCase::name) != tests.end()) {
       context.error("R0759", node->mark, "another test of this file is named " + quoted(test.name), "give each test a name of its own");
