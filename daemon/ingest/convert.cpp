@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "engine/base/limits.h"
+#include "engine/base/text.h"
 
 namespace nudge::daemon {
 namespace {
@@ -26,19 +27,6 @@ std::string shown(std::string_view text) {
   out.append(text.substr(0, 60));
   if (text.size() > 60) out += "...";
   return out + "`";
-}
-
-bool is_phone(std::string_view text) {
-  std::size_t digits = 0;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (c >= '0' && c <= '9') {
-      ++digits;
-    } else if (!((c == '+' && i == 0) || c == ' ' || c == '-' || c == '(' || c == ')' || c == '.' || c == '/')) {
-      return false;
-    }
-  }
-  return digits >= 3 && digits <= 20;
 }
 
 bool check_text(const Target& target, std::string_view text, Problem& problem) {

@@ -5,6 +5,7 @@
 #include <future>
 
 #include "daemon/runtime/log_block.h"
+#include "engine/core/write.h"
 
 namespace nudge::daemon {
 namespace {
@@ -249,16 +250,27 @@ void Committer::add_action(ActionOut action, Batch& batch) {
     batch.set.put(Family::task, task_key(true, id), bytes);
     batch.set.put(Family::task, task_untold_key(id), "");
     batch.tasks.push_back(std::move(task));
+  } else if (done_by_engine(out)) {
+    // The engine wrote it into the customer's state; the steps in this block make it again on recovery.
+    record.state = ActionState::accepted;
+    ++delta[Counter::accepted];
+    ++delta.rules[out.rule_id].accepted;
+  } else if (out.kind == "assign_owner" && out.owner.empty()) {
+    record.state = ActionState::dead;
+    record.note = "nobody of the team `" + out.assignment.team + "` fits the assignment; the owner stays as it is";
+    ++delta[Counter::dead];
+    ++delta.rules[out.rule_id].failed;
   } else {
     ++delta[Counter::waiting];
   }
+  const bool pending = is_pending(record.state);
   std::string bytes;
   encode_record(bytes, record);
-  batch.set.put(Family::outbox, action_key(!is_task, id), bytes);
+  batch.set.put(Family::outbox, action_key(pending, id), bytes);
   batch.set.put(Family::outbox, action_customer_key(out.customer, record.number), id);
   batch.set.put(Family::outbox, action_number_key(record.number), id);
   batch.block.actions.push_back(out);
-  if (!is_task) batch.actions.push_back(std::move(record));
+  if (pending) batch.actions.push_back(std::move(record));
 }
 
 void Committer::set_aside(Unit& unit, Batch& batch) {

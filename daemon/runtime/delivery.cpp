@@ -5,6 +5,7 @@
 #include "daemon/log/log.h"
 #include "daemon/runtime/payload.h"
 #include "daemon/store/keys.h"
+#include "engine/core/write.h"
 
 namespace nudge::daemon {
 namespace {
@@ -258,12 +259,28 @@ Delivery::Lane* Delivery::lane_of(const ActionOut& action, std::string& why_not)
 }
 
 void Delivery::schedule(const ActionRecord& record, bool query) {
+  if (record.action.kind == "assign_owner") return tell_owner(record);
   std::string why_not;
   Lane* lane = lane_of(record.action, why_not);
   if (lane == nullptr) return bury(record, std::move(why_not));
   const std::string id = id_bytes(record.action.id);
   lane->due.emplace(record.next_at, id);
   if (query) lane->ask.insert(id);
+}
+
+// Hands the desk's choice to the customer's own shard as an input of the log. Told twice (a restart came between) it is a duplicate.
+void Delivery::tell_owner(ActionRecord record) {
+  const ActionState before = record.state;
+  record.changed_at = clock_.now();
+  std::optional<Input> fact = owner_fact(*plan_()->catalog, record.action);
+  if (!fact) {
+    record.state = ActionState::dead;
+    record.note = "the owner was not written: nobody was chosen, or the catalog no longer has the attribute";
+    committer_.change([before, record = std::move(record)](CommitContext& c) { book_action(c, before, record); });
+    return;
+  }
+  record.state = ActionState::accepted;
+  post_(*std::move(fact), [before, record = std::move(record)](CommitContext& c, Receipt) { book_action(c, before, record); });
 }
 
 // Gives an action up that never got to a connector.

@@ -106,6 +106,7 @@ class Delivery {
   void schedule(const ActionRecord& record, bool query = false);
   Lane* lane_of(const ActionOut& action, std::string& why_not);
   void bury(ActionRecord record, std::string note);
+  void tell_owner(ActionRecord record);
   void tell_created(const ActionOut& action);
   void tell_overdue(const std::string& id);
   std::optional<TaskRecord> escalation_of(const TaskRecord& overdue, TimeMs now) const;

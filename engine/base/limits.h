@@ -22,6 +22,7 @@ inline constexpr std::size_t kRegexProgramBytes = 256 * 1024;
 inline constexpr std::size_t kRenderedBytes = 256 * 1024;      // of one rendered template
 inline constexpr DurationMs kWindow = 3660 * kDay;             // a window of ten years and a bit
 inline constexpr std::size_t kRunsPerCustomer = 10'000;        // delayed steps under way for one customer
+inline constexpr std::uint32_t kChainDepth = 16;               // firings that feed each other by writes, without delay
 inline constexpr std::size_t kInstantsPerAdvance = 1'000'000;  // boundaries judged in one catch-up of one customer
 
 }  // namespace nudge::limits

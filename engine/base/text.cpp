@@ -141,4 +141,17 @@ void append_json_string(std::string& out, std::string_view text) {
   out += '"';
 }
 
+bool is_phone(std::string_view text) {
+  std::size_t digits = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (c >= '0' && c <= '9') {
+      ++digits;
+    } else if (!((c == '+' && i == 0) || c == ' ' || c == '-' || c == '(' || c == ')' || c == '.' || c == '/')) {
+      return false;
+    }
+  }
+  return digits >= 3 && digits <= 20;
+}
+
 }  // namespace nudge

@@ -20,4 +20,7 @@ void append_json_escaped(std::string& out, std::string_view text);
 // Appends text as a quoted JSON string.
 void append_json_string(std::string& out, std::string_view text);
 
+// True for 3 to 20 digits with +, spaces, -, (, ), . or / between them: what the type `phone` takes.
+bool is_phone(std::string_view text);
+
 }  // namespace nudge

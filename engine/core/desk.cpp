@@ -111,7 +111,7 @@ void Desk::assign(const Plan& plan, ActionOut& action) {
   }
   action.owner = chosen->id;
   action.owner_name = chosen->name;
-  task_opened(chosen->id);
+  if (action.kind == "call_task") task_opened(chosen->id);
 }
 
 bool Desk::settle(const Plan& plan, Effects& effects) {

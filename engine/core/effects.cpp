@@ -19,6 +19,8 @@ std::string_view held_text(Held h) {
     case Held::step_gone: return "the step that was waited for is not in the rule any more";
     case Held::stopped: return "the run came to a stop step";
     case Held::timeout: return "what the step waited for did not come in time";
+    case Held::loop: return "rules feed each other without delay: the chain was cut";
+    case Held::write: return "a value to be written does not fit the catalog";
     case Held::opted_out: return "the customer unsubscribed";
     case Held::consent: return "there is no consent";
     case Held::inhibited: return "another rule acted for this customer shortly before";
@@ -46,6 +48,8 @@ std::string_view held_name(Held h) {
     case Held::render: return "render";
     case Held::rule_gone: return "rule_gone";
     case Held::runs_full: return "runs_full";
+    case Held::loop: return "loop";
+    case Held::write: return "write";
     case Held::opted_out: return "opted_out";
     case Held::consent: return "consent";
     case Held::inhibited: return "inhibited";

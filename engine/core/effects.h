@@ -41,6 +41,8 @@ enum class Held : std::uint8_t {
   step_gone = 12,  // the step that the run waited at is not in the rule any more
   stopped = 13,    // the run came to a `stop`
   timeout = 14,    // an `until` was not met in its time, and the rule says `on_timeout: stop`
+  loop = 20,   // the firing ends a chain of firings that fed each other without delay
+  write = 21,  // a value to be written does not fit the catalog; the detail says why
   // Policies, judged for one customer. The detail names the policy and the figures.
   opted_out = 24,    // the customer unsubscribed
   consent = 25,      // a consent policy does not hold

@@ -36,6 +36,7 @@ void remember(std::vector<std::pair<AttributeId, Value>>& before, const Customer
 // Tells the judge what an input that is now stored touches. Rows dated ahead of now touch nothing yet.
 void note(Judge& judge, const Input& input, TimeMs now) {
   if (input.time > now) return;
+  if (!input.import) judge.arrived(input.id);
   switch (input.kind) {
     case InputKind::event:
       judge.touch_event(input.type, input.time, input.id);
@@ -62,6 +63,7 @@ void note_changes(Judge& judge, const CustomerState& state, const std::vector<st
 void note_arrived(Judge& judge, std::vector<std::pair<AttributeId, Value>>& before, const CustomerState& state, TimeMs t) {
   for (const auto& [type, rows] : state.events) {
     for (std::size_t row = rows.upper_bound(state.clock); row < rows.size() && rows.time(row) <= t; ++row) {
+      judge.arrived(rows.id(row));
       judge.touch_event(type, rows.time(row), rows.id(row));
       judge.rows.push_back({type, rows.time(row), std::string(rows.id(row))});
     }
@@ -71,6 +73,7 @@ void note_arrived(Judge& judge, std::vector<std::pair<AttributeId, Value>>& befo
       const TimeMs time = state.attributes.time(i);
       if (time <= state.clock || time > t) continue;
       const AttributeId attribute = state.attributes.attribute(i);
+      judge.arrived(state.attributes.id(i));
       judge.touch_attribute(attribute);
       if (std::ranges::none_of(before, [&](const auto& b) { return b.first == attribute; })) {
         before.emplace_back(attribute, current(state, attribute, state.clock));
@@ -78,7 +81,9 @@ void note_arrived(Judge& judge, std::vector<std::pair<AttributeId, Value>>& befo
     }
   }
   for (const TagUpdate& tag : state.tags) {
-    if (tag.time > state.clock && tag.time <= t) judge.touch_tags();
+    if (tag.time <= state.clock || tag.time > t) continue;
+    judge.arrived(tag.id);
+    judge.touch_tags();
   }
 }
 

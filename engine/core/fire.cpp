@@ -4,6 +4,7 @@
 #include "engine/base/limits.h"
 #include "engine/core/judge.h"
 #include "engine/core/render.h"
+#include "engine/core/write.h"
 
 namespace nudge {
 
@@ -101,16 +102,35 @@ void Judge::add_run(const Rule& rule, Run run) {
   runs.insert(it, std::move(run));
 }
 
-void Judge::act(const Rule& rule, const Cause& cause, std::uint32_t step, TimeMs now) {
+// Carries a step out. The instant from which what it did is there: `now`, or later for a write.
+TimeMs Judge::act(const Rule& rule, const Cause& cause, std::uint32_t step, TimeMs now) {
   const Action& action = rule.steps[step].action;
   const RenderContext context{*plan_, *state_, evaluator, rule, cause, now};
-  Result<std::string> payload = render_params(context, action);
-  if (!payload) {
-    decide(rule, cause, now, false, Held::render, step, payload.error().message);
-    return;
+  const Hash128 id = action_id(rule, state_->id, cause, step);
+  TimeMs done = now;
+  std::string payload;
+  if (action.write.kind == Write::Kind::owner) {
+    payload = owner_payload(*plan_->catalog, action.write.owner, fact_id(id, depth_ + 1));
+  } else if (action.write.kind != Write::Kind::none) {
+    Result<MadeFact> made = make_fact(context, action.write, fact_id(id, depth_ + 1));
+    if (!made) {
+      decide(rule, cause, now, false, Held::write, step, made.error().message);
+      return now;
+    }
+    done = made->input.time;
+    payload = std::move(made->payload);
+    state_->store(made->input, *plan_->catalog);
+    begun_ = false;  // rows may have moved
+  } else {
+    Result<std::string> rendered = render_params(context, action);
+    if (!rendered) {
+      decide(rule, cause, now, false, Held::render, step, rendered.error().message);
+      return now;
+    }
+    payload = std::move(*rendered);
   }
   ActionOut out;
-  out.id = action_id(rule, state_->id, cause, step);
+  out.id = id;
   out.rule = rule.name;
   out.rule_id = rule.id;
   out.rule_version = rule.version;
@@ -126,7 +146,7 @@ void Judge::act(const Rule& rule, const Cause& cause, std::uint32_t step, TimeMs
   out.mandatory = action.mandatory;
   out.due = action.due_in > 0 ? now + action.due_in : 0;
   out.reason = rule.description;
-  out.payload = std::move(*payload);
+  out.payload = std::move(payload);
   out.assigns = action.assigns;
   if (action.assigns) {
     out.assignment = action.assignment;
@@ -143,6 +163,7 @@ void Judge::act(const Rule& rule, const Cause& cause, std::uint32_t step, TimeMs
     walk(walk, action.assignment.where);
   }
   effects_->actions.push_back(std::move(out));
+  return done;
 }
 
 }  // namespace nudge

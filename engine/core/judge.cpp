@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include "engine/base/limits.h"
+#include "engine/core/write.h"
+
 namespace nudge {
 
 void Judge::begin(const Plan& plan, CustomerState& state, Effects& effects) {
@@ -25,6 +28,7 @@ void Judge::reset() {
   any_forced_ = false;
   everything_ = false;
   arm_all_ = false;
+  instant_depth_ = depth_ = 0;
   armed_attributes_.clear();
   touched_rows_.clear();
   touched_waits_.clear();
@@ -53,6 +57,7 @@ void Judge::touch_tags() {
   for (const auto s : plan_->segments_by_tag) force(s);
   if (!state_->runs.empty()) touched_waits_.insert(touched_waits_.end(), plan_->waits_by_tag.begin(), plan_->waits_by_tag.end());
 }
+void Judge::arrived(std::string_view id) { instant_depth_ = std::max(instant_depth_, fact_depth(id)); }
 void Judge::touch_everything() { everything_ = arm_all_ = true; }
 
 void Judge::set_wake(RootId root, TimeMs until) {
@@ -236,6 +241,13 @@ void Judge::consider(const Candidate& candidate, TimeMs now) {
     begin_for(cause, now);
   }
   if (rule.condition != kNone && !evaluator.truth(rule.condition).truth) return;
+  // An event tells by its id which chain it belongs to; what flipped or changed at this instant belongs to the longest of the instant.
+  depth_ = cause.kind == Cause::Kind::event ? fact_depth(cause.row_id) : instant_depth_;
+  if (depth_ > limits::kChainDepth) {
+    decide(rule, cause, now, false, Held::loop, kNone,
+           std::to_string(limits::kChainDepth) + " firings fed each other at once; let one of the rules ask in `if` whether it is done");
+    return;
+  }
   if (rule.trigger.kind == Trigger::Kind::enters && rule.trigger.hold_for > 0) {
     Run run;
     run.rule = rule.id;
@@ -299,8 +311,14 @@ void Judge::run_due(TimeMs now) {
       begin_for(run.cause, now);
       if (rule.trigger.kind == Trigger::Kind::schedule) arm(rule, now);
       if (rule.condition != kNone && !evaluator.truth(rule.condition).truth) continue;
+      depth_ = 0;  // time has passed: a chain of its own
       fire(rule, run.cause, now);
     } else {
+      // What goes on after a write belongs to its firing, whose fact is new now. A condition that came true belongs to what is new now; what
+      // was waited for by time alone is a chain of its own.
+      const bool until = run.step < rule.steps.size() && rule.steps[run.step].kind == Step::Kind::until;
+      const bool at_once = run.step < rule.steps.size() && rule.steps[run.step].after == 0;
+      depth_ = until ? instant_depth_ : at_once && instant_depth_ > 0 ? instant_depth_ - 1 : 0;
       look_at(rule, run, now);
     }
   }

@@ -50,6 +50,8 @@ class Judge {
   void touch_attribute(AttributeId attribute);
   void touch_tags();
   void touch_everything();
+  // A fact's time has come, or it came in now: one that a rule made hands on the depth of its chain (write.h).
+  void arrived(std::string_view id);
   std::vector<NewRow> rows;     // trigger event rules
   std::vector<Change> changes;  // trigger attribute rules
 
@@ -88,7 +90,7 @@ class Judge {
   void begin_wait(const Rule& rule, const Cause& cause, TimeMs started, std::uint32_t step, TimeMs deadline, TimeMs again, TimeMs now);
   void look_at(const Rule& rule, Run run, TimeMs now);
   void wake_runs(TimeMs now);
-  void act(const Rule& rule, const Cause& cause, std::uint32_t step, TimeMs now);
+  TimeMs act(const Rule& rule, const Cause& cause, std::uint32_t step, TimeMs now);
   void run_due(TimeMs now);
   void add_run(const Rule& rule, Run run);
   // Goals: see goal.cpp.
@@ -122,6 +124,8 @@ class Judge {
   std::unordered_map<RuleId, Cron> crons_;
   std::vector<AttributeId> armed_attributes_;  // updated since the last judge
   bool arm_all_ = false;
+  std::uint32_t instant_depth_ = 0;  // the greatest of the facts that are new at this instant
+  std::uint32_t depth_ = 0;          // of the firing under way
   std::size_t forced_bits_ = 0;
   Bits forced_;  // segments to be judged whatever the attributes say
   Bits touched_;

@@ -69,8 +69,12 @@ void Judge::run_steps(const Rule& rule, const Cause& cause, TimeMs started, std:
       case Step::Kind::act:
         if (next.only_if != kNone && !evaluator.truth(next.only_if).truth) {
           decide(rule, cause, now, false, Held::only_if, step, {});
-        } else {
-          act(rule, cause, step, now);
+        } else if (const TimeMs done = act(rule, cause, step, now); done > now && step + 1 < rule.steps.size()) {
+          // A write is there from `done` on: what comes after it is looked at then, and its own wait starts then.
+          const Step& after = rule.steps[step + 1];
+          const DurationMs wait = after.kind == Step::Kind::until ? after.timeout : after.waits() ? after.after : 0;
+          begin_wait(rule, cause, started, step + 1, done + wait, done, now);
+          return;
         }
         break;
       case Step::Kind::wait: break;

@@ -28,9 +28,14 @@ constexpr BuiltInField kMessageFields[] = {
     {"action", Type::text},    {"rule", Type::text},     {"channel", Type::text},
     {"connector", Type::text}, {"template", Type::text}, {"reason", Type::text},
 };
+constexpr BuiltInField kAnswerFields[] = {
+    {"action", Type::text}, {"rule", Type::text}, {"channel", Type::text}, {"connector", Type::text}, {"template", Type::text},
+    {"reason", Type::text}, {"text", Type::text},
+};
 // A field that is left out speaks of all: every channel, every purpose.
 constexpr BuiltInField kConsentFields[] = {
     {"channel", Type::text}, {"purpose", Type::text}, {"address", Type::text}, {"source", Type::text}, {"reason", Type::text},
+    {"action", Type::text},  {"rule", Type::text},
 };
 constexpr BuiltInEvent kBuiltIn[] = {
     {"task_created", "A task was put on a salesperson's list", kTaskFields},
@@ -41,6 +46,8 @@ constexpr BuiltInEvent kBuiltIn[] = {
     {"message_held", "A policy held a message back; `reason` says which", kMessageFields},
     {"message_unsubscribed", "The customer wants no more messages of this channel and purpose", kConsentFields},
     {"message_subscribed", "The customer wants messages of this channel and purpose (again)", kConsentFields},
+    {"message_delivered", "A provider reports that a message arrived", kMessageFields},
+    {"message_replied", "The customer answered a message; `text` is the answer", kAnswerFields},
 };
 
 LeafDef leaf_of(const BuiltInField& field) {

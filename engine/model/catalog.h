@@ -64,7 +64,7 @@ class Catalog {
   EventTypeId find_event(std::string_view name) const;  // kNoEventType when unknown or retired
 
   // Adds the event types that nudge itself emits (task_created, task_completed, task_overdue, message_accepted, message_failed,
-  // message_held, message_unsubscribed, message_subscribed) unless they are there.
+  // message_held, message_unsubscribed, message_subscribed, message_delivered, message_replied) unless they are there.
   void add_built_in();
   // Rebuilds the name tables after the vectors were filled.
   void index();

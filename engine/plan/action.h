@@ -75,6 +75,42 @@ struct Assignment {
 enum class Category : std::uint8_t { sales, management, collaboration };
 std::string_view category_name(Category c);
 
+// One value that a rule writes: into an attribute of the customer, or into a field of an event that the rule makes.
+struct WriteValue {
+  enum class Source : std::uint8_t {
+    literal,  // `value`
+    expr,     // attribute, trait, score, field of the trigger
+    text,     // a template
+    now,      // the instant of the step
+    clear,    // null: removes the attribute
+  };
+  enum class Op : std::uint8_t { set, add, append, remove };
+  Source source = Source::literal;
+  Op op = Op::set;
+  std::uint16_t target = kNoAttribute;  // AttributeId, or FieldId of the event
+  Value value;
+  ExprId expr = kNone;
+  TemplateId text = kNone;
+};
+
+// What an action writes back into the customer's own facts (core/write.h).
+struct Write {
+  enum class Kind : std::uint8_t {
+    none,
+    attributes,
+    add_tag,
+    remove_tag,
+    event,
+    owner,  // the owner attribute, by whom the desk chooses
+  };
+  Kind kind = Kind::none;
+  std::vector<WriteValue> values;
+  EventTypeId event = kNoEventType;  // event
+  std::string tag;                   // add_tag, remove_tag
+  DurationMs expires = 0;            // add_tag; 0: stays
+  AttributeId owner = kNoAttribute;  // owner
+};
+
 struct Action {
   std::string kind;  // call_task, email, sms, ticket, webhook, set_attribute …
   Category category = Category::sales;
@@ -87,6 +123,7 @@ struct Action {
   DurationMs due_in = 0;      // call_task
   DurationMs expires_after = 0;  // given up when it could not leave for so long after it was first due; 0: never
   std::string template_name;  // of `templates`, when one was named
+  Write write;                // nothing: it goes out by a connector or to the task list
 };
 
 // One step of a rule's program. `then` is compiled to a flat list: steps run in order, branches and jumps only lead forward, so the number

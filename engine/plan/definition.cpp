@@ -303,6 +303,27 @@ void Definitions::put_step(Writer& out, const Step& step) {
   out.svarint(a.due_in);
   out.string(a.template_name);
   if (a.expires_after > 0) out.svarint(a.expires_after);  // an addition: without it the fingerprint stays what it was
+  if (a.write.kind != Write::Kind::none) put_write(out, a.write);  // nothing else: rules without writes keep their definition
+}
+
+void Definitions::put_write(Writer& out, const Write& w) {
+  put_enum(out, w.kind);
+  put_event(out, w.event);
+  out.string(w.tag);
+  out.svarint(w.expires);
+  put_attribute(out, w.owner);
+  out.varint(w.values.size());
+  for (const WriteValue& v : w.values) {
+    put_enum(out, v.source);
+    put_enum(out, v.op);
+    if (w.kind == Write::Kind::event)
+      put_field(out, w.event, v.target);
+    else
+      put_attribute(out, v.target);
+    encode_value(out, v.value.view());
+    put_hash(out, expr(v.expr));
+    put_hash(out, rendered(v.text));
+  }
 }
 
 std::vector<std::uint64_t> Definitions::marks(const Rule& rule) {

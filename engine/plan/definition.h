@@ -38,6 +38,7 @@ class Definitions {
   void put_expr(Writer& out, const Expr& expr);
   void put_trigger(Writer& out, const Trigger& trigger);
   void put_step(Writer& out, const Step& step);
+  void put_write(Writer& out, const Write& write);
   void put_param(Writer& out, const Param& param);
   void put_members(Writer& out, const MemberFilter& filter);
   void put_attribute(Writer& out, std::uint32_t id) const;

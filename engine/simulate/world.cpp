@@ -5,6 +5,8 @@
 #include <iterator>
 
 #include "engine/base/codec.h"
+#include "engine/base/limits.h"
+#include "engine/core/write.h"
 
 namespace nudge {
 
@@ -21,6 +23,11 @@ void append_code_point(std::string& out, std::uint32_t c) {
     out += static_cast<char>(0x80U | ((c >> 6U) & 0x3fU));
     out += static_cast<char>(0x80U | (c & 0x3fU));
   }
+}
+
+// What goes out to somebody: not a task, nor what was written here.
+bool is_message(const ActionOut& action) {
+  return action.kind != "call_task" && action.kind != "assign_owner" && !done_by_engine(action);
 }
 
 // Reads the JSON string that begins at `at` (its opening quote) and moves behind it. For text of our own rendering, which escapes no more
@@ -96,6 +103,15 @@ void World::settle() {
   for (TimeMs at = next_instant(); at <= clock_; at = next_instant()) run_instant(at);
 }
 
+void World::settle_writes() {
+  settle();
+  // A chain ends by itself or is cut, so this ends too.
+  for (TimeMs at = next_instant(); at <= writes_until_; at = next_instant()) {
+    clock_ = std::max(clock_, at);
+    settle();
+  }
+}
+
 void World::submit(Input input) { submit_at(clock_, std::move(input)); }
 
 void World::submit_at(TimeMs arrival, Input input) {
@@ -134,6 +150,22 @@ std::vector<std::string> World::members_at(NodeId node, TimeMs at) {
 Value World::value_at(std::string_view customer, ExprId expr, TimeMs at) {
   const CustomerState* state = find(customer);
   return state == nullptr ? Value() : engine_.value(*plan_, *state, expr, at);
+}
+
+Value World::attribute(std::string_view customer, AttributeId attribute) const {
+  const CustomerState* state = find(customer);
+  TimeMs until = kNever;
+  return state == nullptr ? Value() : Value(state->attributes.at(attribute, clock_, until));
+}
+
+bool World::has_tag(std::string_view customer, std::string_view tag) const {
+  const CustomerState* state = find(customer);
+  const TagUpdate* last = nullptr;
+  if (state == nullptr) return false;
+  for (const TagUpdate& update : state->tags) {
+    if (update.tag == tag && update.time <= clock_) last = &update;
+  }
+  return last != nullptr && !last->removed && last->expires > clock_;
 }
 
 CustomerState& World::state_of(std::string_view customer) {
@@ -184,6 +216,11 @@ void World::keep(const CustomerState& state, Effects& effects) {
     encode_action(writer, action);
     record_.actions.push_back(action);
     if (action.kind == "call_task") open_task(action);
+    if (done_by_engine(action)) writes_until_ = std::max(writes_until_, action.at + 2 * static_cast<TimeMs>(limits::kChainDepth));
+    if (action.kind == "assign_owner" && action.assigns) {
+      writes_until_ = std::max(writes_until_, action.at + 1);
+      if (std::optional<Input> fact = owner_fact(*plan_->catalog, action)) submit_at(fact->time, std::move(*fact));
+    }
   }
   if (!effects.decisions.empty() || !effects.actions.empty()) digest_ = hash128(bytes);
 }
@@ -258,12 +295,14 @@ bool World::complete_task(std::string_view customer, std::string_view rule, std:
   return true;
 }
 
-bool World::report_delivery(std::string_view customer, std::string_view rule, std::string_view outcome, std::string_view detail) {
+bool World::report_delivery(std::string_view customer, std::string_view rule, std::string_view outcome, std::string_view detail,
+                            std::string_view text) {
   const auto action = std::find_if(record_.actions.rbegin(), record_.actions.rend(),
-                                   [&](const ActionOut& a) { return a.customer == customer && a.rule == rule && a.kind != "call_task"; });
+                                   [&](const ActionOut& a) { return a.customer == customer && a.rule == rule && is_message(a); });
   if (action == record_.actions.rend()) return false;
   std::vector<std::pair<std::string_view, Value>> more;
   if (!detail.empty()) more.emplace_back("reason", Value::of_text(detail));
+  if (!text.empty()) more.emplace_back("text", Value::of_text(text));
   echo(*action, "message_" + std::string(outcome), outcome, clock_, more);
   return true;
 }

@@ -78,6 +78,8 @@ class World {
   void move_to(TimeMs now);
   // Judges what arrived at the clock and what is due at it. To be called before looking at results.
   void settle();
+  // The same, and what follows at once from what rules wrote, with what follows from that: the clock moves on by those milliseconds.
+  void settle_writes();
   // Takes in what arrives at the clock. It is judged with all that arrives for this customer at this instant.
   void submit(Input input);
   // The same at a later instant.
@@ -96,12 +98,18 @@ class World {
   Value value(std::string_view customer, ExprId expr) { return value_at(customer, expr, clock_); }
   Value value_at(std::string_view customer, ExprId expr, TimeMs at);
 
+  // An attribute's value at the clock, missing when there is none; whether the customer carries a tag.
+  Value attribute(std::string_view customer, AttributeId attribute) const;
+  bool has_tag(std::string_view customer, std::string_view tag) const;
+
   const WorldRecord& record() const { return record_; }
   const std::vector<WorldTask>& tasks() const { return tasks_; }
   // Closes the newest open task of the rule for the customer and tells the rules so (task_completed). False when there is none.
   bool complete_task(std::string_view customer, std::string_view rule, std::string_view disposition, std::string_view note);
-  // How the newest action of the rule for the customer went, told to the rules: "accepted", "failed", "held". False when there is none.
-  bool report_delivery(std::string_view customer, std::string_view rule, std::string_view outcome, std::string_view detail);
+  // How the newest action of the rule for the customer went, told to the rules: "accepted", "delivered", "failed", "held", "replied" (with
+  // what was answered), "unsubscribed". False when there is none.
+  bool report_delivery(std::string_view customer, std::string_view rule, std::string_view outcome, std::string_view detail,
+                       std::string_view text = {});
 
   // 32 hexadecimal digits over all decisions and actions in order: equal digests mean equal decisions.
   std::string digest() const { return to_hex(digest_); }
@@ -142,6 +150,7 @@ class World {
   std::multimap<TimeMs, std::size_t> deadlines_;  // open tasks by due time
   std::vector<WorldTask> tasks_;
   WorldRecord record_;
+  TimeMs writes_until_ = kAlways;  // what was written so far has taken effect by then
   Hash128 digest_;
 };
 

@@ -90,6 +90,7 @@ constexpr auto kCodes = std::to_array<CodeInfo>({
     {"R0314", "An unknown time zone", "Zones have IANA names such as Asia/Shanghai or Europe/Berlin."},
     {"R0315", "An object where a value is needed", "An object is a group of values. Name one of its members, such as `address.city`."},
     {"R0316", "An unknown band", "The score has no band with this name."},
+    {"R0317", "An unknown rule", "No file defines this rule."},
     // Operators
     {"R0401", "An operator is missing",
      "A value alone is neither true nor false. Compare it: `at_least: 3`, `equals: gold`, `exists: true`."},
@@ -138,7 +139,7 @@ constexpr auto kCodes = std::to_array<CodeInfo>({
      "event."},
     // Rules
     {"R0601", "A trigger is missing or unclear",
-     "`when` has one of `event`, `enters`, `leaves`, `attribute_changes`, `schedule` and `date`."},
+     "`when` has one of `event`, `enters`, `leaves`, `attribute_changes`, `schedule`, `date`, `task` and `message`."},
     {"R0602", "A schedule that can't be read",
      "Five fields: minute, hour, day of the month, month, weekday. `0 9 * * mon-fri` is nine o'clock on working days."},
     {"R0603", "An option that does not fit the trigger",
@@ -157,7 +158,7 @@ constexpr auto kCodes = std::to_array<CodeInfo>({
     {"R0655", "A calendar that contradicts itself",
      "A day of a business calendar is a date, or a range from … to, and stands once: as a holiday or as a make-up workday."},
     {"R0701", "A step without an action",
-     "Each step of `then` does one thing: an action such as call_task, email or sms, a wait (`after`, `until`), a branch (`if`) or `stop`."},
+     "Each step of `then` does one thing: an action such as call_task, email or set_attribute, a wait (`after`, `until`), a branch (`if`) or `stop`."},
     {"R0702", "A step with two actions", "Start a new step; steps run in order."},
     {"R0703", "A key that does not belong to this step",
      "`after` and `only_if` belong to an action (`after` may also stand alone), `timeout` and `on_timeout` to `until`, `then` and `else` to "
@@ -165,6 +166,12 @@ constexpr auto kCodes = std::to_array<CodeInfo>({
     {"R0704", "A step that is never reached", "A `stop` ends the run: what stands after it in the same list is never done."},
     {"R0705", "A template that does not fit the action", "A template is written for one channel; its parts are those of the channel."},
     {"R0706", "A task that can't be assigned or escalated", "`assign` chooses from a `team`; `escalate` when overdue needs `due_in`."},
+    {"R0711", "A value that can't be written there",
+     "What a rule writes must be of the type that the catalog gives the attribute or field. `add` changes numbers, `append` and `remove` "
+     "lists, `now` is for dates and timestamps, `field` is a field of the event on which the rule fires."},
+    {"R0712", "A write in a rule with `at_most`",
+     "Whether a firing is above `at_most` is known only when all customers are counted together, and a write is in the customer's state before "
+     "that. Write in a rule of its own."},
     // Tests of rules
     {"R0751", "An unknown attribute, event type or field in a test", "The catalog does not declare it."},
     {"R0752", "A value in a test that the catalog does not allow", "The catalog lists the allowed values with `one_of`."},

@@ -93,6 +93,7 @@ class Compiler {
   // compile_rule.cpp
   void compile_rule(const RuleAst& ast);
   Trigger trigger(const RuleAst& ast, Scope& scope);
+  NodeId work_filter(const TriggerAst& trigger, EventTypeId event);
   std::vector<Value> change_values(const Raw& raw, const Operated& attribute);
   void check_rule_options(const RuleAst& ast, const Trigger& trigger, bool trigger_ok);
   Goal goal(const RuleAst& ast);
@@ -120,6 +121,20 @@ class Compiler {
   bool text_param(MapReader& map, std::string_view key, Action& action, const Scope& scope);
   void recipient_param(MapReader& map, std::string_view attribute, Action& action, const Scope& scope);
   std::optional<Param> data_param(const Context& context, const doc::Node& node, std::string_view name, const Scope& scope);
+
+  // compile_write.cpp
+  /// False when the action is of another kind.
+  bool write_action(const ActionAst& ast, Action& action, const RuleAst& rule, const Scope& scope);
+  void set_attribute_action(const Context& context, const ActionAst& ast, Action& action, const Scope& scope);
+  void tag_action(const Context& context, const ActionAst& ast, Action& action);
+  void emit_event_action(const Context& context, const ActionAst& ast, Action& action, const Scope& scope);
+  void assign_owner_action(const Context& context, const ActionAst& ast, Action& action);
+  [[nodiscard]] const Team* team_of(const Action& action) const;
+  /// Each: false, and reported, when it is wrong.
+  bool write_value(const Context& context, const doc::Node& node, const Operated& target, const Scope& scope, WriteValue& out);
+  bool written_reference(const doc::Entry& form, const Name& name, const Operated& target, const Scope& scope, WriteValue& out);
+  bool written_change(const Context& context, const doc::Entry& form, const Operated& target, const Scope& scope, WriteValue& out);
+  std::optional<Value> written_literal(const Context& context, const doc::Node& node, const Operated& target);
 
   // compile_template.cpp
   TemplateId template_text(std::string_view text, const Where& where, const Scope& scope);

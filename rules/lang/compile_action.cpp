@@ -45,6 +45,7 @@ Action Compiler::action(const ActionAst& ast, const RuleAst& rule, const Scope& 
   action.kind = ast.kind.text;
   action.category = rule.category;
   action.channel = ast.kind.text == "call_task" ? "task" : std::string(ast.kind.text);
+  if (write_action(ast, action, rule, rule_scope)) return action;
   const Context context = context_of(ast.kind.where);
   MapReader map(context, *ast.body, ast.kind.where.mark, quoted(ast.kind.text));
   if (!map.is_map()) return action;

@@ -43,6 +43,24 @@ std::vector<Value> Compiler::change_values(const Raw& raw, const Operated& attri
   return values;
 }
 
+NodeId Compiler::work_filter(const TriggerAst& t, EventTypeId event) {
+  std::vector<NodeId> all;
+  for (const auto& [name, value] : t.equals) {
+    if (name == "rule" && !names_.rules.contains(value.text)) {
+      error("R0317", value.where, "there is no rule " + quoted(value.text), doc::did_you_mean(value.text, keys_of(names_.rules), "rules"));
+    }
+    const FieldId id = event == kNoEventType ? kNoField : catalog_->events[event].find(name);
+    if (id == kNoField) continue;
+    Node node;
+    node.kind = Node::Kind::compare;
+    node.op = Op::equals;
+    node.left = builder_.field(event, id);
+    node.literals.push_back(Value::of_text(value.text));
+    all.push_back(builder_.add(std::move(node)));
+  }
+  return builder_.all(std::move(all));
+}
+
 Trigger Compiler::trigger(const RuleAst& ast, Scope& scope) {
   const TriggerAst& t = ast.trigger;
   Trigger trigger;
@@ -52,7 +70,7 @@ Trigger Compiler::trigger(const RuleAst& ast, Scope& scope) {
     case Trigger::Kind::event:
       trigger.event = event_type(t.subject);
       scope.trigger_event = trigger.event;
-      trigger.where = row_filter(t.filter, trigger.event, scope);
+      trigger.where = t.equals.empty() ? row_filter(t.filter, trigger.event, scope) : work_filter(t, trigger.event);
       if (trigger.event != kNoEventType && t.same) {
         trigger.same = field(t.same, trigger.event, nullptr);
         if (trigger.same == kTimeField || (trigger.same != kNoField && field_type(trigger.event, trigger.same) == Type::list)) {

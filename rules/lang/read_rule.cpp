@@ -9,8 +9,10 @@ namespace {
 
 using doc::quoted;
 
-constexpr std::array<std::string_view, 6> kActions = {"call_task", "email", "sms", "ticket", "webhook", "maildrop"};
-constexpr std::array<std::string_view, 6> kTriggers = {"event", "enters", "leaves", "attribute_changes", "schedule", "date"};
+constexpr std::array<std::string_view, 11> kActions = {"call_task",     "email",   "sms",        "ticket",     "webhook",     "maildrop",
+                                                       "set_attribute", "add_tag", "remove_tag", "emit_event", "assign_owner"};
+constexpr std::array<std::string_view, 8> kTriggers = {"event",    "enters", "leaves", "attribute_changes",
+                                                       "schedule", "date",   "task",   "message"};
 
 void not_available(const Context& context, const doc::Mark& mark, std::string_view what, std::string hint = {}) {
   context.error("R0901", mark, quoted(what) + " is not available in this version", std::move(hint));
@@ -78,13 +80,41 @@ void read_goal(const Context& context, const doc::Entry& entry, RuleAst& rule) {
   map.finish();
 }
 
+/// `task: completed`, `message: failed` …: what happened to the product's own work, as the built-in event that tells of it.
+void read_work_trigger(MapReader& map, TriggerAst& trigger, const doc::Entry& form) {
+  const Context& context = map.context();
+  static constexpr std::array<std::string_view, 3> kTask = {"task_created", "task_completed", "task_overdue"};
+  static constexpr std::array<std::string_view, 6> kMessage = {"message_accepted", "message_delivered", "message_failed",
+                                                               "message_held",     "message_replied",   "message_unsubscribed"};
+  const auto add = [&](std::string_view key, std::string_view field) {
+    if (const Name value = map.name(key)) trigger.equals.emplace_back(field, value);
+  };
+  std::string_view event;
+  if (form.key == "task") {
+    if (const auto word = map.word("task", {"created", "completed", "overdue"})) event = kTask[*word];
+    const doc::Entry* disposition = form.value->is_scalar() ? map.node().find("disposition") : nullptr;
+    add("disposition", "disposition");
+    if (disposition != nullptr && !event.empty() && event != "task_completed")
+      context.error("R0603", disposition->key_mark, "only a completed task has a `disposition`", "write `task: completed`");
+  } else {
+    if (const auto word = map.word("message", {"accepted", "delivered", "failed", "held", "replied", "unsubscribed"}))
+      event = kMessage[*word];
+    add("channel", "channel");
+  }
+  add("of", "rule");
+  trigger.subject = {event, context.at(form.value->mark)};
+  if (event.empty()) trigger.kind.reset();
+}
+
 void read_trigger_of_kind(MapReader& map, TriggerAst& trigger, const doc::Entry& form) {
   const Context& context = map.context();
   const auto kind = static_cast<std::size_t>(std::find(kTriggers.begin(), kTriggers.end(), form.key) - kTriggers.begin());
-  static constexpr std::array<Trigger::Kind, 6> kKinds = {Trigger::Kind::event,    Trigger::Kind::enters,
+  static constexpr std::array<Trigger::Kind, 8> kKinds = {Trigger::Kind::event,    Trigger::Kind::enters,
                                                           Trigger::Kind::leaves,   Trigger::Kind::attribute_changes,
-                                                          Trigger::Kind::schedule, Trigger::Kind::date};
+                                                          Trigger::Kind::schedule, Trigger::Kind::date,
+                                                          Trigger::Kind::event,    Trigger::Kind::event};
   trigger.kind = kKinds[kind];
+  if (form.key == "task" || form.key == "message") return read_work_trigger(map, trigger, form);
   if (form.key == "schedule") {
     trigger.cron = map.text(form.key);
     trigger.zone = map.name("zone");
@@ -138,14 +168,6 @@ TriggerAst read_trigger(const Context& context, const doc::Node& node, const doc
       continue;
     }
     form = entry;
-  }
-  for (const std::string_view later : {"task", "message"}) {
-    const doc::Entry* entry = map.take(later);
-    if (entry == nullptr) continue;
-    not_available(context, entry->key_mark, "when: {" + std::string(later) + ": …}",
-                  later == "task" ? "use the event of the same meaning: `event: task_completed` or `event: task_overdue`"
-                                  : "use the event of the same meaning, such as `event: message_failed`");
-    return trigger;
   }
   if (form == nullptr && node.refused) return trigger;
   if (form == nullptr) {

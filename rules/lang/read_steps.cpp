@@ -10,10 +10,9 @@ namespace {
 using doc::quoted;
 
 // In the language, not yet in the engine: recognised, so that the message can say so.
-constexpr std::array<std::string_view, 17> kLaterActions = {
-    "chat",       "task",        "approval",         "set_attribute", "add_attribute", "add_tag",
-    "remove_tag", "add_to_list", "remove_from_list", "assign_owner",  "move_to_pool",  "emit_event",
-    "enrich",     "call",        "conversion",       "wechat",        "notify"};
+constexpr std::array<std::string_view, 12> kLaterActions = {
+    "chat",         "task",   "approval", "add_attribute", "add_to_list", "remove_from_list",
+    "move_to_pool", "enrich", "call",     "conversion",    "wechat",      "notify"};
 // What other products call these steps.
 struct Synonym {
   std::string_view word, ours;

@@ -10,7 +10,7 @@ using doc::quoted;
 using lang::Context;
 using lang::MapReader;
 
-constexpr std::array<std::pair<std::string_view, Held>, 14> kHeldWords = {{{"once_per", Held::once_per},
+constexpr std::array<std::pair<std::string_view, Held>, 16> kHeldWords = {{{"once_per", Held::once_per},
                                                                           {"rollout", Held::rollout},
                                                                           {"holdout", Held::holdout},
                                                                           {"shadow", Held::shadow},
@@ -23,7 +23,9 @@ constexpr std::array<std::pair<std::string_view, Held>, 14> kHeldWords = {{{"onc
                                                                           {"goal", Held::goal},
                                                                           {"step_gone", Held::step_gone},
                                                                           {"stopped", Held::stopped},
-                                                                          {"timeout", Held::timeout}}};
+                                                                          {"timeout", Held::timeout},
+                                                                          {"loop", Held::loop},
+                                                                          {"write", Held::write}}};
 
 constexpr std::int64_t kCountMax = 1'000'000'000;
 
@@ -113,6 +115,31 @@ void read_values(NameReader& names, MapReader& map, Expectation& e) {
   }
 }
 
+void read_facts(NameReader& names, MapReader& map, Expectation& e) {
+  const Context& context = map.context();
+  if (const doc::Entry* attributes = map.take("attributes")) {
+    const MapReader inner(context, *attributes->value, attributes->key_mark, "`attributes`");
+    std::vector<std::string_view> known;
+    for (const LeafDef& leaf : names.plan().catalog->attributes) known.push_back(leaf.name);
+    for (const doc::Entry& one : attributes->value->entries) {
+      const AttributeId id = names.plan().catalog->find_attribute(one.key);
+      if (id == kNoAttribute) {
+        context.error("R0751", one.key_mark, "the catalog has no attribute " + quoted(one.key),
+                      doc::did_you_mean(one.key, known, "attributes"));
+      } else {
+        e.attributes.emplace_back(id, Raw{one.value, context.at(one.value->mark), context.at(one.key_mark)});
+      }
+    }
+  }
+  const auto tags = [&](std::string_view key, std::vector<std::string>& out) {
+    const doc::Entry* entry = map.take(key);
+    if (entry == nullptr) return;
+    for (const doc::Node* item : lang::items_of(context, *entry->value, entry->key_mark, quoted(key), true)) out.emplace_back(item->text);
+  };
+  tags("tags", e.tags);
+  tags("no_tags", e.no_tags);
+}
+
 }  // namespace
 
 void NameReader::unknown(const Name& name, std::string_view what, const std::vector<std::string_view>& known) {
@@ -200,12 +227,14 @@ Expectation read_expectation(NameReader& names, const doc::Node& node, const doc
   e.entries = read_count(map, "entries");
   e.exits = read_count(map, "exits");
   read_values(names, map, e);
+  read_facts(names, map, e);
   e.open_tasks = read_count(map, "open_tasks");
   e.duplicates = read_count(map, "duplicates");
   e.conflicts = read_count(map, "conflicts");
   e.nothing = map.boolean("nothing", false);
   map.finish();
-  const bool asks_customer = !e.in.empty() || !e.not_in.empty() || !e.traits.empty() || !e.scores.empty() || !e.bands.empty();
+  const bool asks_customer = !e.in.empty() || !e.not_in.empty() || !e.traits.empty() || !e.scores.empty() || !e.bands.empty() ||
+                             !e.attributes.empty() || !e.tags.empty() || !e.no_tags.empty();
   if (asks_customer && !e.customer)
     context.error("R0762", e.where.mark, "this expectation does not say of which customer", "add `customer: ID`");
   if ((e.members || e.count || e.entries || e.exits) && !e.segment) {

@@ -127,9 +127,13 @@ class Reader {
       step.disposition = map.text("disposition");
       step.note = map.text("note");
     } else {
-      constexpr std::string_view kOutcomes[] = {"accepted", "failed", "held"};
-      if (const auto word = map.word("delivery", {"accepted", "failed", "held"})) step.outcome = kOutcomes[*word];
+      constexpr std::string_view kOutcomes[] = {"accepted", "delivered", "failed", "held", "replied", "unsubscribed"};
+      if (const auto word = map.word("delivery", {"accepted", "delivered", "failed", "held", "replied", "unsubscribed"}))
+        step.outcome = kOutcomes[*word];
       step.note = map.text("reason");
+      step.text = map.text("text");
+      if (!step.text.empty() && step.outcome != "replied")
+        context_.error("R0107", map.mark(), "only a reply has a `text`", "write `delivery: replied`");
     }
     map.require("customer");
     step.customer = map.name("customer");

@@ -39,7 +39,7 @@ class Run {
       if (expecting && !expects) since_ = mark();
       expecting = expects;
       if (expects) {
-        world_.settle();
+        world_.settle_writes();
         for (const Expectation& e : step.expectations) check(e);
       } else {
         take(step);
@@ -78,7 +78,7 @@ class Run {
         break;
       case TimelineStep::Kind::delivery:
         world_.settle();
-        if (!world_.report_delivery(step.customer.text, step.rule.text, step.outcome, step.note)) {
+        if (!world_.report_delivery(step.customer.text, step.rule.text, step.outcome, step.note, step.text)) {
           fail(step.where, "there is no message of the rule `" + std::string(step.rule.text) + "` for " + std::string(step.customer.text));
         }
         break;
@@ -275,6 +275,15 @@ class Run {
     };
     membership(e.in, true);
     membership(e.not_in, false);
+    for (const auto& [attribute, expected] : e.attributes)
+      check_value(e, "attribute " + plan.catalog->attributes[attribute].name, *expected.node,
+                  world_.attribute(e.customer.text, attribute));
+    for (const std::string& tag : e.tags) {
+      if (!world_.has_tag(e.customer.text, tag)) differ(e, "tag " + tag, "to be carried", "not carried");
+    }
+    for (const std::string& tag : e.no_tags) {
+      if (world_.has_tag(e.customer.text, tag)) differ(e, "tag " + tag, "not to be carried", "carried");
+    }
     for (const auto& [name, expected] : e.traits) {
       const auto trait = std::ranges::find(plan.traits, name.text, &Trait::name);
       if (trait != plan.traits.end()) check_value(e, "trait " + trait->name, *expected.node, world_.value(e.customer.text, trait->expr));

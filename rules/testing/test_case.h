@@ -31,6 +31,8 @@ struct Expectation {
   std::optional<std::int64_t> count, entries, exits;  // of `segment`
   std::vector<std::pair<Name, Raw>> traits, scores;   // of `customer`; a null value: missing
   std::vector<std::pair<Name, Name>> bands;           // of `customer`: score, band
+  std::vector<std::pair<AttributeId, Raw>> attributes;  // of `customer`; a null value: missing
+  std::vector<std::string> tags, no_tags;               // that `customer` carries, or does not
   std::optional<std::int64_t> open_tasks, duplicates, conflicts;
   bool nothing = false;  // no firing, nothing held, no action
 };
@@ -43,6 +45,7 @@ struct TimelineStep {
   Input input;                                  // input
   Name rule, customer;                          // activate, task, delivery
   std::string_view outcome, disposition, note;  // task, delivery
+  std::string_view text;                        // delivery: what the customer answered
   std::vector<Expectation> expectations;        // expect
 };
 
