@@ -14,10 +14,6 @@ constexpr std::array<std::string_view, 11> kActions = {"call_task",     "email",
 constexpr std::array<std::string_view, 8> kTriggers = {"event",    "enters", "leaves", "attribute_changes",
                                                        "schedule", "date",   "task",   "message"};
 
-void not_available(const Context& context, const doc::Mark& mark, std::string_view what, std::string hint = {}) {
-  context.error("R0901", mark, quoted(what) + " is not available in this version", std::move(hint));
-}
-
 /// `500 per day`
 void read_at_most(const Context& context, const doc::Entry& entry, Limits& limits) {
   const std::string_view text = entry.value->is_scalar() ? entry.value->text : std::string_view();
