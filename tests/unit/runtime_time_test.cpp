@@ -18,6 +18,8 @@ const char* const kCatalog = R"(
 customer:
   attributes:
     age: {type: integer}
+    points: {type: integer}
+    owner: {type: text}
 events:
   ping: {fields: {n: integer}}
 )";
@@ -35,6 +37,30 @@ rules:
         call_task: {team: t, subject: "a day later", due_in: 1h}
 teams:
   t: {members: [{id: a, name: A, email: a@example.com}]}
+)";
+
+const char* const kWriting = R"(
+segments:
+  rich: {where: {attribute: points, at_least: 10}}
+  seen: {where: {tag: seen}}
+rules:
+  count:
+    when: {event: ping}
+    then:
+      - set_attribute: {points: {add: {field: n}}}
+      - add_tag: seen
+  rich:
+    when: {enters: rich}
+    then: [{call_task: {team: t, subject: rich}}]
+  own:
+    when: {event: ping, where: {field: n, equals: 7}}
+    then: [{assign_owner: {team: t}}]
+  owned:
+    when: {attribute_changes: owner}
+    then: [{call_task: {team: t, assign: {strategy: owner}, subject: yours}}]
+teams:
+  t:
+    members: [{id: a, name: A}, {id: b, name: B}]
 )";
 
 struct Directory {
@@ -228,4 +254,63 @@ TEST_CASE("a rule set with a mistake changes nothing, and a good one takes its p
   CHECK(life.runtime->stats().roots[root].members == 1);
   CHECK(life.send(ping("c2", clock.now(), "1")) == std::vector{LineOutcome::stored});
   CHECK(life.runtime->stats().roots[root].members == 2);
+}
+
+TEST_CASE("what rules write comes back from the log alone, once, and fires as it did") {
+  Directory directory, copy;
+  ManualClock clock(kStart);
+  std::string digest;
+  {
+    Life life(directory.path, clock, 64U << 20, kWriting);
+    for (int i = 0; i < 30; ++i) life.send(ping("c" + std::to_string(i % 5), clock.now(), std::to_string(i), 2));
+    life.send(ping("c0", kStart, "0", 2));  // a duplicate
+    life.settle();
+    CHECK(life.fired("count") == 30);
+    CHECK(life.fired("rich") == 5);  // 6 pings of 2 points each
+    digest = life.digest();
+    const Result<ReplayDigest> replay = life.runtime->replay_digest();
+    REQUIRE(replay);
+    CHECK(replay->digest + "/" + std::to_string(replay->customers) == digest);
+    CHECK(replay->same_decisions);
+    for (const Balance& b : life.runtime->figures().balance) CHECK_MESSAGE(b.holds(), b.name);
+    CHECK(life.runtime->stats()[Counter::waiting] == 0);
+    CHECK(life.runtime->stats()[Counter::actions] == 65);  // 30 of each write, and 5 tasks
+    REQUIRE(life.store->checkpoint_to(copy.path + "/store"));
+  }
+  Life life(copy.path, clock, 64U << 20, kWriting);
+  CHECK(life.runtime->figures().replayed_blocks > 10);
+  CHECK(life.digest() == digest);
+  life.send(ping("c0", clock.now(), "more", 8));
+  life.settle();
+  CHECK(life.fired("rich") == 5);  // c0 was in already: its points are still there
+}
+
+TEST_CASE("an owner that the desk chose is written once, also when the process died before it was") {
+  constexpr int kCustomers = 20;
+  Directory directory, copy;
+  ManualClock clock(kStart);
+  const auto assigned = [&](Life& life) {
+    return life.until([&] {
+      clock.advance(1);
+      return life.fired("owned") == kCustomers && life.runtime->stats()[Counter::waiting] == 0;
+    });
+  };
+  {
+    Life life(directory.path, clock, 64U << 20, kWriting);
+    for (int i = 0; i < kCustomers; ++i) life.send(ping("c" + std::to_string(i), clock.now(), "1", 7));
+    REQUIRE(life.store->checkpoint_to(copy.path + "/store"));  // some choices are on their way, as a kill would leave them
+    CHECK(assigned(life));
+    life.settle();
+    CHECK(life.fired("owned") == kCustomers);
+  }
+  Life life(copy.path, clock, 64U << 20, kWriting);
+  CHECK(assigned(life));
+  life.settle();
+  CHECK(life.fired("own") == kCustomers);
+  CHECK(life.fired("owned") == kCustomers);
+  CHECK(life.runtime->stats()[Counter::dead] == 0);
+  for (const Balance& b : life.runtime->figures().balance) CHECK_MESSAGE(b.holds(), b.name);
+  const Result<ReplayDigest> replay = life.runtime->replay_digest();
+  REQUIRE(replay);
+  CHECK(replay->digest + "/" + std::to_string(replay->customers) == life.digest());
 }

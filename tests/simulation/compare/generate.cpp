@@ -39,6 +39,7 @@ enum class Feature : std::uint8_t {
   imports,
   same,
   steps,
+  writes,
   limits,
   attribute_rules,
   edge_rules,
@@ -693,7 +694,51 @@ class Generator {
       if (chance(6)) r.holdout = 100;
     }
     if (chance(50)) r.max_age = length();
+    if (on(Feature::writes) && chance(60)) writings(r);
     return r;
+  }
+
+  // Rules that write and fire by time alone do so once, and none waits: what feeds itself with a delay would never come to an end.
+  void writings(Rule& r) {
+    if (r.trigger == Trigger::Kind::date || r.trigger == Trigger::Kind::schedule) return;
+    const bool at_once = r.trigger == Trigger::Kind::event || r.trigger == Trigger::Kind::attribute_changes;
+    if (!at_once) r.once_ever = true;
+    r.hold_for = 0;
+    for (Rule::Act& act : r.steps) {
+      act.after = 0;
+      if (chance(75)) act.writing = writing();
+    }
+  }
+
+  Rule::Writing writing() {
+    using Kind = Rule::Writing::Kind;
+    Rule::Writing w;
+    w.attribute = static_cast<AttributeId>(leaf(catalog_->attributes, 1));
+    const Type type = catalog_->attributes[w.attribute].type;
+    switch (below(6)) {
+      case 0:
+      case 1:
+        w.kind = type == Type::integer && chance(60) ? Kind::add : chance(85) ? Kind::set : Kind::clear;
+        if (w.kind != Kind::clear) w.value = value(type);
+        break;
+      case 2:
+        w.kind = chance(60) ? Kind::tag : Kind::untag;
+        w.tag = chance(50) ? "vip" : "hot";
+        if (w.kind == Kind::tag && chance(50)) w.expires = length();
+        break;
+      case 3:
+        w.kind = Kind::add;
+        for (AttributeId i = 1; i < catalog_->attributes.size(); ++i) {
+          if (catalog_->attributes[i].type == Type::integer) w.attribute = i;
+        }
+        w.value = Value::of_integer(1);
+        break;
+      default:
+        w.kind = Kind::emit;
+        w.event = static_cast<EventTypeId>(below(3));
+        for (const LeafDef& field : catalog_->events[w.event].fields) w.fields.push_back(chance(50) ? value(field.type) : Value());
+    }
+    return w;
   }
 
   void clock_rule(Rule& r) {

@@ -8,6 +8,7 @@
 #include "engine/core/engine.h"
 #include "engine/core/evaluate.h"
 #include "engine/core/explain.h"
+#include "engine/core/judge.h"
 #include "engine/plan/registry.h"
 #include "tests/simulation/compare/case.h"
 #include "tests/simulation/reference/boundaries.h"
@@ -38,6 +39,31 @@ class Run {
     plan_ = translate(case_.first);
     registry_.bind(*plan_, case_.history.empty() ? 0 : case_.history.front().now);
     state_.id = "customer";
+    simulator_.rank = [this](const std::string& rule) {
+      const nudge::Rule* found = plan_->find_rule(rule);
+      return found == nullptr ? kNone : found->id;
+    };
+    simulator_.name_fact = [this](const std::string& rule, const Simulator::Cause& cause, const Input* row, std::size_t step) {
+      Cause made;
+      made.at = cause.at;
+      switch (cause.kind) {
+        case Trigger::Kind::event: made.kind = Cause::Kind::event; break;
+        case Trigger::Kind::enters: made.kind = Cause::Kind::enters; break;
+        case Trigger::Kind::leaves: made.kind = Cause::Kind::leaves; break;
+        case Trigger::Kind::schedule: made.kind = Cause::Kind::schedule; break;
+        default: made.kind = Cause::Kind::attribute;
+      }
+      if (row != nullptr) {
+        made.type = row->type;
+        made.row_time = row->time;
+        made.row_id = row->id;
+      }
+      if (!cause.key.missing()) {
+        Writer writer(made.key);
+        encode_value(writer, cause.key.view());
+      }
+      return "~" + to_hex(action_id(*plan_->find_rule(rule), state_.id, made, static_cast<std::uint32_t>(step)));
+    };
     for (const Happen& happen : case_.history) {
       if (auto wrong = apply(happen)) return wrong;
       if (auto wrong = look(happen.now)) return wrong;
@@ -131,18 +157,15 @@ class Run {
         default: return cause_text(Trigger::Kind::attribute_changes, "");
       }
     };
-    static constexpr const char* kHeld[] = {"none",    "once_per", "rollout", "holdout",   "shadow",
-                                            "only_if", "at_most",  "render",  "rule_gone", "runs_full",
-                                            "exit",    "goal",     "step_gone", "stopped",  "timeout"};
     for (const Decision& d : effects.decisions) {
       const std::string by = " by " + cause(d.cause);
       if (d.held == Held::rule_gone)
         result.push_back({d.at, "held rule_gone:" + by});
       else if (d.step != kNone)
         result.push_back(
-            {d.at, std::string("held ") + kHeld[static_cast<int>(d.held)] + ": " + d.rule + " step " + std::to_string(d.step) + by});
+            {d.at, std::string("held ") + std::string(held_name(d.held)) + ": " + d.rule + " step " + std::to_string(d.step) + by});
       else
-        result.push_back({d.at, (d.fired ? "fires: " : std::string("held ") + kHeld[static_cast<int>(d.held)] + ": ") + d.rule + by});
+        result.push_back({d.at, (d.fired ? "fires: " : std::string("held ") + std::string(held_name(d.held)) + ": ") + d.rule + by});
     }
     for (const ActionOut& a : effects.actions) {
       result.push_back({a.at, "acts: " + a.rule + " step " + std::to_string(a.step) + " by " + cause(a.cause)});

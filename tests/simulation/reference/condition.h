@@ -86,9 +86,21 @@ struct Rule {
   int day_of_month = 0, weekday = 0;
   std::string zone;
   ConditionRef condition;  // null: always
+  // What a step writes back into the customer.
+  struct Writing {
+    enum class Kind : std::uint8_t { none, set, clear, add, tag, untag, emit };
+    Kind kind = Kind::none;
+    AttributeId attribute = 0;
+    Value value;
+    std::string tag;
+    DurationMs expires = 0;
+    EventTypeId event = 0;
+    std::vector<Value> fields;  // emit: missing ones are left out
+  };
   struct Act {
     DurationMs after = 0;
     ConditionRef only_if;
+    Writing writing;
   };
   std::vector<Act> steps;
   DurationMs once_per = 0;

@@ -247,6 +247,17 @@ std::string describe(const Definitions& all, const Rule& r) {
       w.out += " only_if ";
       w.condition(act.only_if);
     }
+    static constexpr const char* kWritings[] = {"", " sets ", " clears ", " adds to ", " tags ", " untags ", " emits "};
+    w.out += kWritings[static_cast<int>(act.writing.kind)];
+    using Writing = Rule::Writing::Kind;
+    if (act.writing.kind == Writing::set || act.writing.kind == Writing::clear || act.writing.kind == Writing::add)
+      w.out += catalog.attributes[act.writing.attribute].name + " " + to_json(act.writing.value.view());
+    if (act.writing.kind == Writing::tag || act.writing.kind == Writing::untag)
+      w.out += act.writing.tag + " for " + format_duration(act.writing.expires);
+    if (act.writing.kind == Writing::emit) {
+      w.out += catalog.events[act.writing.event].name;
+      w.values(act.writing.fields);
+    }
   }
   if (r.once_per > 0) w.out += "; once_per " + format_duration(r.once_per);
   if (r.once_ever) w.out += "; once";

@@ -95,6 +95,7 @@ void Simulator::judge(TimeMs now, const std::vector<std::string>& new_rows, cons
   run_clock_rules(now);
   run_due(now);
   judged_ = now;
+  new_depth_ = depth_ = 0;
 }
 
 // The instant that a date rule is for, as things stand at `now`; of a schedule the first one after now.
@@ -143,6 +144,7 @@ void Simulator::run_clock_rules(TimeMs now) {
     Cause cause;
     cause.kind = rule.trigger;
     cause.at = now;
+    depth_ = 0;
     if (holds(rule.condition, cause, now)) fire(rule, cause, now);
   }
 }
@@ -202,6 +204,12 @@ void Simulator::consider(const Rule& rule, Candidate c, TimeMs now) {
     if (rule.where && !holds(rule.where, c.cause, now, row)) return;
   }
   if (!holds(rule.condition, c.cause, now)) return;
+  depth_ = new_depth_;
+  if (rule.trigger == Trigger::Kind::event) depth_ = depths_.contains(c.cause.row) ? depths_[c.cause.row] : 0;
+  if (depth_ > 16) {
+    say(now, "held loop: " + rule.name + " by " + cause_text(c.cause.kind, c.cause.row));
+    return;
+  }
   if (rule.trigger == Trigger::Kind::enters && rule.hold_for > 0) {
     waits_.push_back({rule.name, 0, true, now + rule.hold_for, c.cause});
     return;
@@ -245,13 +253,64 @@ void Simulator::run_steps(const Rule& rule, const Cause& cause, std::size_t step
     }
     waited = false;
     const std::string what = rule.name + " step " + std::to_string(step) + " by " + cause_text(cause.kind, cause.row);
-    say(now, (holds(act.only_if, cause, now) ? "acts: " : "held only_if: ") + what);
+    if (!holds(act.only_if, cause, now)) {
+      say(now, "held only_if: " + what);
+      continue;
+    }
+    say(now, "acts: " + what);
+    const TimeMs done = write(rule, cause, step, now);
+    if (done == now || step + 1 == rule.steps.size()) continue;
+    waits_.push_back({rule.name, step + 1, false, done + rule.steps[step + 1].after, cause});
+    return;
   }
+}
+
+TimeMs Simulator::write(const Rule& rule, const Cause& cause, std::size_t step, TimeMs now) {
+  using Kind = Rule::Writing::Kind;
+  const Rule::Writing& w = rule.steps[step].writing;
+  if (w.kind == Kind::none) return now;
+  Input fact;
+  fact.time = now + 1;
+  const bool tag = w.kind == Kind::tag || w.kind == Kind::untag;
+  const bool emit = w.kind == Kind::emit;
+  // What rules wrote about the same thing, dated ahead: one after the other.
+  for (const Input& other : facts_) {
+    if (!depths_.contains(other.id) || other.time <= now) continue;
+    const bool same = tag    ? other.kind == InputKind::tag && other.tag == w.tag
+                      : emit ? false
+                             : other.kind == InputKind::attributes && other.attributes.front().attribute == w.attribute;
+    if (same) fact.time = std::max(fact.time, other.time + 1);
+  }
+  fact.kind = emit ? InputKind::event : tag ? InputKind::tag : InputKind::attributes;
+  if (emit) {
+    fact.type = w.event;
+    fact.fields = w.fields;
+  } else if (tag) {
+    fact.tag = w.tag;
+    fact.tag_removed = w.kind == Kind::untag;
+    if (w.expires > 0) fact.tag_expires = fact.time + w.expires;
+  } else {
+    Value value = w.value;
+    if (w.kind == Kind::add) {
+      Moment at;
+      at.now = at.horizon = fact.time;
+      const Value current = Oracle(*all_, facts_).attribute(w.attribute, at);
+      if (!current.missing()) value = Value::of_integer(current.bits + value.bits);
+    }
+    fact.attributes.push_back({w.attribute, w.kind == Kind::clear ? Value() : value});
+  }
+  const std::uint32_t depth = depth_ + 1;
+  fact.id = name_fact(rule.name, cause, cause.kind == Trigger::Kind::event ? find(cause.row) : nullptr, step) + "." + std::to_string(depth);
+  const TimeMs done = fact.time;
+  depths_[fact.id] = depth;
+  facts_.push_back(std::move(fact));
+  wrote_ = true;
+  return done;
 }
 
 void Simulator::run_due(TimeMs now) {
   for (;;) {
-    const auto next = std::ranges::min_element(waits_, {}, [](const Wait& w) { return std::tuple(w.due, w.rule, w.step); });
+    const auto next = std::ranges::min_element(waits_, {}, [](const Wait& w) { return std::tuple(w.due, rank(w.rule), w.step); });
     if (next == waits_.end() || next->due > now) return;
     const Wait wait = *next;
     waits_.erase(next);
@@ -260,6 +319,8 @@ void Simulator::run_due(TimeMs now) {
       say(now, "held rule_gone: by " + cause_text(wait.cause.kind, wait.cause.row));
       continue;
     }
+    const bool at_once = !wait.holding && wait.step < rule->steps.size() && rule->steps[wait.step].after == 0;
+    depth_ = at_once && new_depth_ > 0 ? new_depth_ - 1 : 0;
     if (!wait.holding)
       run_steps(*rule, wait.cause, wait.step, true, now);
     else if (holds(rule->condition, wait.cause, now))
@@ -298,6 +359,7 @@ void Simulator::judge_arrivals(TimeMs now) {
   std::set<AttributeId> touched;
   for (const Input& input : facts_) {
     if (input.time <= judged_ || input.time > now) continue;
+    if (depths_.contains(input.id)) new_depth_ = std::max(new_depth_, depths_[input.id]);
     if (input.kind == InputKind::event) rows.push_back(input.id);
     for (const AttributeUpdate& update : input.attributes) touched.insert(update.attribute);
   }
@@ -310,6 +372,11 @@ void Simulator::advance(TimeMs now) {
   std::size_t i = 0;
   for (;;) {
     TimeMs next = now;
+    if (wrote_) {  // new facts, new instants
+      instants = boundaries(*all_, facts_, judged_, now);
+      i = 0;
+      wrote_ = false;
+    }
     while (i < instants.size() && instants[i] <= judged_) ++i;
     if (i < instants.size()) next = std::min(next, instants[i]);
     for (const Wait& wait : waits_) next = std::min(next, wait.due);
@@ -356,6 +423,7 @@ std::vector<Receipt> Simulator::step(const std::vector<Input>& inputs, TimeMs no
     if (!judged_now) {
       for (const Input& input : before) {
         if (input.time != now) continue;  // dated ahead until now
+        if (depths_.contains(input.id)) new_depth_ = std::max(new_depth_, depths_[input.id]);
         if (input.kind == InputKind::event) rows.push_back(input.id);
         for (const AttributeUpdate& update : input.attributes) touched.insert(update.attribute);
       }

@@ -3,6 +3,7 @@
 // the engine.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -31,18 +32,23 @@ class Simulator {
   // Other definitions from `now` on. `fresh`: which segments are new or not what they were; `fresh_rules`: which rules, by name.
   void reload(const Definitions* all, const std::vector<bool>& fresh, const std::set<std::string>& fresh_rules, TimeMs now);
 
-  std::vector<Happening> happenings;  // since the caller last cleared it
-  const std::vector<Input>& facts() const { return facts_; }
-  const std::set<std::uint32_t>& members() const { return members_; }
-  bool known() const { return known_; }
-
- private:
   struct Cause {
     Trigger::Kind kind = Trigger::Kind::event;
     TimeMs at = 0;
     std::string row;  // event: its id
     Value key;        // missing: none
   };
+  // Names, not meanings, come from the caller: the id of what a step of a rule writes (without its depth), and in which order rules stand
+  // whose waiting steps are due at one instant.
+  std::function<std::string(const std::string& rule, const Cause& cause, const Input* row, std::size_t step)> name_fact;
+  std::function<std::uint32_t(const std::string& rule)> rank;
+
+  std::vector<Happening> happenings;  // since the caller last cleared it
+  const std::vector<Input>& facts() const { return facts_; }
+  const std::set<std::uint32_t>& members() const { return members_; }
+  bool known() const { return known_; }
+
+ private:
   struct Wait {
     std::string rule;
     std::size_t step = 0;
@@ -69,6 +75,8 @@ class Simulator {
   void consider(const Rule& rule, Candidate candidate, TimeMs now);
   void fire(const Rule& rule, const Cause& cause, TimeMs now);
   void run_steps(const Rule& rule, const Cause& cause, std::size_t step, bool waited, TimeMs now);
+  // The instant from which what the step writes is there; `now` when it writes nothing.
+  TimeMs write(const Rule& rule, const Cause& cause, std::size_t step, TimeMs now);
   void run_due(TimeMs now);
   void run_clock_rules(TimeMs now);
   TimeMs clock_instant(const Rule& rule, TimeMs now) const;
@@ -78,6 +86,10 @@ class Simulator {
   void say(TimeMs at, std::string what) { happenings.push_back({at, std::move(what)}); }
 
   const Definitions* all_;
+  std::map<std::string, std::uint32_t> depths_;  // of what rules wrote, by id: how many firings led to it at once
+  std::uint32_t new_depth_ = 0;                  // the greatest of what is new at this instant
+  std::uint32_t depth_ = 0;                      // of the firing under way
+  bool wrote_ = false;
   bool known_ = false;
   TimeMs judged_ = kAlways;  // everything at or before it is done
   std::vector<Input> facts_;

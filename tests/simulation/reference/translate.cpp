@@ -107,6 +107,7 @@ class Translator {
       if (act.only_if) step.only_if = node(act.only_if);
       step.action.kind = "note";
       step.action.channel = "note";
+      step.action.write = write(act.writing);
       out.steps.push_back(std::move(step));
     }
     out.limits.once_per = rule.once_per;
@@ -116,6 +117,40 @@ class Translator {
     out.existing_fire = rule.existing_fire;
     out.max_age = rule.max_age;
     builder_.plan().rules.push_back(std::move(out));
+  }
+
+  static Write write(const Rule::Writing& w) {
+    using From = Rule::Writing::Kind;
+    Write out;
+    WriteValue value;
+    value.target = w.attribute;
+    value.value = w.value;
+    switch (w.kind) {
+      case From::none: return out;
+      case From::clear: value.source = WriteValue::Source::clear; [[fallthrough]];
+      case From::set:
+      case From::add:
+        out.kind = Write::Kind::attributes;
+        if (w.kind == From::add) value.op = WriteValue::Op::add;
+        out.values.push_back(value);
+        break;
+      case From::tag:
+      case From::untag:
+        out.kind = w.kind == From::tag ? Write::Kind::add_tag : Write::Kind::remove_tag;
+        out.tag = w.tag;
+        out.expires = w.expires;
+        break;
+      case From::emit:
+        out.kind = Write::Kind::event;
+        out.event = w.event;
+        for (std::size_t i = 0; i < w.fields.size(); ++i) {
+          if (w.fields[i].missing()) continue;
+          value.target = static_cast<std::uint16_t>(i);
+          value.value = w.fields[i];
+          out.values.push_back(value);
+        }
+    }
+    return out;
   }
 
   NodeId filter(const ConditionRef& where) { return where ? node(where) : kNone; }
