@@ -13,6 +13,7 @@ ENGINE = "engine/core/engine.cpp"
 EVALUATE = "engine/core/evaluate.cpp"
 FIRE = "engine/core/fire.cpp"
 JUDGE = "engine/core/judge.cpp"
+WRITE = "engine/core/write.cpp"
 SEQUENCE = "engine/core/sequence.cpp"
 STEPS = "engine/core/steps.cpp"
 CUSTOMER = "engine/model/customer.cpp"
@@ -66,6 +67,12 @@ MUTATIONS = {
     "date-does-not-move": (ARM, "std::erase_if(state_->runs, waits);", ""),
     "segment-not-touched-by-attribute": (JUDGE, "for (const auto s : plan_->segments_by_attribute[attribute]) force(s);", "{}"),
     "tags-touch-nothing": (JUDGE, "for (const auto s : plan_->segments_by_tag) force(s);", ""),
+    "write-is-there-at-once": (WRITE, "TimeMs taken = now;", "TimeMs taken = now - 1;"),
+    "second-addition-lost": (WRITE, "taken = state.attributes.time(i);", "taken = now;"),
+    "addition-forgets-what-is-there": (WRITE, "if (current.missing()) return add;", "return add;"),
+    "tag-expires-one-early": (WRITE, "made.input.time + write.expires", "made.input.time + write.expires - 1"),
+    "steps-do-not-wait-for-the-write": (STEPS, "done > now && step + 1 < rule.steps.size()", "done > now && step + 1 > rule.steps.size()"),
+    "chain-cut-one-late": (JUDGE, "if (depth_ > limits::kChainDepth) {", "if (depth_ > limits::kChainDepth + 1) {"),
     "duplicate-counted-twice": (CUSTOMER, "if (ids.may_have(input.id) && has_id(input)) return false;",
                                 "if (input.kind != InputKind::event && ids.may_have(input.id) && has_id(input)) return false;"),
 }

@@ -310,7 +310,7 @@ TimeMs Simulator::write(const Rule& rule, const Cause& cause, std::size_t step, 
 
 void Simulator::run_due(TimeMs now) {
   for (;;) {
-    const auto next = std::ranges::min_element(waits_, {}, [](const Wait& w) { return std::tuple(w.due, rank(w.rule), w.step); });
+    const auto next = std::ranges::min_element(waits_, {}, [this](const Wait& w) { return std::tuple(w.due, rank(w.rule), w.step); });
     if (next == waits_.end() || next->due > now) return;
     const Wait wait = *next;
     waits_.erase(next);
