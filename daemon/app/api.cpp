@@ -11,7 +11,8 @@ Api::Api(Runtime& runtime, Workers& workers, metrics::Registry& metrics, ApiOpti
       workers_(workers),
       metrics_(metrics),
       options_(std::move(options)),
-      backtests_(runtime, runtime.options().shards) {}
+      backtests_(runtime, runtime.options().shards),
+      plans_(runtime, runtime.options().shards) {}
 
 Result<void> Api::install(http::HttpServer& server) {
   NUDGE_TRY(install_intake(server));

@@ -13,6 +13,7 @@
 
 #include "daemon/app/backtests.h"
 #include "daemon/app/json.h"
+#include "daemon/app/plans.h"
 #include "daemon/app/workers.h"
 #include "daemon/http/http_server.h"
 #include "daemon/metrics/metrics.h"
@@ -27,6 +28,7 @@ struct ApiOptions {
   std::string data_dir;
   std::size_t batch_bytes_max = 16U << 20;
   TimeMs started_at = 0;
+  std::string rules_from;  // directory, apply
 };
 
 class Api {
@@ -71,6 +73,11 @@ class Api {
   void replay_many(http::Request& request, http::Responder responder);
   void discard(http::Request& request, http::Responder responder);
   http::Response start_backtest(const http::Request& request);
+  http::Response make_plan(const http::Request& request);
+  http::Response apply_plan(const http::Request& request);
+  http::Response versions(const http::Request& request);
+  http::Response version(const http::Request& request);
+  std::vector<std::string> connector_names() const;
   http::Response status();
   http::Response connectors();
   http::Response maildrop(const http::Request& request);
@@ -81,6 +88,7 @@ class Api {
   metrics::Registry& metrics_;
   const ApiOptions options_;
   Backtests backtests_;
+  Plans plans_;
   std::atomic<bool> ready_{false};
 };
 

@@ -83,7 +83,11 @@ http::Response Api::status() {
   json.field("quarantine_open",
              f.stats[Counter::quarantine_in] - f.stats[Counter::quarantine_replayed] - f.stats[Counter::quarantine_discarded]);
   json.key("plan").begin_object().field("sequence", f.plan).field_time("reloaded", f.reloaded_at).field("sweeping", f.sweeping);
-  json.field("slots_swept", f.slots_swept).field("slots", kSlots);
+  json.field("slots_swept", f.slots_swept).field("slots", kSlots).field("rules_from", options_.rules_from);
+  if (const auto version = runtime_.version_in_force(); version && *version)
+    json.field("origin", plan_origin_name((*version)->note.origin))
+        .field("author", (*version)->note.author)
+        .field("comment", (*version)->note.comment);
   if (const auto plan = runtime_.plan())
     json.field("rules", plan->rules.size()).field("segments", plan->segments.size()).field("digest", to_hex(plan->digest));
   json.end_object();

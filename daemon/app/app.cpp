@@ -98,6 +98,7 @@ Result<void> App::start() {
   api.reload = [this] { return reload(); };
   api.maildrop_directory = impl.maildrop;
   api.version = impl.options.version;
+  api.rules_from = impl.loaded.settings.rules_from;
   api.data_dir = impl.data_dir;
   api.batch_bytes_max = static_cast<std::size_t>(impl.loaded.settings.intake_batch_bytes_max);
   api.started_at = impl.runtime->now();
@@ -148,6 +149,15 @@ Result<void> App::Impl::open_runtime() {
 
 // A bad set never replaces a good one; with a good one stored it takes a person's word to start with that.
 Result<void> App::Impl::activate() {
+  // What a person applied stays in force over a restart, until a reload reads the folders again.
+  if (runtime->has_stored_plan()) {
+    NUDGE_ASSIGN(const std::optional<PlanVersion> version, runtime->version_in_force());
+    const bool applied = version && version->note.origin != PlanOrigin::directory;
+    if (applied || loaded.settings.rules_from == "apply") {
+      log::info("going on with the rules that were applied", {{"version", version ? version->sequence : 0}});
+      return runtime->use_stored_plan();
+    }
+  }
   const std::string way_out =
       runtime->has_stored_plan() ? "\nMend them, or start with --use-stored-rules to go on with the rules that ran last." : "";
   Result<PlanSources> sources = read_sources(loaded, connectors);
@@ -203,6 +213,11 @@ Result<PlanChange> App::reload() {
   wanted.settings.schemas_dir = fresh.settings.schemas_dir;
   wanted.settings.timezone = fresh.settings.timezone;
   wanted.settings.drain_deadline = fresh.settings.drain_deadline;
+  if (impl.loaded.settings.rules_from == "apply") {
+    return fail(Code::conflict,
+                "the rules of this nudged change by `nudge apply` only (rules_from: apply), so a reload leaves them alone; its other "
+                "settings were read again");
+  }
   NUDGE_ASSIGN(const PlanSources sources, read_sources(wanted, impl.connectors));
   NUDGE_ASSIGN(PlanChange change, impl.runtime->activate(sources));
   if (change.accepted()) {

@@ -68,14 +68,13 @@ Result<DraftRequest> read_draft_request(std::string_view body, PlanSources in_fo
   const bj::object& object = json.get_object();
   for (const auto& member : object) {
     const std::string_view key(member.key().data(), member.key().size());
-    static constexpr std::string_view kKnown[] = {"rules", "catalog", "overlay", "from", "to", "only", "author", "comment"};
+    static constexpr std::string_view kKnown[] = {"rules", "catalog", "overlay", "from", "to", "only"};
     if (std::ranges::find(kKnown, key) == std::end(kKnown)) return fail(Code::invalid, "`" + std::string(key) + "` is not known here");
   }
   DraftRequest request;
   NUDGE_ASSIGN(request.from, text_member(object, "from"));
   NUDGE_ASSIGN(request.to, text_member(object, "to"));
-  NUDGE_ASSIGN(request.author, text_member(object, "author"));
-  NUDGE_ASSIGN(request.comment, text_member(object, "comment"));
+  request.note.origin = PlanOrigin::applied;
   NUDGE_ASSIGN(std::vector<lang::Source> rules, sources_member(object, "rules"));
   NUDGE_ASSIGN(std::vector<lang::Source> catalog, sources_member(object, "catalog"));
   if (rules.empty() && catalog.empty()) return fail(Code::invalid, "`rules` is missing: the files to try, with their texts");

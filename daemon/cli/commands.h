@@ -114,6 +114,20 @@ Exit quarantine_replay(const Output& out, Client& client, const std::string& num
 Exit quarantine_discard(const Output& out, Client& client, const std::string& number, const std::string& reason);
 Exit reload(const Output& out, Client& client);
 
+// Changing its rules with open eyes.
+struct PlanOptions {
+  std::string draft;    // as BacktestCommand::draft
+  std::string schemas;  // catalog instead of the one in force
+  std::string version;  // rollback: to which; empty: the one before
+  std::string author, comment;
+  bool yes = false;
+  std::uint64_t max_actions = 0;
+};
+Exit plan_rules(const Output& out, Client& client, const PlanOptions& options);
+Exit apply_rules(const Output& out, Client& client, const PlanOptions& options);
+Exit versions(const Output& out, Client& client);
+Exit rollback(const Output& out, Client& client, const PlanOptions& options);
+
 // --- sending to it
 Exit post_events(const Output& out, Client& client, const std::string& file, bool history);
 struct ImportOptions {

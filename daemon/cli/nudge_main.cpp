@@ -22,6 +22,7 @@ struct Line {
   NewOptions scaffold;
   ReplayOptions replay;
   BacktestCommand backtest;
+  PlanOptions plan;
   SegmentOptions segment;
   ExplainOptions explain;
   TaskOptions task;
@@ -48,6 +49,7 @@ class Setup {
     offline();
     questions();
     drafts();
+    changes();
     work();
     intake();
     if (language() == Language::chinese) translate(app_);
@@ -229,6 +231,32 @@ class Setup {
     back->add_option("--mapping", line_.backtest.mappings, "mapping of each CSV file, in the same order");
     back->add_option("--live", line_.backtest.live, "with --data: a directory of rules to compare with");
     back->add_option("--zone", line_.backtest.zone, "with --data: the company's time zone; UTC when not given");
+  }
+
+  void changes() {
+    const auto files = [this](CLI::App* sub) {
+      sub->add_option("RULES", line_.plan.draft, "a file, a directory of rules, or one that holds schemas/ and rules/")->required();
+      sub->add_option("--schemas", line_.plan.schemas, "directory of the catalog, instead of the one in force");
+    };
+    const auto consent = [this](CLI::App* sub) {
+      sub->add_flag("-y,--yes", line_.plan.yes, "go ahead whatever it sets off at once");
+      sub->add_option("--max-actions", line_.plan.max_actions, "go ahead without a yes when it sets off at most so many actions at once")
+          ->capture_default_str();
+      sub->add_option("--author", line_.plan.author, "who does it; the user's name when not given");
+      sub->add_option("-m,--comment", line_.plan.comment, "why; it is kept with the version");
+    };
+    files(ask("plan", "what switching to these rules would change, without doing it",
+              [this](const Output& out, Client& c) { return plan_rules(out, c, line_.plan); }));
+    CLI::App* apply = ask("apply", "switch to these rules, after showing what that changes",
+                          [this](const Output& out, Client& c) { return apply_rules(out, c, line_.plan); });
+    files(apply);
+    consent(apply);
+    ask("versions", "each version of the rules that was in force: when, by whom, why",
+        [](const Output& out, Client& c) { return versions(out, c); });
+    CLI::App* back = ask("rollback", "switch to an earlier version of the rules, after showing what that changes",
+                         [this](const Output& out, Client& c) { return rollback(out, c, line_.plan); });
+    back->add_option("VERSION", line_.plan.version, "its number, see `nudge versions`; the one before when not given");
+    consent(back);
   }
 
   void work() {

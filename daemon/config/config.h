@@ -26,6 +26,7 @@ using Milliseconds = std::chrono::milliseconds;
 struct Settings {
   std::string data_dir;
   std::vector<std::string> rules_dirs;
+  std::string rules_from;  // directory, apply
   std::string schemas_dir;
   std::string connectors_dir;  // of plugins; empty: those that came with the program
   std::string timezone;        // of the tenant

@@ -27,6 +27,14 @@ constexpr std::array kKeys{
         .initial = "rules",
         .reloadable = true,
         .help = "Folders with rules, segments, traits, templates and teams; all files below them are read."},
+    Key{.name = "rules_from",
+        .type = Type::choice,
+        .place = &S::rules_from,
+        .initial = "directory",
+        .choices = "directory, apply",
+        .help =
+            "Who changes the rules. `directory`: the folders, at a start and a reload; what `nudge apply` put into force stays until the "
+            "next reload. `apply`: only `nudge apply` and `nudge rollback`; the folders count for the very first start."},
     Key{.name = "schemas_dir",
         .type = Type::path,
         .place = &S::schemas_dir,

@@ -102,6 +102,8 @@ class Runtime {
   Result<std::shared_ptr<const Plan>> preview(const Plan& plan);
   // All versions from the oldest on. Those before versions were recorded are left out.
   Result<std::vector<PlanVersion>> versions();
+  // The one in force; nothing when it was not recorded.
+  Result<std::optional<PlanVersion>> version_in_force() const;
 
   // Reads every customer's state as it is on disk, after a checkpoint: all that was acknowledged before the call is in. One view of the
   // store, on threads of its own beside the running shards, which it does not stop. `each` gets the number of its thread and a state that

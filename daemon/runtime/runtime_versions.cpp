@@ -47,6 +47,15 @@ Result<std::vector<PlanVersion>> Runtime::versions() {
   return versions;
 }
 
+Result<std::optional<PlanVersion>> Runtime::version_in_force() const {
+  const auto current = plan();
+  const std::uint64_t sequence = current == nullptr ? impl_->plans.current() : current->sequence;
+  NUDGE_ASSIGN(const auto bytes, impl_->store.get(Family::meta, version_key(sequence)));
+  if (!bytes) return std::optional<PlanVersion>();
+  NUDGE_ASSIGN(PlanVersion version, decode_version(*bytes));
+  return std::optional<PlanVersion>(std::move(version));
+}
+
 namespace {
 
 struct Reading {

@@ -157,6 +157,7 @@ void BacktestWorker::run(Side& side, const Plan& plan, CustomerState& state, Tim
   state.wakes.clear();
   state.fired.clear();
   state.runs.clear();
+  state.contacts.clear();
   state.plan = 0;
   state.applied = 0;
   effects_.clear();

@@ -219,6 +219,133 @@ class Backtest(unittest.TestCase):
         self.assertEqual(daemon.request("POST", "/v1/backtests", {**body, "from": "soon"}).status, 400)
 
 
+class Change(unittest.TestCase):
+    def setUp(self):
+        home = tempfile.TemporaryDirectory(prefix="nudge-plan-")
+        self.addCleanup(home.cleanup)
+        self.dir = pathlib.Path(home.name)
+
+    def draft(self, text):
+        path = self.dir / "rules.yaml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    def started(self, **kwargs):
+        daemon = Daemon(rules=RULES, catalog=CATALOG, **kwargs)
+        self.addCleanup(daemon.close)
+        daemon.start()
+        self.url = f"http://127.0.0.1:{daemon.port}"
+        return daemon
+
+    def nudge(self, *args, code=0):
+        ran = nudge(*args, url=self.url, stdin="")
+        self.assertEqual(ran.code, code, ran)
+        return ran.out if code == 0 else ran.err
+
+    def plan(self, text):
+        return json.loads(self.nudge("plan", self.draft(text), "--output", "json"))
+
+    def golds(self, daemon):
+        lines = [{"customer": f"c{i}", "attributes": {"tier": "gold" if i < 7 else "silver"}, "id": "a"} for i in range(10)]
+        lines += [{"customer": f"c{i}", "event": "order_placed", "id": "o", "data": {"amount": 5}} for i in range(5)]
+        self.assertEqual(daemon.lines(lines)["stored"], 15)
+
+    NEW = RULES.replace("segments:\n", "segments:\n  golden: {where: {attribute: tier, equals: gold}}\n").replace(
+        "rules:\n", "rules:\n  gold-in:\n    when: {enters: golden}\n    existing: fire\n    then: [{ticket: {subject: x}}]\n", 1)
+
+    def test_plan_says_what_apply_then_does(self):
+        daemon = self.started()
+        self.golds(daemon)
+        self.assertIn("No change", self.nudge("plan", self.draft(RULES)))
+        plan = self.plan(self.NEW.replace("within: 10d", "within: 10d, where: {field: amount, at_least: 6}").replace("at_least: 100", "at_least: 50"))
+        self.assertEqual({(i["kind"], i["name"], i["change"]) for i in plan["items"]},
+                         {("rule", "gold-in", "added"), ("segment", "golden", "added"), ("segment", "buyers", "changed"), ("rule", "big-order", "changed")})
+        big = next(i for i in plan["items"] if i["name"] == "big-order")
+        self.assertEqual([p["part"] for p in big["parts"]], ["when"])
+        self.assertIn("100", big["parts"][0]["was"])
+        self.assertIn("50", big["parts"][0]["now"])
+        counts = {s["name"]: (s["members_now"], s["members_then"], s["enter"], s["leave"]) for s in plan["segments"]}
+        self.assertEqual(counts, {"golden": (0, 7, 7, 0), "buyers": (5, 0, 0, 5)})
+        self.assertEqual((plan["customers"], plan["fires_at_once"], plan["actions_at_once"]), (10, 7, 7))
+        self.assertEqual(daemon.get("/v1/status")["plan"]["sequence"], 1)
+        text = self.nudge("plan", self.dir / "rules.yaml")
+        for words in ("+ segment golden", "~ rule big-order", "5 go out", "fires at once: 7", "7 actions at once"):
+            self.assertIn(words, text)
+
+        refused = self.nudge("apply", self.dir / "rules.yaml", code=1)
+        self.assertIn("7 actions", refused)
+        self.nudge("apply", self.dir / "rules.yaml", "--max-actions", "6", code=1)
+        self.assertEqual(daemon.get("/v1/status")["plan"]["sequence"], 1)
+        self.assertIn("version 2 is in force",
+                      self.nudge("apply", self.dir / "rules.yaml", "--max-actions", "7", "--author", "chen", "--comment", "more calls"))
+        daemon.until(lambda: daemon.counters()["fired"] == 7)
+        self.assertEqual(daemon.get("/v1/segments/buyers")["members"], 0)
+        self.assertEqual(daemon.get("/v1/segments/golden")["members"], 7)
+        plan_now = daemon.get("/v1/status")["plan"]
+        self.assertEqual((plan_now["origin"], plan_now["author"], plan_now["comment"], plan_now["rules_from"]), ("applied", "chen", "more calls", "directory"))
+
+    def test_versions_rollback_and_restarts(self):
+        daemon = self.started()
+        self.golds(daemon)
+        self.nudge("apply", self.draft(self.NEW), "--yes", "--author", "chen", "--comment", "golden")
+        self.nudge("apply", self.draft(RULES), "--author", "li")
+        one, two, three = reversed(daemon.get("/v1/versions")["versions"])
+        self.assertEqual((one["origin"], two["origin"], two["author"], two["comment"], three["in_force"]), ("directory", "applied", "chen", "golden", True))
+        self.assertIn("golden", daemon.get("/v1/versions/2")["rules"][0]["text"])
+        text = self.nudge("rollback", "2", "--yes", "--author", "chen")
+        self.assertIn("+ rule gold-in", text)
+        self.assertIn("version 4 is in force", text)
+        newest = daemon.get("/v1/versions")["versions"][0]
+        self.assertEqual((newest["version"], newest["origin"], newest["rolled_back_to"], newest["comment"]), (4, "rollback", 2, "rollback to version 2"))
+        self.assertIn("rollback to 2", self.nudge("versions"))
+        self.nudge("rollback", "99", code=1)
+        # What was applied goes on over a restart, although the folder still has the first rules …
+        self.assertEqual(daemon.stop(), 0)
+        daemon.start()
+        self.url = f"http://127.0.0.1:{daemon.port}"
+        self.assertEqual(daemon.get("/v1/status")["plan"]["sequence"], 4)
+        self.assertIn("gold-in", [r["name"] for r in daemon.get("/v1/rules")["rules"]])
+        # … until somebody reloads it.
+        self.assertEqual(daemon.post("/v1/reload")["plan"], 5)
+        self.assertNotIn("gold-in", [r["name"] for r in daemon.get("/v1/rules")["rules"]])
+        self.assertIn("No change", self.nudge("rollback", "1"))
+
+    def test_a_plan_against_rules_that_moved_on_is_refused(self):
+        daemon = self.started()
+        body = {"rules": [{"name": "rules.yaml", "text": RULES.replace("100", "60")}]}
+        stale, fresh = daemon.post("/v1/plans", body), daemon.post("/v1/plans", body)
+        self.assertEqual(daemon.get(f"/v1/plans/{stale['id']}"), stale)
+        self.assertEqual(daemon.post(f"/v1/plans/{fresh['id']}/apply", {})["plan"], 2)
+        moved = daemon.post(f"/v1/plans/{stale['id']}/apply", {"yes": True}, 409)
+        self.assertEqual(moved["code"], "moved")
+        daemon.post(f"/v1/plans/{fresh['id']}/apply", {}, 404)
+        self.assertEqual(daemon.post("/v1/plans", {"rules": [{"name": "r.yaml", "text": "rulez: {}"}]}, 422)["code"], "bad_rules")
+        self.assertEqual(daemon.request("POST", f"/v1/plans/{stale['id']}/apply", {"jes": True}).status, 400)
+
+    def test_a_daemon_whose_rules_change_by_apply_only(self):
+        daemon = self.started(config="rules_from: apply\n")
+        daemon.write("rules/rules.yaml", RULES.replace("100", "60"))
+        self.assertEqual(daemon.post("/v1/reload", None, 409)["code"], "conflict")
+        self.assertEqual(daemon.get("/v1/status")["plan"]["sequence"], 1)
+        self.assertIn("version 2", self.nudge("apply", self.draft(RULES.replace("100", "70"))))
+        self.assertEqual(daemon.stop(), 0)
+        daemon.start()
+        self.assertEqual(daemon.get("/v1/status")["plan"]["sequence"], 2)
+
+    def test_waiting_runs_are_counted_by_what_becomes_of_them(self):
+        steps = RULES.replace("    limits: {once_per: 5d}\n", "      - after: 3d\n        ticket: {subject: later}\n")
+        daemon = Daemon(rules=steps, catalog=CATALOG)
+        self.addCleanup(daemon.close)
+        daemon.start()
+        self.url = f"http://127.0.0.1:{daemon.port}"
+        daemon.lines([{"customer": f"c{i}", "event": "order_placed", "id": "o", "data": {"amount": 500}} for i in range(4)])
+        gone = self.plan(steps[:steps.index("  big-order:")] + steps[steps.index("  steady:"):])
+        self.assertEqual(next(r for r in gone["rules"] if r["name"] == "big-order")["runs"]["gone"], 4)
+        kept = self.plan(steps.replace("at_least: 100", "at_least: 50"))
+        self.assertEqual(next(r for r in kept["rules"] if r["name"] == "big-order")["runs"]["kept"], 4)
+        self.assertIn("waiting runs: 4 go on, 0 end", self.nudge("plan", self.dir / "rules.yaml"))
+
+
 if __name__ == "__main__":
     assert NUDGE
     unittest.main(verbosity=2)
