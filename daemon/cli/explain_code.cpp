@@ -2,6 +2,7 @@
 #include <cctype>
 
 #include "daemon/cli/commands.h"
+#include "daemon/cli/words.h"
 #include "rules/lang/codes.h"
 
 namespace nudge::cli {
@@ -9,14 +10,28 @@ namespace nudge::cli {
 Exit explain_code(const Output& out, const std::string& given) {
   std::string code = given;
   std::ranges::transform(code, code.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+  if (code == "ALL") {  // the whole table, for the pages of docs/codes
+    for (const lang::CodeInfo& one : lang::all_codes()) {
+      if (explain_code(out, std::string(one.code)) != Exit::ok) return Exit::failed;
+      out.terminal.line();
+    }
+    return Exit::ok;
+  }
   const lang::CodeInfo* info = lang::find_code(code);
   if (info == nullptr) {
-    return report(out,
-                  {Code::not_found, "there is no code " + given + ": codes look like R0304 and stand in the messages of `nudge check`"});
+    return report(out, {Code::not_found, say("there is no code {1}: codes look like R0304 and stand in the messages of `nudge check`", {given})});
   }
-  out.terminal.line(out.terminal.paint(info->code, Color::bold) + "  " + std::string(info->title));
+  std::string_view title = info->title, explanation = info->explanation;
+  if (language() == Language::chinese) {
+    const auto translated = std::ranges::find(chinese_codes(), info->code, &CodePhrase::code);
+    if (translated != chinese_codes().end()) {
+      title = translated->title;
+      explanation = translated->explanation;
+    }
+  }
+  out.terminal.line(out.terminal.paint(info->code, Color::bold) + "  " + std::string(title));
   out.terminal.line();
-  out.terminal.line(info->explanation);
+  out.terminal.line(explanation);
   return Exit::ok;
 }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "daemon/cli/words.h"
+
 namespace nudge::cli {
 namespace {
 
@@ -29,8 +31,8 @@ Result<Project> Project::open(const ProjectPaths& paths) {
   for (const std::string& directory : {schemas, rules}) {
     std::error_code error;
     if (!std::filesystem::is_directory(directory, error)) {
-      return fail(Code::not_found, "there is no directory " + directory +
-                                       ": name a directory that holds schemas/ (the catalog) and rules/, or give --schemas and --rules");
+      return fail(Code::not_found, say("there is no directory {1}: name a directory that holds schemas/ (the catalog) and rules/, or give --schemas and --rules",
+                                     {directory}));
     }
   }
   NUDGE_ASSIGN(project.schemas_, lang::read_catalog_directory(schemas));

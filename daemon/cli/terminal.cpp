@@ -3,6 +3,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "daemon/cli/words.h"
+
 #include <algorithm>
 #include <array>
 #include <cstdio>
@@ -164,6 +166,7 @@ std::string grouped(std::int64_t n) {
 }
 
 std::string counted(std::int64_t n, std::string_view one, std::string_view many) {
+  if (language() == Language::chinese) return say("{1} " + std::string(one), {grouped(n)});
   if (n == 1) return "1 " + std::string(one);
   return grouped(n) + " " + (many.empty() ? std::string(one) + "s" : std::string(many));
 }

@@ -43,10 +43,8 @@ Exit show_summary(const Output& out, const std::vector<Ran>& all, const TestOpti
     expectations += ran.result.expectations;
     seconds += ran.seconds;
   }
-  const std::string tests =
-      language() == Language::chinese ? std::to_string(all.size()) : counted(static_cast<std::int64_t>(all.size()), "test");
-  const std::string asked =
-      language() == Language::chinese ? std::to_string(expectations) : counted(static_cast<std::int64_t>(expectations), "expectation");
+  const std::string tests = counted(static_cast<std::int64_t>(all.size()), "test");
+  const std::string asked = counted(static_cast<std::int64_t>(expectations), "expectation");
   const std::string verdict = failed == 0 ? say("all passed") : say("{1} failed", {std::to_string(failed)});
   out.terminal.line(out.terminal.paint(say("{1}, {2}: {3} ({4} s)", {tests, asked, verdict, seconds_text(seconds)}),
                                        failed == 0 ? Color::green : Color::red));

@@ -40,6 +40,41 @@ std::string quoted_json(std::string_view text) {
   return out;
 }
 
+/// "rule r, customer c, action 1": the words before the names in the chosen language, and words that stand alone.
+std::string said(std::string_view text) {
+  if (language() == Language::english) return std::string(text);
+  static const std::vector<std::string_view> kAlone = {"fired",     "held back", "what happened", "actions",     "members",         "count",
+                                                       "entries",   "exits",     "open tasks",    "duplicates",  "conflicts",       "nothing",
+                                                       "none",      "in it",     "not in it",     "to be in it", "not to be in it", "when",
+                                                       "goal"};
+  static const std::vector<std::string_view> kBefore = {"rule", "customer", "segment", "trait", "score", "action", "step", "band of", "held back by"};
+  std::string out;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find(", "), text.size());
+    const std::string_view part = text.substr(0, end);
+    text.remove_prefix(std::min(end + 2, text.size()));
+    if (!out.empty()) out += "，";
+    if (std::ranges::find(kAlone, part) != kAlone.end()) {
+      out += say(part);
+      continue;
+    }
+    const auto head = std::ranges::find_if(kBefore, [&](std::string_view word) { return part.starts_with(std::string(word) + " "); });
+    out += head == kBefore.end() ? std::string(part) : say(std::string(*head) + " {1}", {part.substr(head->size() + 1)});
+  }
+  return out;
+}
+
+/// Both sides and their name as they are shown.
+std::vector<Difference> shown(std::vector<Difference> all) {
+  for (Difference& d : all) {
+    d.what = said(d.what);
+    for (std::string* side : {&d.expected, &d.got}) {
+      if (*side == "nothing" || *side == "none" || side->ends_with("in it")) *side = said(*side);
+    }
+  }
+  return all;
+}
+
 /// Characters up to the first difference, as a person counts.
 std::size_t same_characters(std::string_view a, std::string_view b) {
   const std::size_t bytes = static_cast<std::size_t>(std::ranges::mismatch(a, b).in1 - a.begin());
@@ -85,20 +120,20 @@ void show_differences(const Terminal& t, const std::vector<Difference>& all) {
 
 void show_failure(const Terminal& t, const Failure& f) {
   std::string head = f.file + ":" + std::to_string(f.line) + ":";
-  if (!f.subject.empty()) head += " " + f.subject;
+  if (!f.subject.empty()) head += " " + said(f.subject);
   if (!f.note.empty()) head += " " + f.note;
   t.line("        " + head);
-  if (!f.differences.empty()) show_differences(t, f.differences);
+  if (!f.differences.empty()) show_differences(t, shown(f.differences));
   for (const std::string& line : f.context) t.line("          " + t.paint(line, Color::dim));
 }
 
 std::string gap_words(const Gap& gap) {
   switch (gap.kind) {
-    case Gap::Kind::never_fired: return say("{1}: no test made it fire", {gap.owner});
-    case Gap::Kind::never_reached: return say("{1}: no test reached {2}", {gap.owner, gap.what});
-    case Gap::Kind::never_true: return say("{1}: never true in a test: {2}", {gap.owner, gap.what});
-    case Gap::Kind::never_false: return say("{1}: never false in a test: {2}", {gap.owner, gap.what});
-    case Gap::Kind::never_asked: return say("{1}: never asked in a test: {2}", {gap.owner, gap.what});
+    case Gap::Kind::never_fired: return say("{1}: no test made it fire", {said(gap.owner)});
+    case Gap::Kind::never_reached: return say("{1}: no test reached {2}", {said(gap.owner), gap.what});
+    case Gap::Kind::never_true: return say("{1}: never true in a test: {2}", {said(gap.owner), gap.what});
+    case Gap::Kind::never_false: return say("{1}: never false in a test: {2}", {said(gap.owner), gap.what});
+    case Gap::Kind::never_asked: return say("{1}: never asked in a test: {2}", {said(gap.owner), gap.what});
   }
   return {};
 }

@@ -38,7 +38,7 @@ NodeId Compiler::condition(const Condition& ast, const Scope& scope) {
 }
 
 void Compiler::record_part(NodeId node, EventTypeId row_event, const Where& where) {
-  if (!options_.record_parts || where.document == nullptr) return;
+  if (!options_.record_parts || where.document == nullptr || owner_.kind == ConditionPart::Owner::none) return;
   parts_.push_back({.owner = owner_.kind,
                     .name = std::string(owner_.name),
                     .step = owner_.step,
