@@ -19,7 +19,8 @@ Exit explain_code(const Output& out, const std::string& given) {
   }
   const lang::CodeInfo* info = lang::find_code(code);
   if (info == nullptr) {
-    return report(out, {Code::not_found, say("there is no code {1}: codes look like R0304 and stand in the messages of `nudge check`", {given})});
+    return report(
+        out, {Code::not_found, say("there is no code {1}: codes look like R0304 and stand in the messages of `nudge check`", {given})});
   }
   std::string_view title = info->title, explanation = info->explanation;
   if (language() == Language::chinese) {

@@ -31,8 +31,10 @@ Result<Project> Project::open(const ProjectPaths& paths) {
   for (const std::string& directory : {schemas, rules}) {
     std::error_code error;
     if (!std::filesystem::is_directory(directory, error)) {
-      return fail(Code::not_found, say("there is no directory {1}: name a directory that holds schemas/ (the catalog) and rules/, or give --schemas and --rules",
-                                     {directory}));
+      return fail(
+          Code::not_found,
+          say("there is no directory {1}: name a directory that holds schemas/ (the catalog) and rules/, or give --schemas and --rules",
+              {directory}));
     }
   }
   NUDGE_ASSIGN(project.schemas_, lang::read_catalog_directory(schemas));

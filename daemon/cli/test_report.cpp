@@ -43,11 +43,12 @@ std::string quoted_json(std::string_view text) {
 /// "rule r, customer c, action 1": the words before the names in the chosen language, and words that stand alone.
 std::string said(std::string_view text) {
   if (language() == Language::english) return std::string(text);
-  static const std::vector<std::string_view> kAlone = {"fired",     "held back", "what happened", "actions",     "members",         "count",
-                                                       "entries",   "exits",     "open tasks",    "duplicates",  "conflicts",       "nothing",
-                                                       "none",      "in it",     "not in it",     "to be in it", "not to be in it", "when",
-                                                       "goal"};
-  static const std::vector<std::string_view> kBefore = {"rule", "customer", "segment", "trait", "score", "action", "step", "band of", "held back by"};
+  static const std::vector<std::string_view> kAlone = {"fired",       "held back",       "what happened", "actions",    "members",
+                                                       "count",       "entries",         "exits",         "open tasks", "duplicates",
+                                                       "conflicts",   "nothing",         "none",          "in it",      "not in it",
+                                                       "to be in it", "not to be in it", "when",          "goal",       "exit"};
+  static const std::vector<std::string_view> kBefore = {"rule",   "customer", "segment", "trait",       "score",
+                                                        "action", "step",     "band of", "held back by"};
   std::string out;
   while (!text.empty()) {
     const std::size_t end = std::min(text.find(", "), text.size());

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <iterator>
 
 #include "engine/base/codec.h"
 #include "engine/base/limits.h"
@@ -182,8 +181,8 @@ void World::judge(CustomerState& state, std::span<const Input> inputs, TimeMs no
   if (!inputs.empty() && state.known() && now <= state.clock) now = state.clock + 1;
   std::vector<Receipt> receipts;
   Effects effects;
-  std::vector<Run> due;
-  if (watcher_) std::ranges::copy_if(state.runs, std::back_inserter(due), [now](const Run& run) { return run.due <= now; });
+  std::vector<Run> waiting;
+  if (watcher_) waiting.assign(state.runs.begin(), state.runs.end());
   const std::size_t edges = record_.edges.size(), decisions = record_.decisions.size(), actions = record_.actions.size();
   if (inputs.empty()) {
     engine_.advance(*plan_, state, now + 1, effects);  // strictly before the end of this millisecond
@@ -193,7 +192,7 @@ void World::judge(CustomerState& state, std::span<const Input> inputs, TimeMs no
   for (std::size_t i = 0; i < inputs.size() && i < receipts.size(); ++i) record_.receipts.push_back({state.id, inputs[i].id, receipts[i]});
   keep(state, effects);
   schedule(state);
-  if (watcher_) watcher_(*this, {state, inputs, due, now, edges, decisions, actions});
+  if (watcher_) watcher_(*this, {state, inputs, waiting, now, edges, decisions, actions});
 }
 
 void World::keep(const CustomerState& state, Effects& effects) {

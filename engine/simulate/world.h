@@ -51,7 +51,7 @@ struct WorldTask {
 struct Judgement {
   const CustomerState& state;     // after it
   std::span<const Input> inputs;  // what arrived
-  std::span<const Run> due;       // the waiting runs whose time had come
+  std::span<const Run> waiting;   // the runs that waited before it
   TimeMs now = 0;
   std::size_t edges = 0, decisions = 0, actions = 0;  // how long these lists of the record were before it
 };

@@ -178,7 +178,7 @@ void Compiler::compile_rule(const RuleAst& ast) {
   record_part(kNone, kNoEventType, ast.name.where);
   if (ast.condition) rule.condition = condition(*ast.condition, scope);
   steps(ast.steps, "", ast, scope, rule.steps);
-  owner_ = {ConditionPart::Owner::rule, ast.name.text};
+  owner_ = {ConditionPart::Owner::exit, ast.name.text};
   if (ast.exit) rule.exit = condition(*ast.exit, scope);
   rule.limits = ast.limits;
   rule.rollout_percent = ast.percent;

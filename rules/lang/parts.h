@@ -12,7 +12,7 @@ namespace nudge::lang {
 /// One condition that stands for itself: not `all`, `any` or `not`, which follow from their parts. Without a node: the place of a rule
 /// (Owner::rule) or of one of its steps (Owner::step) itself.
 struct ConditionPart {
-  enum class Owner : std::uint8_t { none, segment, trait, score, trigger, rule, step, goal };
+  enum class Owner : std::uint8_t { none, segment, trait, score, trigger, rule, step, exit, goal };
   Owner owner = Owner::none;
   std::string name;        // of the segment, trait, score or rule
   std::uint32_t step = 0;  // Owner::step: index into Rule::steps

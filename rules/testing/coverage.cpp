@@ -13,7 +13,8 @@ namespace {
 using Owner = lang::ConditionPart::Owner;
 
 std::string step_words(std::size_t index, const Step& step) {
-  return "step " + (step.label.empty() ? std::to_string(index + 1) : step.label) + (step.action.kind.empty() ? "" : " (" + step.action.kind + ")");
+  const std::string what = step.kind == Step::Kind::stop ? "stop" : step.action.kind;
+  return "step " + (step.label.empty() ? std::to_string(index + 1) : step.label) + (what.empty() ? "" : " (" + what + ")");
 }
 
 std::string owner_words(const lang::ConditionPart& part) {
@@ -22,6 +23,7 @@ std::string owner_words(const lang::ConditionPart& part) {
     case Owner::trait: return "trait " + part.name;
     case Owner::score: return "score " + part.name;
     case Owner::step: return "rule " + part.name + ", step " + std::to_string(part.step + 1);
+    case Owner::exit: return "rule " + part.name + ", exit";
     case Owner::goal: return "rule " + part.name + ", goal";
     case Owner::trigger: return "rule " + part.name + ", when";
     case Owner::rule:
@@ -30,7 +32,9 @@ std::string owner_words(const lang::ConditionPart& part) {
   return "rule " + part.name;
 }
 
-bool of_rule(Owner owner) { return owner == Owner::rule || owner == Owner::step || owner == Owner::trigger || owner == Owner::goal; }
+bool of_rule(Owner owner) {
+  return owner == Owner::rule || owner == Owner::exit || owner == Owner::step || owner == Owner::trigger || owner == Owner::goal;
+}
 
 RowRef row_of(const CustomerState& state, EventTypeId type, TimeMs time, std::string_view id) {
   const Rows* rows = type == kNoEventType ? nullptr : state.rows(type);
@@ -69,18 +73,19 @@ Coverage::Coverage(const Plan& plan, std::vector<lang::ConditionPart> parts) : p
     seen.name = rule.name;
     seen.place.file = rule.file;
     seen.place.line = rule.line;
-    seen.places.resize(rule.steps.size(), seen.place);
     seen.counts = rule.state == RuleState::active || rule.state == RuleState::shadow;
-    for (std::size_t i = 0; i < rule.steps.size(); ++i) seen.steps.push_back(step_words(i, rule.steps[i]));
-    // A wait or a branch is no place where anything is done; it is seen by what stands behind it.
-    for (const Step& step : rule.steps) seen.reached.push_back(step.kind != Step::Kind::act && step.kind != Step::Kind::stop);
+    for (std::size_t i = 0; i < rule.steps.size(); ++i) {
+      const Step& step = rule.steps[i];
+      const bool counts = step.kind == Step::Kind::act || step.kind == Step::Kind::stop;
+      seen.steps.push_back({step_words(i, step), seen.place, counts, false});
+    }
     rules_.push_back(std::move(seen));
   }
   for (const lang::ConditionPart& part : parts_) {
     RuleSeen* rule = part.node == kNone ? find(part.name) : nullptr;
     if (rule == nullptr) continue;
     if (part.owner == Owner::rule) rule->place = part;
-    if (part.owner == Owner::step && part.step < rule->places.size()) rule->places[part.step] = part;
+    if (part.owner == Owner::step && part.step < rule->steps.size()) rule->steps[part.step].place = part;
   }
   std::erase_if(parts_, [](const lang::ConditionPart& part) { return part.node == kNone; });
   seen_.resize(parts_.size());
@@ -101,6 +106,7 @@ void Coverage::judged(const World& world, const Judgement& j) {
   note_rows(plan, j);
   for (std::size_t r = 0; r < plan.rules.size(); ++r) note_rule(world, j, r);
   note_decisions(world, j);
+  note_runs(plan, j);
   evaluator_.begin(plan, j.state, j.now);
   for (std::size_t i = 0; i < parts_.size(); ++i) {
     const lang::ConditionPart& part = parts_[i];
@@ -127,8 +133,9 @@ void Coverage::note_rule(const World& world, const Judgement& j, std::size_t ind
   const Rule& rule = plan.rules[index];
   if (rule.state == RuleState::draft || rule.state == RuleState::paused) return;
   const Trigger& trigger = rule.trigger;
-  for (const Run& run : j.due) {
-    if (run.rule == rule.id && (run.step == kHoldStep || run.step == kDateStep)) ask(plan, j, &run.cause, Owner::rule, rule.name);
+  for (const Run& run : j.waiting) {
+    if (run.due <= j.now && run.rule == rule.id && (run.step == kHoldStep || run.step == kDateStep))
+      ask(plan, j, &run.cause, Owner::rule, rule.name);
   }
   switch (trigger.kind) {
     case Trigger::Kind::event:
@@ -177,8 +184,8 @@ void Coverage::note_decisions(const World& world, const Judgement& j) {
   const WorldRecord& record = world.record();
   const auto reached = [&](std::string_view rule, std::uint32_t step, const Cause& cause) {
     RuleSeen* seen = find(rule);
-    if (seen == nullptr || step >= seen->reached.size()) return;
-    seen->reached[step] = true;
+    if (seen == nullptr || step >= seen->steps.size()) return;
+    seen->steps[step].reached = true;
     ask(plan, j, &cause, Owner::step, rule, step);
   };
   for (std::size_t d = j.decisions; d < record.decisions.size(); ++d) {
@@ -187,10 +194,59 @@ void Coverage::note_decisions(const World& world, const Judgement& j) {
       if (decision.held != Held::rule_gone) reached(decision.rule, decision.step, decision.cause);
     } else if (decision.fired || decision.held == Held::shadow) {
       if (RuleSeen* seen = find(decision.rule)) seen->fired = true;
+      if (const Rule* rule = plan.find_rule(decision.rule); rule != nullptr && decision.fired)
+        walk(plan, j, *rule, decision.cause, 0, false);
     }
   }
   for (std::size_t a = j.actions; a < record.actions.size(); ++a)
     reached(record.actions[a].rule, record.actions[a].step, record.actions[a].cause);
+}
+
+void Coverage::note_runs(const Plan& plan, const Judgement& j) {
+  for (const Run& run : j.waiting) {
+    const auto found = plan.rule_of_id.find(run.rule);
+    if (found == plan.rule_of_id.end()) continue;
+    const Rule& rule = plan.rules[found->second];
+    if (run.step >= rule.steps.size()) continue;  // it waits for something else than a step
+    ask(plan, j, &run.cause, Owner::exit, rule.name);
+    const Step& step = rule.steps[run.step];
+    const bool over = j.now >= run.waits_until();
+    if (step.kind == Step::Kind::until) ask(plan, j, &run.cause, Owner::step, rule.name, run.step);
+    const bool stays = std::ranges::any_of(j.state.runs, [&](const Run& now) {
+      return now.rule == run.rule && now.step == run.step && now.started == run.started && now.cause == run.cause;
+    });
+    if (stays) continue;
+    if (step.kind == Step::Kind::until) {
+      if (!over || !step.stop_on_timeout) walk(plan, j, rule, run.cause, run.step + 1, false);
+    } else if (over) {
+      walk(plan, j, rule, run.cause, run.step, true);
+    }
+  }
+}
+
+void Coverage::walk(const Plan& plan, const Judgement& j, const Rule& rule, const Cause& cause, std::uint32_t step, bool delay_passed) {
+  const RowRef row = row_of(j.state, cause.type, cause.row_time, cause.row_id);
+  while (step < rule.steps.size()) {
+    const Step& next = rule.steps[step];
+    if (next.kind != Step::Kind::until && next.after > 0 && !delay_passed) return;
+    delay_passed = false;
+    if (next.kind == Step::Kind::stop) return;
+    if (next.kind == Step::Kind::jump) {
+      step = next.target;
+      continue;
+    }
+    if (next.kind == Step::Kind::until || next.kind == Step::Kind::branch) {
+      ask(plan, j, &cause, Owner::step, rule.name, step);
+      evaluator_.begin(plan, j.state, j.now, row, cause.key);
+      const bool truth = evaluator_.truth(next.condition).truth;
+      if (!truth && next.kind == Step::Kind::until) return;
+      if (!truth) {
+        step = next.target;
+        continue;
+      }
+    }
+    ++step;
+  }
 }
 
 /// Asks all parts of one owner at the judged instant, with the row that triggered it.
@@ -217,9 +273,10 @@ CoverageReport Coverage::report() const {
   for (const RuleSeen& rule : rules_) {
     if (!rule.counts) continue;
     point(rule.fired, {Gap::Kind::never_fired, "rule " + rule.name, {}, rule.place.file, rule.place.line, rule.place.column});
-    for (std::size_t i = 0; i < rule.steps.size(); ++i)
-      point(rule.reached[i], {Gap::Kind::never_reached, "rule " + rule.name, rule.steps[i], rule.places[i].file, rule.places[i].line,
-                              rule.places[i].column});
+    for (const StepSeen& step : rule.steps) {
+      if (!step.counts) continue;
+      point(step.reached, {Gap::Kind::never_reached, "rule " + rule.name, step.words, step.place.file, step.place.line, step.place.column});
+    }
   }
   for (std::size_t i = 0; i < parts_.size(); ++i) {
     const lang::ConditionPart& part = parts_[i];

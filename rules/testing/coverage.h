@@ -49,20 +49,27 @@ class Coverage {
   struct Seen {
     bool yes = false, no = false;
   };
+  struct StepSeen {
+    std::string words;
+    lang::ConditionPart place;
+    bool counts = false;  // it does something or ends the run; waits and branches follow from those
+    bool reached = false;
+  };
   struct RuleSeen {
     std::string name;
     lang::ConditionPart place;
     bool counts = false;  // neither draft nor paused
     bool fired = false;
-    std::vector<std::string> steps;  // in words
-    std::vector<lang::ConditionPart> places;
-    std::vector<bool> reached;
+    std::vector<StepSeen> steps;
   };
 
   void judged(const World& world, const Judgement& j);
   void note_rows(const Plan& plan, const Judgement& j);
   void note_rule(const World& world, const Judgement& j, std::size_t rule);
   void note_decisions(const World& world, const Judgement& j);
+  void note_runs(const Plan& plan, const Judgement& j);
+  // Goes the way of the engine from this step on, as far as it goes at this instant, and asks what it asks.
+  void walk(const Plan& plan, const Judgement& j, const Rule& rule, const Cause& cause, std::uint32_t step, bool delay_passed);
   void ask(const Plan& plan, const Judgement& j, const Cause* cause, lang::ConditionPart::Owner owner, std::string_view name,
            std::uint32_t step = 0);
   void note(std::size_t part, bool truth) { (truth ? seen_[part].yes : seen_[part].no) = true; }

@@ -212,6 +212,53 @@ class Coverage(Case):
         self.assertIn(("rules.yaml", 8, 10, "never_true"), gaps)
         self.assertNotIn(("rules.yaml", 8, 10, "never_false"), gaps)
 
+    def test_waits_branches_stops_and_exits(self):
+        rules = """
+rules:
+  visit:
+    when: {event: order_placed}
+    exit: {attribute: vip, equals: true}
+    then:
+      - until: {event: login, within: 1h}
+        timeout: 2h
+      - if: {attribute: spend, at_least: 10}
+        then:
+          - sms: {to: "1", text: rich}
+        else:
+          - sms: {to: "1", text: poor}
+          - stop: true
+      - after: 1d
+        sms: {to: "1", text: later}
+"""
+        one = """
+tests:
+  - name: one
+    customers: {c: {spend: 20}}
+    timeline:
+      - {at: 2026-01-01T00:00:00Z, customer: c, event: order_placed}
+      - {at: 2026-01-01T01:00:00Z, customer: c, event: login}
+      - expect: {rule: visit, actions: [{sms: {text: rich}}]}
+      - {advance: 3d}
+      - expect: {rule: visit, actions: [{sms: {text: later}}]}
+"""
+        two = """  - name: two
+    timeline:
+      - {at: 2026-01-01T00:00:00Z, customer: d, event: order_placed}
+      - {advance: 2h}
+      - expect: {rule: visit, actions: [{sms: {text: poor}}]}
+  - name: three
+    timeline:
+      - {at: 2026-01-01T00:00:00Z, customer: e, event: order_placed}
+      - {at: 2026-01-01T01:00:00Z, customer: e, attributes: {vip: true}}
+      - expect: {rule: visit, actions: []}
+"""
+        place = lambda text: next(n for n, line in enumerate(rules.splitlines(), 1) if text in line)
+        _, gaps = self.gaps(project(self.folder, rules=rules, tests=one))
+        self.assertEqual({(line, kind) for _, line, _, kind in gaps},
+                         {(place("exit:"), "never_true"), (place("at_least"), "never_false"), (place("poor"), "never_reached"), (place("stop:"), "never_reached")})
+        report, gaps = self.gaps(project(self.folder, rules=rules, tests=one + two))
+        self.assertEqual((gaps, report["percent"]), (set(), 100))
+
     def test_fail_under(self):
         folder = project(self.folder, tests=TESTS)
         self.assertEqual(nudge("test", folder).code, 0)
