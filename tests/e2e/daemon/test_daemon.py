@@ -141,6 +141,15 @@ class Intake(unittest.TestCase):
         got = self.d.get("/v1/customers/t")["attributes"]
         self.assertEqual((got["address.city"], got["address.zip"], "name" in got), ("Y", "2", False))
 
+    def test_wrong_type_sets_the_whole_aside_and_the_old_value_stays(self):
+        self.d.post("/v1/customers/wt", {"attributes": {"tier": "gold", "age": 40}})
+        batch = self.d.post("/v1/events", [{"customer": "wt", "attributes": {"age": "41", "tier": "silver"}}, {"customer": "wt", "event": "order_placed", "id": "w1", "data": {"amount": "12", "quantity": 1}}])
+        self.assertEqual([r["status"] for r in batch["results"]], ["quarantined", "quarantined"])
+        kept = [self.d.get(f"/v1/quarantine/{r['quarantine']}") for r in batch["results"]]
+        self.assertEqual([(k["code"], k["field"]) for k in kept], [("wrong_type", "age"), ("wrong_type", "amount")])
+        customer = self.d.get("/v1/customers/wt")
+        self.assertEqual((customer["attributes"]["age"], customer["attributes"]["tier"], customer["events"]), (40, "gold", []))
+
     def test_duplicates_and_conflicts(self):
         one = {"customer": "dup", "event": "ping", "id": "p1", "time": "2026-01-01T00:00:00Z", "data": {"n": 1}}
         self.assertEqual(self.d.post("/v1/events", one)["status"], "stored")
