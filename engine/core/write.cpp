@@ -12,7 +12,8 @@ namespace nudge {
 
 namespace {
 
-constexpr std::size_t kFactHead = 34;  // "~", 32 digits, "."
+constexpr std::size_t kFactHead = 34;     // "~", 32 digits, "."
+constexpr DurationMs kWritesAhead = 64;  // the writes of one instant lie this close; one further on is of another time (a backtest's)
 
 std::string quoted(std::string_view name) { return "`" + std::string(name) + "`"; }
 
@@ -140,14 +141,16 @@ TimeMs free_instant(const CustomerState& state, const Write& write, TimeMs now) 
   TimeMs taken = now;
   if (write.kind == Write::Kind::attributes && state.attributes.next_after(now) != kNever) {
     for (std::size_t i = 0; i < state.attributes.size(); ++i) {
-      if (state.attributes.time(i) <= taken || !made_by_rule(state.attributes.id(i))) continue;
+      const TimeMs time = state.attributes.time(i);
+      if (time <= taken || time > now + kWritesAhead || !made_by_rule(state.attributes.id(i))) continue;
       const AttributeId attribute = state.attributes.attribute(i);
       if (std::ranges::any_of(write.values, [&](const WriteValue& w) { return w.target == attribute; })) taken = state.attributes.time(i);
     }
   }
   if (write.kind == Write::Kind::add_tag || write.kind == Write::Kind::remove_tag) {
     for (const TagUpdate& tag : state.tags) {
-      if (tag.tag == write.tag && tag.time > taken && made_by_rule(tag.id)) taken = tag.time;
+      const bool near = tag.time > taken && tag.time <= now + kWritesAhead;
+      if (near && tag.tag == write.tag && made_by_rule(tag.id)) taken = tag.time;
     }
   }
   return taken + 1;
@@ -213,7 +216,9 @@ Result<MadeFact> make_fact(const RenderContext& context, const Write& write, std
   MadeFact made;
   made.input.customer = context.state.id;
   made.input.id = std::move(id);
-  made.input.time = free_instant(context.state, write, context.now);
+  // Judging the past once more finds what was written then: it stays as it was.
+  const std::optional<Input> kept = context.state.find(made.input.id, *context.plan.catalog);
+  made.input.time = kept ? kept->time : free_instant(context.state, write, context.now);
   switch (write.kind) {
     case Write::Kind::attributes: NUDGE_TRY(write_attributes(context, write, made)); break;
     case Write::Kind::event: NUDGE_TRY(write_event(context, write, made)); break;

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "engine/core/judge.h"
+#include "engine/core/write.h"
 #include "engine/plan/dependencies.h"
 #include "engine/plan/registry.h"
 
@@ -81,6 +82,12 @@ std::uint64_t fingerprint(const Cause& cause, std::string& scratch) {
   return hash64(scratch);
 }
 
+bool writes(const Plan& plan) {
+  return std::ranges::any_of(plan.rules, [](const Rule& rule) {
+    return std::ranges::any_of(rule.steps, [](const Step& step) { return step.action.write.kind != Write::Kind::none; });
+  });
+}
+
 TimeMs oldest_fact(const CustomerState& state) {
   TimeMs first = state.attributes.next_after(kAlways);
   for (const auto& [type, rows] : state.events) {
@@ -147,8 +154,43 @@ void BacktestWorker::customer(CustomerState& state) {
   ++part_.heard;
   for (const auto& [type, rows] : state.events) part_.events += rows.lower_bound(setup_.options.to) - rows.lower_bound(setup_.options.from);
   current_ = kNone;
-  run(draft_, *setup_.draft, state, first, part_.draft);
-  if (setup_.live != nullptr) run(live_, *setup_.live, state, first, part_.live);
+  if (setup_.live == nullptr) return run(draft_, *setup_.draft, state, first, part_.draft);
+  if (!writes(*setup_.draft) && !writes(*setup_.live)) {
+    run(draft_, *setup_.draft, state, first, part_.draft);
+    return run(live_, *setup_.live, state, first, part_.live);
+  }
+  // What the live rules wrote is among the facts. The draft starts without it, and what it writes itself stays on its side.
+  CustomerState draft_state = state;
+  written_.clear();
+  run(live_, *setup_.live, state, first, part_.live);
+  forget_written(draft_state);
+  run(draft_, *setup_.draft, draft_state, first, part_.draft);
+}
+
+// Takes the facts that actions in `written_` made out of the state.
+void BacktestWorker::forget_written(CustomerState& state) {
+  if (written_.empty()) return;
+  const auto made = [&](std::string_view id) { return fact_depth(id) > 0 && written_.contains(id.substr(0, id.rfind('.'))); };
+  AttributeHistory attributes;
+  for (std::size_t i = 0; i < state.attributes.size(); ++i) {
+    if (made(state.attributes.id(i))) continue;
+    attributes.insert(state.attributes.attribute(i), state.attributes.time(i), state.attributes.id(i), Value(state.attributes.value(i)));
+  }
+  state.attributes = std::move(attributes);
+  std::erase_if(state.tags, [&](const TagUpdate& tag) { return made(tag.id); });
+  for (auto& [type, rows] : state.events) {
+    const std::vector<LeafDef>& fields = setup_.draft->catalog->events[type].fields;
+    Rows left;
+    for (std::size_t row = 0; row < rows.size(); ++row) {
+      if (made(rows.id(row))) continue;
+      std::vector<Value> values;
+      for (std::size_t f = 0; f < fields.size(); ++f) values.emplace_back(rows.field(row, static_cast<FieldId>(f), kind_of(fields[f].type)));
+      left.insert(rows.time(row), rows.id(row), values);
+    }
+    rows = std::move(left);
+  }
+  std::erase_if(state.events, [](const auto& entry) { return entry.second.empty(); });
+  state.rebuild_ids();
 }
 
 void BacktestWorker::run(Side& side, const Plan& plan, CustomerState& state, TimeMs first, BacktestTally& tally) {
@@ -197,6 +239,7 @@ void BacktestWorker::keep(Side& side, const Plan& plan, const CustomerState& sta
     tally.decided.push_back({d.at, fingerprint(d.cause, scratch_), kNever, {}, index_of(state), it->second, d.step, d.fired, d.held});
   }
   for (ActionOut& action : effects_.actions) {
+    if (&side == &live_ && (done_by_engine(action) || action.kind == "assign_owner")) written_.insert("~" + to_hex(action.id));
     const auto it = plan.rule_of_id.find(action.rule_id);
     if (it == plan.rule_of_id.end()) continue;
     const auto [kind, fresh] = side.kinds.try_emplace(action.kind, static_cast<std::uint32_t>(tally.kinds.size()));

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <memory>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -100,6 +101,7 @@ class BacktestWorker {
   void keep(Side& side, const Plan& plan, const CustomerState& state, BacktestTally& tally);
   void find_goals(const Plan& plan, const CustomerState& state, BacktestTally& tally, std::size_t from);
   std::uint32_t index_of(const CustomerState& state);
+  void forget_written(CustomerState& state);
 
   const BacktestSetup& setup_;
   Side draft_, live_;
@@ -107,6 +109,7 @@ class BacktestWorker {
   Effects effects_;
   std::uint32_t current_ = kNone;  // the index of the customer under way, once something happened
   std::string scratch_;
+  std::set<std::string, std::less<>> written_;  // by the live rules for this customer: the ids of their facts without the depth
   BacktestPart part_;
 };
 
