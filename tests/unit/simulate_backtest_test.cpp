@@ -325,6 +325,47 @@ TEST_CASE("only what differs is run, and who is called under one version only is
   CHECK_FALSE(prepare_backtest(*draft, live.get(), {}, {kTo, kFrom}).has_value());
 }
 
+TEST_CASE("what live rules wrote in the past is theirs, and what a draft writes is the draft's") {
+  const auto rules = [](int points) {
+    return "segments:\n  rich: {where: {attribute: level, at_least: 10}}\nrules:\n  count:\n    when: {event: order}\n    then:\n" +
+           ("      - set_attribute: {level: {add: " + std::to_string(points) + "}}\n") +
+           "      - add_tag: seen\n  rich:\n    when: {enters: rich}\n    then: [{ticket: {subject: rich}}]\n";
+  };
+  World world(kFrom);
+  world.load(compile(rules(1)));
+  for (int i = 1; i <= 12; ++i) {
+    Input in;
+    in.customer = "c";
+    in.id = std::to_string(i);
+    in.time = kFrom + i * kHour;
+    in.type = catalog()->find_event("order");
+    in.fields = {Value::of_decimal(Decimal{Decimal::kScale}), Value()};
+    world.move_to(in.time);
+    world.submit(in);
+  }
+  world.move_to(kTo);
+  CHECK(world.attribute("c", catalog()->find_attribute("level")) == Value::of_integer(12));
+  const auto draft = compile(rules(5));
+  const auto live = compile(rules(1));
+  const auto setup = prepare_backtest(*draft, live.get(), {"count", "rich"}, {kFrom, kTo});
+  REQUIRE(setup.has_value());
+  BacktestWorker worker(*setup);
+  CustomerState state = *world.find("c");
+  worker.customer(state);
+  const BacktestPart part = worker.take();
+  const auto firings = [](const BacktestTally& tally, const Plan& plan, std::string_view rule) {
+    std::vector<TimeMs> at;
+    for (const BacktestTally::Decided& d : tally.decided) {
+      if (d.fired && d.step == kNone && plan.rules[d.rule].name == rule) at.push_back(d.at);
+    }
+    return at;
+  };
+  CHECK(firings(part.live, *setup->live, "count").size() == 12);
+  CHECK(firings(part.draft, *setup->draft, "count").size() == 12);
+  CHECK(firings(part.live, *setup->live, "rich") == std::vector<TimeMs>{kFrom + 10 * kHour + 1});
+  CHECK(firings(part.draft, *setup->draft, "rich") == std::vector<TimeMs>{kFrom + 2 * kHour + 1});
+}
+
 TEST_CASE("a goal counts for the last firing before it, after `to` too, and for the holdout apart") {
   const char* rules = R"(
 rules:
