@@ -227,6 +227,18 @@ constexpr auto kPhrases = std::to_array<Phrase>({
      "text、json、github（工作流命令）、gitlab（代码质量）或 sarif"},
     {"also say what may well be meant so, such as what nothing uses", "也列出可能是有意为之的内容，例如没有被使用的定义"},
     {"warnings are told to the shell, too: exit code 3", "有警告时也用退出码 3 告知 shell"},
+    {"what switching to these rules would change, without doing it", "切换到这些规则会改变什么（不实际切换）"},
+    {"switch to these rules, after showing what that changes", "先列出改变，再切换到这些规则"},
+    {"each version of the rules that was in force: when, by whom, why", "生效过的各个规则版本：何时、由谁、为什么"},
+    {"switch to an earlier version of the rules, after showing what that changes", "先列出改变，再切换回较早的规则版本"},
+    {"its number, see `nudge versions`; the one before when not given", "版本号，见 `nudge versions`；不写则为上一个版本"},
+    {"go ahead whatever it sets off at once", "无论会立即引发多少动作都继续"},
+    {"go ahead without a yes when it sets off at most so many actions at once", "立即引发的动作不超过这个数时，无需确认"},
+    {"who does it; the user's name when not given", "操作人；不写则为当前用户名"},
+    {"why; it is kept with the version", "原因；随版本保存"},
+    {"{1} action", "{1} 个动作"},
+    {"{1} change", "{1} 处改变"},
+    {"{1} note", "{1} 条提示"},
 });
 
 }  // namespace
