@@ -60,7 +60,8 @@ void append_type_schema(std::string& out, const Key& key) {
     case Type::texts: out += R"("type":["array","string"],"items":{"type":"string"})"; return;
     case Type::secret:
       out += R"("type":"object","minProperties":1,"maxProperties":1,"additionalProperties":false,)"
-             R"("properties":{"file":{"type":"string"},"env":{"type":"string"}})";
+             R"("properties":{"file":{"type":"string","description":"A file that holds the secret."},)"
+             R"("env":{"type":"string","description":"An environment variable that holds the secret."}})";
       return;
     case Type::choice: {
       out += R"("enum":[)";
@@ -143,6 +144,21 @@ std::string reference_markdown() {
   return out;
 }
 
+namespace {
+
+/// What an editor shows for a group of keys.
+std::string_view group_help(std::string_view group) {
+  if (group == "http") return "The HTTP interface.";
+  if (group == "log") return "What is written to the log, and how.";
+  if (group == "engine") return "How customers are judged.";
+  if (group == "intake") return "What is taken in.";
+  if (group == "quarantine") return "What did not fit the catalog is kept here.";
+  if (group == "store") return "How data is kept.";
+  return "Keys that belong together.";
+}
+
+}  // namespace
+
 std::string json_schema() {
   std::string out =
       "{\"$schema\": \"https://json-schema.org/draft/2020-12/schema\", \"$id\": \"config.schema.json\", \"title\": \"nudge "
@@ -156,7 +172,9 @@ std::string json_schema() {
       if (!section.empty()) out.replace(out.size() - 2, 2, "\n  }},\n");  // the comma after the group's last key
       out += "  ";
       append_json_string(out, group);
-      out += R"(: {"type": ["object", "null"], "additionalProperties": false, "properties": {)"
+      out += R"(: {"type": ["object", "null"], "description": )";
+      append_json_string(out, group_help(group));
+      out += R"(, "additionalProperties": false, "properties": {)"
              "\n";
       section = group;
     }
@@ -174,8 +192,10 @@ std::string json_schema() {
       "kind": {"type": "string", "description": "smtp, sms, webhook, ticket, maildrop, or your own"},
       "command": {"type": "array", "items": {"type": "string"}, "description": "A program that speaks the protocol, instead of a plugin"},
       "process": {"type": "object", "additionalProperties": false, "description": "Limits of the connector's process", "properties": {
-        "timeout": {"type": "string"}, "in_flight_max": {"type": "integer", "minimum": 1, "maximum": 64},
-        "queue_max": {"type": "integer", "minimum": 1}, "memory": {"type": ["string", "integer"]}}}}}}
+        "timeout": {"type": "string", "description": "How long one delivery may take."},
+        "in_flight_max": {"type": "integer", "minimum": 1, "maximum": 64, "description": "So many deliveries at once."},
+        "queue_max": {"type": "integer", "minimum": 1, "description": "So many deliveries wait for the process."},
+        "memory": {"type": ["string", "integer"], "description": "How much memory the process may take."}}}}}}
 }}
 )";
 }
