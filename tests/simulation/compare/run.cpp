@@ -193,12 +193,40 @@ class Run {
       }
       return text;
     }
+    if (auto wrong = check_facts(now + kDay)) return wrong;
     for (std::uint32_t s = 0; s < plan_->segments.size(); ++s) {
       ++counts_.memberships;
       if (state_.is_member(plan_->segments[s].root) != simulator_.members().contains(s)) {
         return "membership of segment-" + std::to_string(s) + " differs at " + at_text(now);
       }
     }
+    return std::nullopt;
+  }
+
+  // What is known of the customer, with what rules wrote that is still to come.
+  std::optional<std::string> check_facts(TimeMs t) {
+    if (!state_.known()) return std::nullopt;
+    const Oracle oracle(*all_, simulator_.facts());
+    Moment at;
+    at.now = t;
+    for (AttributeId a = 0; a < plan_->catalog->attributes.size(); ++a) {
+      TimeMs until = kNever;
+      const Value got(state_.attributes.at(a, t, until));
+      const Value expected = oracle.attribute(a, at);
+      ++counts_.values;
+      if (got == expected) continue;
+      return "the attribute " + plan_->catalog->attributes[a].name + " differs at " + at_text(t) + ": " + to_text(expected.view()) +
+             " in the reference, " + to_text(got.view()) + " in the engine";
+    }
+    std::size_t rows = 0, tags = 0, expected_rows = 0, expected_tags = 0;
+    for (const auto& [type, of_type] : state_.events) rows += of_type.size();
+    for (const TagUpdate& tag : state_.tags) tags += tag.time <= t && tag.expires > t ? 1U : 0U;
+    for (const Input& fact : simulator_.facts()) {
+      if (fact.kind == InputKind::event) ++expected_rows;
+      if (fact.kind == InputKind::tag && fact.time <= t && fact.tag_expires > t) ++expected_tags;
+    }
+    if (rows != expected_rows) return "the engine has " + std::to_string(rows) + " rows, the reference " + std::to_string(expected_rows);
+    if (tags != expected_tags) return "the tags differ at " + at_text(t);
     return std::nullopt;
   }
 
