@@ -21,6 +21,14 @@ bool refuse(Problem& problem, std::string_view code, std::string_view field, std
   return false;
 }
 
+// "~", 32 hexadecimal digits, ".", digits.
+bool is_own_id(std::string_view id) {
+  constexpr std::size_t kHead = 34;
+  return id.size() > kHead && id[0] == '~' && id[kHead - 1] == '.' &&
+         id.substr(1, kHead - 2).find_first_not_of("0123456789abcdef") == std::string_view::npos &&
+         id.substr(kHead).find_first_not_of("0123456789") == std::string_view::npos;
+}
+
 bool bad_json(Problem& problem, simdjson::error_code error) {
   if (error == simdjson::UTF8_ERROR) return refuse(problem, "bad_utf8", "", "the document is not valid UTF-8");
   if (error == simdjson::DEPTH_ERROR) return refuse(problem, "too_deep", "", "the document is nested too deeply");
@@ -310,6 +318,10 @@ bool Intake::Impl::complete() {
   if (input.time > options->now + options->skew) {
     return problem("time_in_future", "time",
                    "`time` is " + format_timestamp(input.time) + ", more than " + format_duration(options->skew) + " ahead of the clock");
+  }
+  // The engine reads from such an id how long the chain of firings is that wrote the fact (engine/core/write.h).
+  if (has_id && !options->import && is_own_id(input.id)) {
+    return problem("not_allowed", "id", "`id` has the form that nudge gives to what its own rules write; send another one");
   }
   if (!has_id) {
     input.id = options->ids->next();

@@ -175,11 +175,14 @@ TEST_CASE("what does not fit says why") {
       {R"({"customer":"c","event":"login","id":""})", "empty"},
       {"{\"customer\":\"c\",\"event\":\"login\",\"id\":\"\xc3\x28\"}", "bad_utf8"},
       {R"({"customer":"c","event":"lgoin"})", "unknown_event"},
+      {R"({"customer":"c","event":"login","id":"~0123456789abcdef0123456789abcdef.17"})", "not_allowed"},  // as if a rule had written it
   };
   for (const auto& [body, code] : cases) CHECK_MESSAGE(r.code(body) == code, body);
   CHECK(r.code(R"({"customer":"c","event":"login","time":"1970-01-01T00:21:40.000Z"})").empty());  // exactly the skew
+  CHECK(r.code(R"({"customer":"c","event":"login","id":"~0123456789abcdef0123456789abcdef."})").empty());
   Reader1 history;
   history.options.import = true;
+  CHECK(history.code(R"({"customer":"c","event":"login","id":"~0123456789abcdef0123456789abcdef.1"})").empty());  // it fires nothing
   CHECK(history.code(R"({"customer":"c","event":"login","time":"1970-01-01T00:16:40.001Z"})") == "time_in_future");
   CHECK(history.code(R"({"customer":"c","event":"login","time":"1970-01-01T00:16:40.000Z"})").empty());
   CHECK(r.read(R"({"customer":"c","event":"lgoin"})").problem.reason.find("login") != std::string::npos);
