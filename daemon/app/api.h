@@ -56,8 +56,9 @@ class Api {
 
   void ingest(http::Request& request, http::Responder responder, bool import, std::string customer);
   void customer(http::Request& request, http::Responder responder);
-  void customers(http::Request& request, http::Responder responder);
+  http::Response customers(const http::Request& request);
   void explain(http::Request& request, http::Responder responder);
+  http::Response explain_past(const CustomerState& state, const std::string& rule, const std::string& segment, TimeMs at);
   void segment(http::Request& request, http::Responder responder);
   void members(http::Request& request, http::Responder responder);
   http::Response rules() const;

@@ -147,40 +147,74 @@ void Api::customer(http::Request& request, http::Responder responder) {
   });
 }
 
-void Api::customers(http::Request& request, http::Responder responder) {
-  auto shared = std::make_shared<http::Responder>(std::move(responder));
+http::Response Api::customers(const http::Request& request) {
   const Result<std::uint64_t> limit = number_param(request, "limit", 100, 1, 10'000);
-  if (!limit) return shared->send(error_response(limit.error()));
-  struct Found {
-    std::mutex mutex;
-    std::set<std::string> ids;  // the smallest `limit`
-    std::uint64_t total = 0;
+  if (!limit) return error_response(limit.error());
+  const Result<Runtime::CustomerIds> found =
+      runtime_.customer_ids(std::string(request.query_param("prefix").value_or("")), std::string(request.query_param("after").value_or("")),
+                            *limit, request.query_param("total").value_or("") == "true");
+  if (!found) return error_response(found.error());
+  Json json;
+  json.begin_object().key("total");
+  if (found->total)
+    json.value(*found->total);
+  else
+    json.raw("null");
+  json.key("customers").begin_array();
+  for (const std::string& id : found->ids) json.value(id);
+  json.end_array().key("next");
+  if (found->ids.size() == *limit)
+    json.value(found->ids.back());
+  else
+    json.raw("null");
+  json.end_object();
+  return json_response(std::move(json));
+}
+
+// As of an instant that was judged already: under the plan in force then, with the limits as they stood, and with what was decided.
+http::Response Api::explain_past(const CustomerState& state, const std::string& rule_name, const std::string& segment_name, TimeMs at) {
+  const Result<std::shared_ptr<const Plan>> then = runtime_.plan_at(at);
+  if (!then) return error_response(then.error());
+  const std::shared_ptr<const Plan> now = runtime_.plan();
+  const auto has = [&](const Plan& p) {
+    return rule_name.empty() ? p.find_segment(segment_name) != nullptr : p.find_rule(rule_name) != nullptr;
   };
-  auto found = std::make_shared<Found>();
-  const std::string after(request.query_param("after").value_or(""));
-  const std::string prefix(request.query_param("prefix").value_or(""));
-  runtime_.scan_customers(
-      [found, after, prefix, limit = *limit](Shard&, const CustomerState& state) {
-        if (!state.id.starts_with(prefix)) return;
-        const std::lock_guard lock(found->mutex);
-        ++found->total;
-        if (state.id <= after || (found->ids.size() >= limit && state.id > *found->ids.rbegin())) return;
-        found->ids.insert(state.id);
-        if (found->ids.size() > limit) found->ids.erase(std::prev(found->ids.end()));
-      },
-      [shared, found, limit = *limit](Result<void> walked) {
-        if (!walked) return shared->send(error_response(walked.error()));
-        Json json;
-        json.begin_object().field("total", found->total).key("customers").begin_array();
-        for (const std::string& id : found->ids) json.value(id);
-        json.end_array().key("next");
-        if (found->ids.size() == limit)
-          json.value(*found->ids.rbegin());
-        else
-          json.raw("null");
-        json.end_object();
-        shared->send(json_response(std::move(json)));
-      });
+  const Plan& plan = has(**then) ? **then : *now;
+  if (!has(plan)) {
+    return error_response(
+        {Code::not_found, rule_name.empty() ? "there is no segment `" + segment_name + "`" : "there is no rule `" + rule_name + "`"});
+  }
+  Json json;
+  json.begin_object().field("customer", state.id).field_time("at", at).field("plan", plan.sequence);
+  json.field("in_force_then", &plan == then->get());
+  std::string inner;
+  if (rule_name.empty()) {
+    append_json(inner, explain_condition(plan, state, plan.find_segment(segment_name)->node, at));
+    json.field("segment", segment_name).field_raw("explanation", inner).end_object();
+    return json_response(std::move(json));
+  }
+  const Rule& rule = *plan.find_rule(rule_name);
+  ListQuery query;
+  query.limit = 10'000;
+  query.rule = rule_name;
+  Result<std::vector<Decision>> decisions = decisions_of(runtime_.store(), state.id, query);
+  if (!decisions) return error_response(decisions.error());
+  std::erase_if(*decisions, [&](const Decision& d) { return d.at > at; });
+  // A firing counts for once_per also when something held its actions back, but not when once_per or the rollout kept it from firing. One
+  // at this very instant is what is explained, not what limited it.
+  std::vector<LastFired> fired;
+  for (const Decision& d : *decisions) {
+    if (d.step != kNone || d.at >= at || d.held == Held::once_per || d.held == Held::rollout) continue;
+    const auto same = [&](const LastFired& f) { return f.key == d.cause.key; };
+    if (std::ranges::none_of(fired, same)) fired.push_back({rule.id, d.cause.key, d.at});
+  }
+  const CustomerState past = as_of(plan, state, rule, at, std::move(fired));
+  append_json(inner, explain_rule(plan, past, rule, at));
+  json.field("rule", rule_name).field_raw("explanation", inner).key("decided").begin_array();
+  if (decisions->size() > 5) decisions->resize(5);
+  for (const Decision& d : *decisions) write_decision(json, d);
+  json.end_array().end_object();
+  return json_response(std::move(json));
 }
 
 void Api::explain(http::Request& request, http::Responder responder) {
@@ -194,8 +228,16 @@ void Api::explain(http::Request& request, http::Responder responder) {
     return shared->send(
         error_response({Code::invalid, "give `customer` and either `rule` or `segment`: /v1/explain?customer=c1&rule=dormant-return"}));
   }
-  runtime_.ask_customer(id, [shared, id, rule_name, segment_name, at = *at](Shard& shard, const CustomerState* state) {
+  runtime_.ask_customer(id, [this, shared, id, rule_name, segment_name, at = *at](Shard& shard, const CustomerState* state) {
     if (state == nullptr) return shared->send(unknown_customer(id));
+    if (at && *at <= state->clock) {
+      // The past: the rules, firings and decisions of then are to be read.
+      auto copy = std::make_shared<CustomerState>(*state);
+      const bool posted = workers_.post(
+          [this, shared, copy, rule_name, segment_name, at = *at] { shared->send(explain_past(*copy, rule_name, segment_name, at)); });
+      if (!posted) shared->send(error_response({Code::unavailable, "too many questions are waiting"}));
+      return;
+    }
     const Plan& plan = shard.plan();
     const TimeMs now = at.value_or(std::max(shard.now(), state->clock));
     Json json;
@@ -218,8 +260,7 @@ void Api::explain(http::Request& request, http::Responder responder) {
 }
 
 Result<void> Api::install_customers(http::HttpServer& server) {
-  NUDGE_TRY(
-      server.route(http::Method::get, "/v1/customers", [this](http::Request& r, http::Responder to) { customers(r, std::move(to)); }));
+  NUDGE_TRY(server.route(http::Method::get, "/v1/customers", on_worker([this](const http::Request& r) { return customers(r); })));
   NUDGE_TRY(
       server.route(http::Method::get, "/v1/customers/{id}", [this](http::Request& r, http::Responder to) { customer(r, std::move(to)); }));
   return server.route(http::Method::get, "/v1/explain", [this](http::Request& r, http::Responder to) { explain(r, std::move(to)); });

@@ -56,6 +56,8 @@ struct ReplayOptions {
   std::string decisions, edges, members, values;  // NDJSON files to write; empty: none
 };
 Exit replay(const Output& out, const ReplayOptions& options);
+// Without data files: the daemon replays its own log, from the first block on, under the plans that were in force, and compares.
+Exit replay_log(const Output& out, Client& client, const ReplayOptions& options);
 struct BacktestCommand {
   std::string draft;                        // a file, a directory of rules, or one that holds schemas/ and rules/
   std::string from, to;                     // `to` empty: now, or the end of the data

@@ -130,14 +130,18 @@ class Setup {
     CLI::App* replay_command =
         add("replay", "run data files through the rules in virtual time, without a daemon", [this](const Output& out) {
           line_.replay.paths = line_.paths;
+          if (line_.replay.data.empty())
+            return with_daemon(out, [this](const Output& o, Client& c) { return replay_log(o, c, line_.replay); });
           return replay(out, line_.replay);
         });
     project_options(replay_command);
-    replay_command->add_option("--data", line_.replay.data, "CSV or NDJSON file; may be repeated")->required();
+    replay_command->add_option("--data", line_.replay.data, "CSV or NDJSON file; may be repeated");
     replay_command->add_option("--mapping", line_.replay.mappings, "mapping of each CSV file, in the same order");
     replay_command->add_option("--at", line_.replay.at, "instants at which members and values are asked");
     replay_command->add_flag("--live", line_.replay.live, "let rules fire as time goes by; without it the data is history");
-    replay_command->add_flag("--digest", line_.replay.digest, "print only a digest of all decisions: equal digests mean equal decisions");
+    replay_command->add_flag("--digest", line_.replay.digest,
+                             "print only a digest of all decisions: equal digests mean equal decisions. Without --data: "
+                             "the daemon decides its whole log anew, and says whether that gives the same");
     replay_command->add_option("--decisions", line_.replay.decisions, "write each decision as a line of JSON to this file");
     replay_command->add_option("--edges", line_.replay.edges, "write each entry into and exit from a segment to this file");
     replay_command->add_option("--members", line_.replay.members, "write the members of each segment at each --at to this file");

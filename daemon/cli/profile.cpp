@@ -57,7 +57,11 @@ void show_part(const Output& out, const Json& part, const std::string& indent) {
   if (!part["value"].is_null()) line += t.paint("   " + part["value"].shown(), Color::cyan);
   if (!part["until"].is_null()) line += t.paint("   until " + moment(part["until"]), Color::dim);
   t.line(line);
-  if (!part["rows"].items.empty()) t.line(indent + "    " + t.paint("rows: " + part["rows"].shown(), Color::dim));
+  if (!part["window"].is_null()) t.line(indent + "    " + t.paint("window: " + part["window"].shown(), Color::dim));
+  for (std::size_t i = 0; i < part["rows"].items.size(); ++i) {
+    t.line(indent + "    " +
+           t.paint("counted: " + part["rows"].items[i].shown() + " of " + part["row_times"].items[i].shown(), Color::dim));
+  }
   for (const Json& child : part["parts"].items) show_part(out, child, indent + "  ");
 }
 
@@ -140,6 +144,14 @@ Exit explain(const Output& out, Client& client, const ExplainOptions& options) {
     for (const Json& limit : e["limits"].items) t.line("  " + limit.shown());
   } else {
     show_part(out, e, "  ");
+  }
+  if (!(*answer)["plan"].is_null()) {
+    t.line("  by version " + (*answer)["plan"].shown() + " of the rules" +
+           ((*answer)["in_force_then"].truth ? ", which was in force then" : "; the one in force then did not have it"));
+  }
+  if (!(*answer)["decided"].is_null()) {  // what was decided up to then
+    show_decisions(out, (*answer)["decided"]);
+    return Exit::ok;
   }
   // What was decided in fact, beside what would be decided now.
   const auto decided = client.get("/v1/decisions" + query({{"customer", options.customer}, {"rule", options.name}, {"limit", "5"}}));

@@ -7,6 +7,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -102,6 +103,8 @@ class Runtime {
   Result<std::shared_ptr<const Plan>> preview(const Plan& plan);
   // All versions from the oldest on. Those before versions were recorded are left out.
   Result<std::vector<PlanVersion>> versions();
+  // The plan that was in force at an instant; the oldest recorded one for those before it.
+  Result<std::shared_ptr<const Plan>> plan_at(TimeMs at);
   // The one in force; nothing when it was not recorded.
   Result<std::optional<PlanVersion>> version_in_force() const;
 
@@ -110,6 +113,15 @@ class Runtime {
   // it may use up. `progress` gets the part done, 0 to 1, and ends the reading (error unavailable) by answering false. Blocks.
   using EachState = std::function<void(unsigned thread, CustomerState&)>;
   Result<void> read_states(const Catalog& catalog, unsigned threads, const EachState& each, const std::function<bool(double)>& progress);
+
+  // Ids of customers that start with `prefix` and come after `after`, the `limit` smallest, ascending. Goes by keys: no state is read.
+  // `total`, when asked for, counts all with the prefix (that walks over all their keys). Everything acknowledged before the call is in.
+  // Blocks.
+  struct CustomerIds {
+    std::vector<std::string> ids;
+    std::optional<std::uint64_t> total;
+  };
+  Result<CustomerIds> customer_ids(const std::string& prefix, const std::string& after, std::size_t limit, bool total);
 
   // Puts a record of the quarantine through intake again; it leaves the quarantine when it is stored. The problem when it still does not
   // fit.

@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <future>
+#include <set>
 
 #include "daemon/runtime/runtime_impl.h"
 #include "daemon/store/keys.h"
@@ -47,6 +49,19 @@ Result<std::vector<PlanVersion>> Runtime::versions() {
   return versions;
 }
 
+Result<std::shared_ptr<const Plan>> Runtime::plan_at(TimeMs at) {
+  NUDGE_ASSIGN(const std::vector<PlanVersion> all, versions());
+  std::uint64_t sequence = 0;
+  for (const PlanVersion& version : all) {
+    if (sequence == 0 || version.at <= at) sequence = version.sequence;
+  }
+  const std::shared_ptr<const Plan> current = plan();
+  if (sequence == 0 || sequence == current->sequence) return current;
+  const std::lock_guard lock(impl_->reload_mutex);
+  NUDGE_ASSIGN(BoundPlan bound, impl_->plans.plan(sequence));
+  return bound.plan;
+}
+
 Result<std::optional<PlanVersion>> Runtime::version_in_force() const {
   const auto current = plan();
   const std::uint64_t sequence = current == nullptr ? impl_->plans.current() : current->sequence;
@@ -54,6 +69,84 @@ Result<std::optional<PlanVersion>> Runtime::version_in_force() const {
   if (!bytes) return std::optional<PlanVersion>();
   NUDGE_ASSIGN(PlanVersion version, decode_version(*bytes));
   return std::optional<PlanVersion>(std::move(version));
+}
+
+namespace {
+
+// The smallest ids; the greatest is dropped when there are too many.
+class Smallest {
+ public:
+  Smallest(std::string after, std::size_t limit) : after_(std::move(after)), limit_(limit) {}
+  bool beyond(std::string_view id) const { return ids_.size() >= limit_ && id > *ids_.rbegin(); }
+  void offer(std::string_view id) {
+    if (id <= after_ || beyond(id)) return;
+    ids_.emplace(id);
+    if (ids_.size() > limit_) ids_.erase(std::prev(ids_.end()));
+  }
+  std::vector<std::string> take() const { return {ids_.begin(), ids_.end()}; }
+
+ private:
+  const std::string after_;
+  const std::size_t limit_;
+  std::set<std::string, std::less<>> ids_;
+};
+
+}  // namespace
+
+Result<Runtime::CustomerIds> Runtime::customer_ids(const std::string& prefix, const std::string& after, std::size_t limit, bool total) {
+  Impl& impl = *impl_;
+  // Customers that no checkpoint wrote yet are in memory only.
+  struct Fresh {
+    std::mutex mutex;
+    std::set<std::string, std::less<>> ids;
+    std::atomic<std::uint32_t> left;
+    std::promise<void> all;
+  };
+  auto fresh = std::make_shared<Fresh>();
+  fresh->left = impl.options.shards;
+  std::future<void> told = fresh->all.get_future();
+  for (auto& shard : impl.shards) {
+    shard->ask([fresh, prefix](Shard& s) {
+      {
+        const std::lock_guard lock(fresh->mutex);
+        s.unwritten_customers([&](std::string_view id) {
+          if (id.starts_with(prefix)) fresh->ids.emplace(id);
+        });
+      }
+      // A turn later what was being written then is with the committer.
+      s.ask([fresh](Shard&) {
+        if (fresh->left.fetch_sub(1) == 1) fresh->all.set_value();
+      });
+    });
+  }
+  while (told.wait_for(std::chrono::milliseconds(100)) != std::future_status::ready) {
+    if (impl.failed) return nudge::fail(Code::unavailable, "nudge stops");
+  }
+  NUDGE_TRY(impl.committer.change_and_wait([](CommitContext&) {}));
+  CustomerIds out;
+  Smallest smallest(after, limit);
+  std::uint64_t counted = 0;
+  for (const std::string& id : fresh->ids) smallest.offer(id);
+  const Snapshot snapshot = impl.store.snapshot();
+  for (std::uint32_t slot = 0; slot < kSlots; ++slot) {
+    const auto number = static_cast<std::uint8_t>(slot);
+    const std::string from = total ? slot_prefix(number) : customer_key(number, std::max(prefix, after));
+    NUDGE_TRY(impl.store.scan(
+        Family::customer, from, prefix_end(slot_prefix(number)),
+        [&](std::string_view key, std::string_view) {
+          const std::optional<CustomerKey> parsed = parse_customer_key(key);
+          if (!parsed) return true;
+          const std::string& id = parsed->customer;
+          if (!id.starts_with(prefix)) return id < prefix;
+          if (total && !fresh->ids.contains(id)) ++counted;
+          smallest.offer(id);
+          return total || !smallest.beyond(id);
+        },
+        ScanOptions{.snapshot = &snapshot, .fill_cache = false}));
+  }
+  out.ids = smallest.take();
+  if (total) out.total = counted + fresh->ids.size();
+  return out;
 }
 
 namespace {

@@ -84,6 +84,8 @@ class Shard {
   // The customer's state, brought to the current plan; null when never heard of.
   const CustomerState* customer(std::string_view id);
   // Every customer of a slot, hot or cold, in no order. Cold ones are decoded and not kept.
+  // Ids of customers that have no record on disk yet, in no order.
+  void unwritten_customers(const std::function<void(std::string_view id)>& each) const;
   Result<void> each_customer(std::uint8_t slot, const std::function<void(const CustomerState&)>& each);
 
  private:

@@ -69,6 +69,12 @@ const CustomerState* Shard::customer(std::string_view id) {
   return &entry->state;
 }
 
+void Shard::unwritten_customers(const std::function<void(std::string_view id)>& each) const {
+  for (const CacheEntry* entry = cache_.first_dirty(); entry != nullptr; entry = entry->dirty_next) {
+    if (!entry->on_disk && entry->loaded && entry->state.known()) each(entry->state.id);
+  }
+}
+
 Result<void> Shard::each_customer(std::uint8_t slot, const std::function<void(const CustomerState&)>& each) {
   cache_.each_in_slot(slot, [&](CacheEntry& entry) {
     if (entry.loaded && entry.state.known()) each(entry.state);

@@ -70,6 +70,29 @@ class Explainer {
     return text;
   }
 
+  // The window's edges at this instant.
+  std::string edges(const Window& window) {
+    const TimeMs now = evaluator_.now();
+    const auto between = [](TimeMs from, const char* first, const char* last, TimeMs to) {
+      return format_timestamp(from) + first + "t" + last + format_timestamp(to);
+    };
+    switch (window.kind) {
+      case Window::Kind::ever: return {};
+      case Window::Kind::within: return between(now - window.a, " < ", " <= ", now);
+      case Window::Kind::from_to: return between(now - window.a, " < ", " <= ", now - window.b);
+      case Window::Kind::since:
+        return between(unit_around(window.unit, now, window.tenant_zone ? plan_.zone : evaluator_.zone()).first, " <= ", " <= ", now);
+      case Window::Kind::fixed: break;
+    }
+    const Zone& zone = evaluator_.zone();
+    const auto instant = [&](const Window::Bound& bound, bool end) {
+      if (!bound.is_date) return bound.at;
+      return zone.start_of(static_cast<DateDays>(bound.at) + (end ? 1 : 0));
+    };
+    std::string text = window.lo.set ? format_timestamp(instant(window.lo, false)) + " <= t" : "t";
+    return text + (window.hi.set ? " < " + format_timestamp(instant(window.hi, true)) : " <= " + format_timestamp(now));
+  }
+
   std::string operand(ExprId id, Explanation& e) {
     const Expr* expr = &plan_.exprs[id];
     if (expr->kind == Expr::Kind::attribute) return attribute_text(static_cast<AttributeId>(expr->ref));
@@ -79,7 +102,11 @@ class Explainer {
     const Aggregate& a = plan_.aggregates[expr->ref];
     const std::vector<std::size_t> counted = evaluator_.counted_rows(a);
     const Rows* rows = state_.rows(a.event);
-    for (auto it = counted.rbegin(); it != counted.rend() && e.rows.size() < 10; ++it) e.rows.emplace_back(rows->id(*it));
+    for (auto it = counted.rbegin(); it != counted.rend() && e.rows.size() < 10; ++it) {
+      e.rows.emplace_back(rows->id(*it));
+      e.row_times.push_back(rows->time(*it));
+    }
+    e.window = edges(a.window);
     std::string text = value + ", from " + std::to_string(counted.size()) + (counted.size() == 1 ? " row" : " rows");
     if (!counted.empty()) {
       text += counted.size() == 1 ? " at " : ", the newest at ";
@@ -143,6 +170,17 @@ Explanation explain_condition(const Plan& plan, const CustomerState& state, Node
   return Explainer(plan, state, now, trigger).node(node);
 }
 
+CustomerState as_of(const Plan& plan, CustomerState state, const Rule& rule, TimeMs at, std::vector<LastFired> fired) {
+  state.runs.clear();
+  state.members.clear();
+  state.fired = std::move(fired);
+  if (rule.trigger.segment < plan.segments.size()) {
+    const Segment& segment = plan.segments[rule.trigger.segment];
+    if (explain_condition(plan, state, segment.node, at).truth) state.members.push_back({segment.root, kAlways});
+  }
+  return state;
+}
+
 RuleExplanation explain_rule(const Plan& plan, const CustomerState& state, const Rule& rule, TimeMs now) {
   RuleExplanation r;
   r.rule = rule.name;
@@ -173,7 +211,7 @@ RuleExplanation explain_rule(const Plan& plan, const CustomerState& state, const
       r.trigger = std::string("when the customer ") + (trigger.kind == Trigger::Kind::enters ? "enters " : "leaves ") + segment.name;
       const auto it = std::ranges::find(state.members, segment.root, &Membership::root);
       const bool member = it != state.members.end();
-      r.trigger += member ? "; a member since " + format_timestamp(it->since) : "; not a member";
+      r.trigger += member ? "; a member" + (it->since == kAlways ? std::string() : " since " + format_timestamp(it->since)) : "; not a member";
       triggered = member == (trigger.kind == Trigger::Kind::enters);
       Explanation part = explain_condition(plan, state, segment.node, now);
       r.condition.text = "segment " + segment.name;
@@ -239,6 +277,15 @@ void append_json(std::string& out, const Explanation& e) {
       if (i > 0) out.push_back(',');
       append_json_string(out, e.rows[i]);
     }
+    out.push_back(']');
+  }
+  if (!e.window.empty()) {
+    out += ",\"window\":";
+    append_json_string(out, e.window);
+  }
+  if (!e.row_times.empty()) {
+    out += ",\"row_times\":[";
+    for (std::size_t i = 0; i < e.row_times.size(); ++i) out += (i > 0 ? ",\"" : "\"") + format_timestamp(e.row_times[i]) + "\"";
     out.push_back(']');
   }
   if (!e.children.empty()) {

@@ -16,6 +16,8 @@ struct Explanation {
   std::string value;              // what it had: "tier = gold", "3 rows, the newest 2026-02-01T…"
   TimeMs until = kNever;          // holds by time alone until then
   std::vector<std::string> rows;  // ids of the newest rows that counted, at most 10, newest first
+  std::vector<TimeMs> row_times;  // … and when they happened
+  std::string window;             // which time was looked at: "2026-01-01T00:00:00Z < t <= 2026-01-31T00:00:00Z"; empty: all of it
   std::vector<Explanation> children;
 };
 
@@ -35,6 +37,9 @@ struct RuleExplanation {
   Explanation condition;
   std::vector<std::string> limits;  // what limits, rollout and holdout say for this customer
 };
+// The state as far as it is known for an instant in the past: its facts, memberships by what they say then (since when is not known), the
+// rule's firings (by key, as of then), no waiting steps. `fired`: what the decisions say; pure, like everything here.
+CustomerState as_of(const Plan& plan, CustomerState state, const Rule& rule, TimeMs at, std::vector<LastFired> fired);
 // For an event trigger the newest row of that type at or before `now` is taken as the trigger.
 RuleExplanation explain_rule(const Plan& plan, const CustomerState& state, const Rule& rule, TimeMs now);
 

@@ -332,6 +332,50 @@ class Change(unittest.TestCase):
         daemon.start()
         self.assertEqual(daemon.get("/v1/status")["plan"]["sequence"], 2)
 
+    def test_explain_in_the_past_by_the_rules_and_limits_of_then(self):
+        daemon = self.started()
+        daemon.lines([{"customer": "c", "event": "order_placed", "id": "o1", "data": {"amount": 500}}])
+        daemon.until(lambda: daemon.counters()["decisions"] == 1)
+        daemon.lines([{"customer": "c", "event": "order_placed", "id": "o2", "data": {"amount": 400}}])
+        daemon.until(lambda: daemon.counters()["decisions"] == 2)
+        second, first = daemon.get("/v1/decisions?customer=c&rule=big-order")["decisions"]
+        self.assertEqual((first["fired"], second["fired"]), (True, False))
+        self.nudge("apply", self.draft(RULES.replace("at_least: 100", "at_least: 1000").replace("amount}", "amount}\n    if: {segment: buyers}")))
+
+        def explained(at=None):
+            return json.loads(self.nudge("explain", "c", "big-order", *(["--at", at] if at else []), "--output", "json"))
+
+        then = explained(first["at"])
+        self.assertEqual((then["plan"], then["in_force_then"], then["explanation"]["version"]), (1, True, 1))
+        self.assertEqual(then["explanation"]["limits"], [])
+        self.assertEqual([(d["number"], d["rule_version"], d["fired"]) for d in then["decided"]], [(first["number"], 1, True)])
+        later = explained(second["at"])
+        self.assertIn("may fire again", later["explanation"]["verdict"])
+        self.assertEqual(later["decided"][0]["held"], second["held"])
+        now = explained()
+        self.assertEqual(now["explanation"]["version"], 2)
+        self.assertIn("does not fit", now["explanation"]["trigger"])
+        buyers = now["explanation"]["condition"]
+        while "window" not in buyers:
+            buyers = buyers["parts"][0]
+        self.assertEqual(buyers["rows"], ["o2", "o1"])
+        self.assertEqual(len(buyers["row_times"]), 2)
+        self.assertRegex(buyers["window"], r"^20.*Z < t <= 20.*Z$")
+        text = self.nudge("explain", "c", "big-order", "--at", second["at"])
+        for words in ("version 1", "may fire again", "in force then"):
+            self.assertIn(words, text)
+
+    def test_the_log_replayed_gives_the_same_digest(self):
+        daemon = self.started()
+        self.golds(daemon)
+        self.nudge("apply", self.draft(self.NEW), "--yes")
+        daemon.settled()
+        self.assertEqual(daemon.until(lambda: daemon.counters()["fired"]), 7)
+        one = json.loads(self.nudge("replay", "--digest", "--output", "json"))
+        self.assertEqual((one["digest"], one["same_decisions"], one["decisions"]), (one["live"], True, 7))
+        self.assertEqual(self.nudge("replay", "--digest").strip(), one["digest"])
+        self.nudge("replay", code=1)
+
     def test_waiting_runs_are_counted_by_what_becomes_of_them(self):
         steps = RULES.replace("    limits: {once_per: 5d}\n", "      - after: 3d\n        ticket: {subject: later}\n")
         daemon = Daemon(rules=steps, catalog=CATALOG)
