@@ -6,6 +6,7 @@
 #include "daemon/app/reads.h"
 #include "engine/core/explain.h"
 #include "engine/core/judge.h"
+#include "engine/core/runs.h"
 
 namespace nudge::daemon {
 namespace {
@@ -97,8 +98,9 @@ void write_state(Json& json, Shard& shard, const CustomerState& state, TimeMs no
     const auto rule = plan.rule_of_id.find(run.rule);
     json.begin_object()
         .field("rule", rule == plan.rule_of_id.end() ? "" : plan.rules[rule->second].name)
-        .field("step", run.step)
-        .field_time("due", run.due)
+        .field("what", describe_run(plan, run));
+    if (between_steps(run)) json.field("step", run.step);
+    json.field_time("due", run.waits_until())
         .field_time("started", run.started)
         .end_object();
   }

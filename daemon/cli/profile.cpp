@@ -107,7 +107,7 @@ Exit customer(const Output& out, Client& client, const std::string& id, const st
     events.print(t, "  ");
   }
   for (const Json& step : c["waiting_steps"].items)
-    t.line("  waiting: step " + std::to_string(step["step"].integer() + 1) + " of " + step["rule"].shown() + " at " + moment(step["due"]));
+    t.line("  waiting: " + step["rule"].shown() + " " + step["what"].shown());
   return Exit::ok;
 }
 

@@ -10,7 +10,7 @@ TimeMs Judge::date_instant(const Trigger& trigger, TimeMs now) {
   const ValueView v = state_->attributes.at(trigger.attribute, now, ahead);
   if (v.kind != Kind::date && v.kind != Kind::timestamp) return kNever;
   // A timestamp without a time of day is moved by the offset as it is.
-  if (v.kind == Kind::timestamp && trigger.time_of_day == 0) return v.i + trigger.offset;
+  if (v.kind == Kind::timestamp && trigger.time_of_day == 0 && !trigger.at_midnight) return v.i + trigger.offset;
   const Zone& zone = evaluator.zone();
   const DateDays day = v.kind == Kind::date ? static_cast<DateDays>(v.i) : zone.local(v.i).date;
   // Whole days move on the calendar, so that 09:00 stays 09:00 over a change of the clocks; the rest moves on the clock.

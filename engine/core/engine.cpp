@@ -134,6 +134,12 @@ void Engine::reconcile(const Plan& plan, CustomerState& state, Effects& effects)
     judge.seed(i, t);
     if (!state.is_member(plan.segments[i].root)) drop_holds(plan, state, i, [](const Rule&) { return true; });
   }
+  for (std::uint32_t r = 0; r < plan.rules.size(); ++r) {
+    const Rule& rule = plan.rules[r];
+    if (!rule.existing_fire || rule.since_plan <= known || rule.trigger.kind != Trigger::Kind::enters) continue;
+    if (plan.segments[rule.trigger.segment].since_plan > known) continue;  // seeding did it
+    judge.enter_existing(r, std::max(rule.activated, state.clock));
+  }
   judge.arm_for_plan();
   judge.resume_runs(std::max(plan.activated, state.clock));
 }

@@ -154,6 +154,18 @@ void Judge::seed(std::uint32_t index, TimeMs t) {
   }
 }
 
+void Judge::enter_existing(std::uint32_t r, TimeMs t) {
+  const Segment& segment = plan_->segments[plan_->rules[r].trigger.segment];
+  if (!state_->is_member(segment.root)) return;
+  evaluator.begin(*plan_, *state_, t);
+  begun_ = false;
+  if (!evaluator.truth(segment.node).truth) return;  // a boundary that is still to be judged takes the customer out before
+  Cause cause;
+  cause.kind = Cause::Kind::enters;
+  cause.at = t;
+  consider({r, cause, t}, t);
+}
+
 void Judge::collect_candidates(TimeMs now) {
   for (const NewRow& row : rows) {
     if (row.type >= plan_->rules_by_event.size()) continue;

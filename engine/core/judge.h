@@ -64,6 +64,8 @@ class Judge {
   void judge(TimeMs now, bool silent);
   // Sets the membership of one segment as it is at `t`, silently; with `fire` the rules that enter on it and ask for `existing: fire` fire.
   void seed(std::uint32_t segment, TimeMs t);
+  // Fires a rule with `existing: fire` that was switched on at `t`, later than its segment, on a customer who is in it.
+  void enter_existing(std::uint32_t rule, TimeMs t);
 
   Evaluator evaluator;
 

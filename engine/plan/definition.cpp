@@ -252,6 +252,7 @@ void Definitions::put_trigger(Writer& out, const Trigger& t) {
   out.string(t.zone);
   out.svarint(t.offset);
   out.svarint(t.time_of_day);
+  if (t.at_midnight) out.string("at midnight");
 }
 
 void Definitions::put_param(Writer& out, const Param& p) {

@@ -3,7 +3,7 @@
 namespace nudge {
 namespace {
 
-constexpr std::uint8_t kRegistryVersion = 1;
+constexpr std::uint8_t kRegistryVersion = 2;  // 2: the plan that activated a rule
 
 std::unexpected<Error> damaged() {
   return fail(Code::corrupt, "the stored registry of segments and rules is damaged; restore the data directory from a backup");
@@ -48,13 +48,17 @@ void Registry::bind_rules(Plan& plan, TimeMs now) {
     RuleEntry& entry = place->second;
     if (fresh) entry.id = next_rule_++;
     if (fresh || entry.definition != rule.definition) ++entry.version;
-    if (fresh || entry.last_plan + 1 != plan.sequence || height(rule.state) > height(entry.state)) entry.activated = now;
+    if (fresh || entry.last_plan + 1 != plan.sequence || height(rule.state) > height(entry.state)) {
+      entry.activated = now;
+      entry.since_plan = plan.sequence;
+    }
     entry.definition = rule.definition;
     entry.state = rule.state;
     entry.last_plan = plan.sequence;
     rule.id = entry.id;
     rule.version = entry.version;
     rule.activated = entry.activated;
+    rule.since_plan = entry.since_plan;
     plan.rule_of_id[entry.id] = static_cast<std::uint32_t>(i);
   }
 }
@@ -84,13 +88,15 @@ void Registry::encode(std::string& out) const {
     writer.svarint(entry.activated);
     writer.varint(entry.last_plan);
     writer.u8(static_cast<std::uint8_t>(entry.state));
+    writer.varint(entry.since_plan);
   }
 }
 
 Result<Registry> Registry::decode(std::string_view bytes) {
   Reader in(bytes);
-  if (const std::uint8_t version = in.u8(); !in.bad() && version != kRegistryVersion) {
-    return fail(Code::corrupt, "the stored registry has version " + std::to_string(version) + ", and this program reads version " +
+  const std::uint8_t version = in.u8();
+  if (!in.bad() && (version == 0 || version > kRegistryVersion)) {
+    return fail(Code::corrupt, "the stored registry has version " + std::to_string(version) + ", and this program reads versions up to " +
                                    std::to_string(kRegistryVersion) + "; use a program as new as the one that wrote it");
   }
   Registry r;
@@ -125,6 +131,7 @@ Result<Registry> Registry::decode(std::string_view bytes) {
     entry.activated = in.svarint();
     entry.last_plan = in.varint();
     const std::uint8_t state = in.u8();
+    if (version >= 2) entry.since_plan = in.varint();
     entry.state = static_cast<RuleState>(state);
     if (in.bad() || id >= next_rule || state > static_cast<std::uint8_t>(RuleState::paused) || !r.rules_.emplace(name, entry).second) {
       return damaged();

@@ -14,7 +14,7 @@ class Registry {
   // Gives the plan its sequence number, every segment its root id, activation instant and first plan (kept when an equal definition under
   // the same name was active in the previous plan; one that was away keeps its id and is activated anew), every rule its id and version. A
   // rule's id belongs to its name for good; its version goes up when its definition changes. It is activated when its name is new or was
-  // away from the previous plan, and when its state rises (draft -> shadow -> active); an edit or a pause does not activate it anew.
+  // away from the previous plan, and when its state rises (draft -> shadow -> active); an edit or a pause does not activate it anew. Rule::since_plan names the plan of that.
   void bind(Plan& plan, TimeMs now);
 
   std::uint64_t plan_sequence() const { return plan_sequence_; }
@@ -37,6 +37,7 @@ class Registry {
     TimeMs activated = 0;
     std::uint64_t last_plan = 0;
     RuleState state = RuleState::draft;
+    std::uint64_t since_plan = 0;  // that activated it
     friend bool operator==(const RuleEntry&, const RuleEntry&) = default;
   };
   void bind_segments(Plan& plan, TimeMs now);

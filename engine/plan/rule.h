@@ -63,6 +63,7 @@ struct Trigger {
   std::string zone;                      // schedule
   DurationMs offset = 0;                 // date: negative is before
   DurationMs time_of_day = 0;            // date
+  bool at_midnight = false;              // date, a timestamp: `at: 00:00` is written; without `at` it keeps its own time of day
 };
 
 enum class RuleState : std::uint8_t { draft, shadow, active, paused };
@@ -104,7 +105,8 @@ struct Rule {
   Hash128 definition;  // of everything above but the description: the rule's version
   RuleId id = kNone;   // given by bind
   TimeMs activated = kAlways;
-  std::uint64_t version = 0;  // 1, 2, 3 … of this name; given by bind
+  std::uint64_t version = 0;     // 1, 2, 3 … of this name; given by bind
+  std::uint64_t since_plan = 0;  // the plan that activated it; given by bind
   std::string file;
   std::uint32_t line = 0;
 };

@@ -127,6 +127,7 @@ struct TriggerAst {
   Name zone;
   DurationMs offset = 0;
   DurationMs time_of_day = 0;
+  bool time_given = false;
   // `task: …` and `message: …`: `kind` is event, `subject` the built-in event; fields of it that must be equal to these.
   std::vector<std::pair<std::string_view, Name>> equals;
 };

@@ -106,6 +106,7 @@ Trigger Compiler::trigger(const RuleAst& ast, Scope& scope) {
         }
         trigger.offset = t.offset;
         trigger.time_of_day = t.time_of_day;
+        trigger.at_midnight = t.time_given && t.time_of_day == 0 && attribute.type == Type::timestamp;
       } else {
         trigger.to = change_values(t.to, attribute);
         trigger.from = change_values(t.from, attribute);

@@ -141,6 +141,7 @@ void read_trigger_of_kind(MapReader& map, TriggerAst& trigger, const doc::Entry&
       const auto value = at->value->is_scalar() ? parse_clock(at->value->text, false) : std::nullopt;
       if (!value) context.error("R0104", at->value->mark, "a time of day is expected here", "written as 09:00");
       trigger.time_of_day = value.value_or(0);
+      trigger.time_given = true;
     }
   }
 }

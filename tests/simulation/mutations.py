@@ -12,7 +12,9 @@ COMPARE = "engine/core/compare.cpp"
 ENGINE = "engine/core/engine.cpp"
 EVALUATE = "engine/core/evaluate.cpp"
 FIRE = "engine/core/fire.cpp"
+GOAL = "engine/core/goal.cpp"
 JUDGE = "engine/core/judge.cpp"
+RUNS = "engine/core/runs.cpp"
 WRITE = "engine/core/write.cpp"
 SEQUENCE = "engine/core/sequence.cpp"
 STEPS = "engine/core/steps.cpp"
@@ -55,6 +57,21 @@ MUTATIONS = {
     "highest-band-open-below": (EVALUATE, "if (q.numerator >= s.bands[i].from.units) found = i;", "if (q.numerator > s.bands[i].from.units) found = i;"),
     "once-per-one-too-long": (FIRE, "now - it->at < rule.limits.once_per", "now - it->at <= rule.limits.once_per"),
     "only-if-not-asked": (STEPS, "if (next.only_if != kNone && ", "if (false && next.only_if != kNone && "),
+    "timeout-one-late": (STEPS, "now + next.timeout, std::min", "now + next.timeout + 1, std::min"),
+    "until-met-at-its-end-is-a-timeout": (STEPS, "if (!verdict.truth && over && step.stop_on_timeout)", "if (over && step.stop_on_timeout)"),
+    "until-not-woken-by-time": (STEPS, "std::min(again, verdict.until), now);", "again, now);"),
+    "until-not-woken-by-input": (STEPS, "if (any) sort_runs(state_->runs);", ""),
+    "exit-ignored": (STEPS, "if (verdict.truth) decide(rule, cause, now, false, Held::exit, step, {});", "return false;"),
+    "exit-asked-at-the-firing": (STEPS, "(now > started || next.waits()) &&", ""),
+    "else-taken-for-then": (STEPS, "if (!evaluator.truth(next.condition).truth) {", "if (evaluator.truth(next.condition).truth) {"),
+    "then-runs-into-else": (STEPS, "case Step::Kind::jump: step = next.target; continue;", "case Step::Kind::jump: break;"),
+    "stop-goes-on": (STEPS, "decide(rule, cause, now, false, Held::stopped, step, {}); return;",
+                     "decide(rule, cause, now, false, Held::stopped, step, {}); break;"),
+    "goal-does-not-stop": (GOAL, "if (!goal.stop || goal.event != row.type", "if (goal.stop || goal.event != row.type"),
+    "goal-at-the-firing-stops": (GOAL, "row.time <= run.started || row.time - run.started", "row.time < run.started || row.time - run.started"),
+    "goal-one-too-late-stops": (GOAL, "row.time - run.started > goal.within) return false;", "row.time - run.started > goal.within + 1) return false;"),
+    "step-known-by-its-number": (RUNS, "if (says(other) != says(mark)) continue;", "if (i != step) continue;"),
+    "rule-later-than-its-segment-seeds": (ENGINE, "judge.enter_existing(r, std::max(rule.activated, state.clock));", ""),
     "too-old-one-late": (JUDGE, "now - candidate.happened >= rule.max_age", "now - candidate.happened > rule.max_age"),
     "timer-one-late": (JUDGE, "verdict.until <= now ? now + 1 : verdict.until", "verdict.until == kNever ? kNever : verdict.until + 1"),
     "hold-not-ended-by-leaving": (JUDGE, "run.rule == id && run.step == kHoldStep", "run.rule == id && run.step == kHoldStep && false"),

@@ -678,11 +678,18 @@ class Generator {
     if (chance(60)) r.condition = condition(1, context);
     r.steps.push_back({});
     if (on(Feature::steps)) {
-      for (std::uint64_t n = below(3); n > 0; --n) {
-        Rule::Act act;
-        if (chance(70)) act.after = length();
-        if (chance(50)) act.only_if = condition(1, context);
-        r.steps.push_back(std::move(act));
+      for (std::uint64_t n = below(4); n > 0; --n) r.steps.push_back(act(context, 2));
+      if (chance(30)) r.exit = condition(1, context);
+      if (chance(25)) {
+        r.goal = static_cast<EventTypeId>(below(3));
+        r.goal_within = length();
+        r.goal_stop = chance(80);
+        if (on(Feature::filters) && chance(30)) {
+          Context row;
+          row.row = true;
+          row.event = r.goal;
+          r.goal_where = condition(1, row);
+        }
       }
     }
     if (on(Feature::limits)) {
@@ -704,6 +711,9 @@ class Generator {
     const bool at_once = r.trigger == Trigger::Kind::event || r.trigger == Trigger::Kind::attribute_changes;
     if (!at_once) r.once_ever = true;
     r.hold_for = 0;
+    r.exit = nullptr;
+    r.goal = kNoEventType;
+    std::erase_if(r.steps, [](const Rule::Act& act) { return act.kind != Rule::Act::Kind::act; });
     for (Rule::Act& act : r.steps) {
       act.after = 0;
       if (chance(75)) act.writing = writing();
@@ -741,6 +751,49 @@ class Generator {
     return w;
   }
 
+  Rule::Act act(const Context& context, int depth) {
+    Rule::Act a;
+    const std::uint64_t which = below(100);
+    if (which < 55) {
+      if (chance(70)) a.after = length();
+      if (chance(50)) a.only_if = condition(1, context);
+    } else if (which < 62) {
+      a.kind = Rule::Act::Kind::wait;
+      a.after = length();
+    } else if (which < 85) {
+      a.kind = Rule::Act::Kind::until;
+      a.condition = condition(1, context);
+      a.timeout = length();
+      a.stop_on_timeout = chance(30);
+    } else if (which < 97 && depth > 0) {
+      a.kind = Rule::Act::Kind::branch;
+      a.condition = condition(1, context);
+      for (std::uint64_t n = 1 + below(2); n > 0; --n) a.then.push_back(act(context, depth - 1));
+      if (chance(60))
+        for (std::uint64_t n = 1 + below(2); n > 0; --n) a.otherwise.push_back(act(context, depth - 1));
+    } else if (which >= 97) {
+      a.kind = Rule::Act::Kind::stop;
+    }
+    return a;
+  }
+
+  // What is edited in a rule whose customers are in the middle: a step more, one less, another one.
+  void change_steps(Rule& r) {
+    Context context;
+    if (r.trigger == Trigger::Kind::event) {
+      context.trigger = true;
+      context.event = r.event;
+    }
+    const auto at = r.steps.begin() + static_cast<std::ptrdiff_t>(below(r.steps.size()));
+    const std::uint64_t which = below(3);
+    if (which == 0)
+      r.steps.insert(at, act(context, 1));
+    else if (which == 1 && r.steps.size() > 1)
+      r.steps.erase(at);
+    else
+      *at = act(context, 1);
+  }
+
   void clock_rule(Rule& r) {
     if (chance(50)) {
       r.trigger = Trigger::Kind::date;
@@ -772,6 +825,11 @@ class Generator {
     if (chance(30)) d.segments.push_back(condition(1, context));
     if (chance(25) && d.rules.size() > 1) d.rules.erase(d.rules.begin() + static_cast<std::ptrdiff_t>(below(d.rules.size())));
     if (chance(15)) d.rules[below(d.rules.size())].state = RuleState::paused;
+    if (on(Feature::steps) && chance(50)) {
+      Rule& edited = d.rules[below(d.rules.size())];
+      const auto writes = [](const Rule::Act& act) { return act.writing.kind != Rule::Writing::Kind::none; };
+      if (std::ranges::none_of(edited.steps, writes)) change_steps(edited);
+    }
     if (chance(30)) {
       Rule more = rule(7);
       d.rules.push_back(std::move(more));

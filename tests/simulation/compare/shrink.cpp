@@ -143,6 +143,10 @@ class Shrinker {
       }
       any = slot([&, i](Case& c) -> ConditionRef& { return (c.*which).rules[i].condition; }, true) || any;
       any = slot([&, i](Case& c) -> ConditionRef& { return (c.*which).rules[i].where; }, true) || any;
+      any = slot([&, i](Case& c) -> ConditionRef& { return (c.*which).rules[i].exit; }, true) || any;
+      less = one_;
+      (less.*which).rules[i].goal = kNoEventType;
+      any = ((one_.*which).rules[i].goal != kNoEventType && attempt(less)) || any;
       for (std::size_t s = (one_.*which).rules[i].steps.size(); s-- > 0;) {
         less = one_;
         auto& steps = (less.*which).rules[i].steps;

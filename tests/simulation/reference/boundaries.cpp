@@ -37,12 +37,21 @@ class Reader {
     for (const Rule& rule : all.rules) {
       read(rule.where);
       read(rule.condition);
-      for (const Rule::Act& act : rule.steps) read(act.only_if);
+      read(rule.exit);
+      read(rule.steps);
     }
   }
   Vocabulary out;
 
  private:
+  void read(const std::vector<Rule::Act>& acts) {
+    for (const Rule::Act& act : acts) {
+      read(act.only_if);
+      read(act.condition);
+      read(act.then);
+      read(act.otherwise);
+    }
+  }
   void read(const Window& w) {
     switch (w.kind) {
       case Window::Kind::ever: break;

@@ -98,11 +98,22 @@ struct Rule {
     std::vector<Value> fields;  // emit: missing ones are left out
   };
   struct Act {
-    DurationMs after = 0;
+    enum class Kind : std::uint8_t { act, wait, until, branch, stop };
+    Kind kind = Kind::act;
+    DurationMs after = 0;  // act, wait
     ConditionRef only_if;
     Writing writing;
+    ConditionRef condition;  // until, branch
+    DurationMs timeout = 0;
+    bool stop_on_timeout = false;
+    std::vector<Act> then, otherwise;  // branch
   };
   std::vector<Act> steps;
+  ConditionRef exit;
+  EventTypeId goal = kNoEventType;  // kNoEventType: no goal
+  ConditionRef goal_where;
+  DurationMs goal_within = 0;
+  bool goal_stop = true;
   DurationMs once_per = 0;
   bool once_ever = false;
   std::uint32_t rollout = 100;  // 0 or 100: who is in between depends on a hash that the reference does not share
@@ -139,6 +150,9 @@ std::string describe(const Definitions& all, const ConditionRef& condition);
 std::string describe(const Definitions& all, const OperandRef& operand);
 std::string describe(const Definitions& all, const Rule& rule);
 std::string describe(const Input& input);
+
+// One step without those inside of it.
+std::string describe(const Definitions& all, const Rule::Act& act);
 
 std::string cron_of(const Rule& rule);
 

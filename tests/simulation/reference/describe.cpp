@@ -10,6 +10,49 @@ class Writer {
   explicit Writer(const Definitions& all) : all_(all), catalog_(*test_catalog()) {}
   std::string out;
 
+  // One step without those inside of it.
+  void act(const Rule::Act& a) {
+    static constexpr const char* kKinds[] = {"act", "wait", "until", "if", "stop"};
+    out += kKinds[static_cast<int>(a.kind)];
+    if (a.after > 0) out += " after " + format_duration(a.after);
+    if (a.only_if) {
+      out += " only_if ";
+      condition(a.only_if);
+    }
+    if (a.condition) {
+      out += " ";
+      condition(a.condition);
+    }
+    static constexpr const char* kWritings[] = {"", " sets ", " clears ", " adds to ", " tags ", " untags ", " emits "};
+    out += kWritings[static_cast<int>(a.writing.kind)];
+    using Writing = Rule::Writing::Kind;
+    if (a.writing.kind == Writing::set || a.writing.kind == Writing::clear || a.writing.kind == Writing::add)
+      out += catalog_.attributes[a.writing.attribute].name + " " + to_json(a.writing.value.view());
+    if (a.writing.kind == Writing::tag || a.writing.kind == Writing::untag)
+      out += a.writing.tag + " for " + format_duration(a.writing.expires);
+    if (a.writing.kind == Writing::emit) {
+      out += catalog_.events[a.writing.event].name;
+      values(a.writing.fields);
+    }
+    if (a.timeout > 0) out += " timeout " + format_duration(a.timeout) + (a.stop_on_timeout ? " stop" : "");
+  }
+  void acts(const std::vector<Rule::Act>& list) {
+    for (const Rule::Act& a : list) {
+      out += "; ";
+      act(a);
+      if (!a.then.empty()) {
+        out += " then (";
+        acts(a.then);
+        out += ")";
+      }
+      if (!a.otherwise.empty()) {
+        out += " else (";
+        acts(a.otherwise);
+        out += ")";
+      }
+    }
+  }
+
   void condition(const ConditionRef& ref) {
     if (!ref) {
       out += "always";
@@ -241,22 +284,16 @@ std::string describe(const Definitions& all, const Rule& r) {
     w.out += " if ";
     w.condition(r.condition);
   }
-  for (const Rule::Act& act : r.steps) {
-    w.out += "; step after " + format_duration(act.after);
-    if (act.only_if) {
-      w.out += " only_if ";
-      w.condition(act.only_if);
-    }
-    static constexpr const char* kWritings[] = {"", " sets ", " clears ", " adds to ", " tags ", " untags ", " emits "};
-    w.out += kWritings[static_cast<int>(act.writing.kind)];
-    using Writing = Rule::Writing::Kind;
-    if (act.writing.kind == Writing::set || act.writing.kind == Writing::clear || act.writing.kind == Writing::add)
-      w.out += catalog.attributes[act.writing.attribute].name + " " + to_json(act.writing.value.view());
-    if (act.writing.kind == Writing::tag || act.writing.kind == Writing::untag)
-      w.out += act.writing.tag + " for " + format_duration(act.writing.expires);
-    if (act.writing.kind == Writing::emit) {
-      w.out += catalog.events[act.writing.event].name;
-      w.values(act.writing.fields);
+  w.acts(r.steps);
+  if (r.exit) {
+    w.out += "; exit ";
+    w.condition(r.exit);
+  }
+  if (r.goal != kNoEventType) {
+    w.out += "; goal " + catalog.events[r.goal].name + " within " + format_duration(r.goal_within) + (r.goal_stop ? "" : " goes on");
+    if (r.goal_where) {
+      w.out += " where ";
+      w.condition(r.goal_where);
     }
   }
   if (r.once_per > 0) w.out += "; once_per " + format_duration(r.once_per);
@@ -265,6 +302,12 @@ std::string describe(const Definitions& all, const Rule& r) {
   if (r.holdout != 0) w.out += "; holdout " + std::to_string(r.holdout);
   if (r.existing_fire) w.out += "; existing: fire";
   w.out += "; max_age " + format_duration(r.max_age);
+  return w.out;
+}
+
+std::string describe(const Definitions& all, const Rule::Act& act) {
+  Writer w(all);
+  w.act(act);
   return w.out;
 }
 

@@ -83,6 +83,7 @@ void Simulator::judge(TimeMs now, const std::vector<std::string>& new_rows, cons
       return w.holding && rule != nullptr && rule->trigger == Trigger::Kind::enters && rule->segment == s;
     });
   }
+  if (!silent) stop_at_goals(now, new_rows);
   if (!silent) {
     std::vector<const Rule*> order;
     for (const Rule& rule : all_->rules) order.push_back(&rule);
@@ -211,7 +212,7 @@ void Simulator::consider(const Rule& rule, Candidate c, TimeMs now) {
     return;
   }
   if (rule.trigger == Trigger::Kind::enters && rule.hold_for > 0) {
-    waits_.push_back({rule.name, 0, true, now + rule.hold_for, c.cause});
+    waits_.push_back({rule.name, 0, true, now + rule.hold_for, c.cause, now});
     return;
   }
   fire(rule, c.cause, now);
@@ -241,33 +242,14 @@ void Simulator::fire(const Rule& rule, const Cause& cause, TimeMs now) {
     return;
   }
   say(now, "fires: " + what);
-  run_steps(rule, cause, 0, false, now);
+  std::vector<const Rule::Act*> all;
+  for (const Rule::Act& act : rule.steps) all.push_back(&act);
+  run_steps(rule, cause, now, std::move(all), false, now);
 }
 
-void Simulator::run_steps(const Rule& rule, const Cause& cause, std::size_t step, bool waited, TimeMs now) {
-  for (; step < rule.steps.size(); ++step) {
-    const Rule::Act& act = rule.steps[step];
-    if (act.after > 0 && !waited) {
-      waits_.push_back({rule.name, step, false, now + act.after, cause});
-      return;
-    }
-    waited = false;
-    const std::string what = rule.name + " step " + std::to_string(step) + " by " + cause_text(cause.kind, cause.row);
-    if (!holds(act.only_if, cause, now)) {
-      say(now, "held only_if: " + what);
-      continue;
-    }
-    say(now, "acts: " + what);
-    const TimeMs done = write(rule, cause, step, now);
-    if (done == now || step + 1 == rule.steps.size()) continue;
-    waits_.push_back({rule.name, step + 1, false, done + rule.steps[step + 1].after, cause});
-    return;
-  }
-}
-
-TimeMs Simulator::write(const Rule& rule, const Cause& cause, std::size_t step, TimeMs now) {
+TimeMs Simulator::write(const Rule& rule, const Cause& cause, const Rule::Act& act, std::size_t step, TimeMs now) {
   using Kind = Rule::Writing::Kind;
-  const Rule::Writing& w = rule.steps[step].writing;
+  const Rule::Writing& w = act.writing;
   if (w.kind == Kind::none) return now;
   Input fact;
   fact.time = now + 1;
@@ -306,26 +288,6 @@ TimeMs Simulator::write(const Rule& rule, const Cause& cause, std::size_t step, 
   facts_.push_back(std::move(fact));
   wrote_ = true;
   return done;
-}
-
-void Simulator::run_due(TimeMs now) {
-  for (;;) {
-    const auto next = std::ranges::min_element(waits_, {}, [this](const Wait& w) { return std::tuple(w.due, rank(w.rule), w.step); });
-    if (next == waits_.end() || next->due > now) return;
-    const Wait wait = *next;
-    waits_.erase(next);
-    const Rule* rule = rule_named(wait.rule);
-    if (rule == nullptr || rule->state == RuleState::paused || rule->state == RuleState::draft) {
-      say(now, "held rule_gone: by " + cause_text(wait.cause.kind, wait.cause.row));
-      continue;
-    }
-    const bool at_once = !wait.holding && wait.step < rule->steps.size() && rule->steps[wait.step].after == 0;
-    depth_ = at_once && new_depth_ > 0 ? new_depth_ - 1 : 0;
-    if (!wait.holding)
-      run_steps(*rule, wait.cause, wait.step, true, now);
-    else if (holds(rule->condition, wait.cause, now))
-      fire(*rule, wait.cause, now);
-  }
 }
 
 std::vector<Simulator::Change> Simulator::changes_at(TimeMs now, const std::vector<Input>& facts_before, TimeMs before,
@@ -379,7 +341,7 @@ void Simulator::advance(TimeMs now) {
     }
     while (i < instants.size() && instants[i] <= judged_) ++i;
     if (i < instants.size()) next = std::min(next, instants[i]);
-    for (const Wait& wait : waits_) next = std::min(next, wait.due);
+    for (const Wait& wait : waits_) next = std::min({next, wait.due, wait.look});
     for (const auto& [rule, t] : set_) next = std::min(next, t);
     if (next >= now) break;
     judge_arrivals(next);
@@ -435,9 +397,11 @@ std::vector<Receipt> Simulator::step(const std::vector<Input>& inputs, TimeMs no
 
 void Simulator::reload(const Definitions* all, const std::vector<bool>& fresh, const std::set<std::string>& fresh_rules, TimeMs now) {
   advance(now);
+  const Definitions& old = *all_;
   all_ = all;
   std::erase_if(members_, [&](std::uint32_t s) { return s >= fresh.size() || fresh[s]; });
   if (!known_) return;
+  move_waits(old, now);
   std::erase_if(set_, [&](const auto& entry) { return fresh_rules.contains(entry.first) || rule_named(entry.first) == nullptr; });
   for (const Rule& rule : all_->rules) {
     if (!fresh_rules.contains(rule.name) || (rule.trigger != Trigger::Kind::date && rule.trigger != Trigger::Kind::schedule)) continue;
@@ -447,6 +411,14 @@ void Simulator::reload(const Definitions* all, const std::vector<bool>& fresh, c
   Moment at;
   at.now = at.horizon = now;
   const Oracle oracle(*all_, facts_);
+  for (const Rule& rule : all_->rules) {  // switched on later than its segment
+    if (!fresh_rules.contains(rule.name) || !rule.existing_fire || rule.trigger != Trigger::Kind::enters || fresh[rule.segment]) continue;
+    if (!members_.contains(rule.segment) || !oracle.truth(all_->segments[rule.segment], at)) continue;
+    Candidate c;
+    c.cause.kind = Trigger::Kind::enters;
+    c.cause.at = c.happened = now;
+    consider(rule, std::move(c), now);
+  }
   for (std::uint32_t s = 0; s < fresh.size(); ++s) {
     if (!fresh[s]) continue;
     const bool truth = oracle.truth(all_->segments[s], at);

@@ -53,8 +53,10 @@ class Simulator {
     std::string rule;
     std::size_t step = 0;
     bool holding = false;  // waits for `for:`
-    TimeMs due = 0;
+    TimeMs due = 0;  // its wait is over
     Cause cause;
+    TimeMs started = 0;
+    TimeMs look = kNever;  // to be looked at then, for its conditions may be others
   };
   struct Change {
     AttributeId attribute = 0;
@@ -74,9 +76,12 @@ class Simulator {
                                     const std::vector<Change>& changes, const std::vector<std::pair<std::uint32_t, bool>>& flipped) const;
   void consider(const Rule& rule, Candidate candidate, TimeMs now);
   void fire(const Rule& rule, const Cause& cause, TimeMs now);
-  void run_steps(const Rule& rule, const Cause& cause, std::size_t step, bool waited, TimeMs now);
+  void run_steps(const Rule& rule, const Cause& cause, TimeMs started, std::vector<const Rule::Act*> rest, bool waited, TimeMs now);
+  void look_at(const Rule& rule, const Wait& wait, TimeMs now);
+  void stop_at_goals(TimeMs now, const std::vector<std::string>& new_rows);
+  void move_waits(const Definitions& old, TimeMs now);
   // The instant from which what the step writes is there; `now` when it writes nothing.
-  TimeMs write(const Rule& rule, const Cause& cause, std::size_t step, TimeMs now);
+  TimeMs write(const Rule& rule, const Cause& cause, const Rule::Act& act, std::size_t step, TimeMs now);
   void run_due(TimeMs now);
   void run_clock_rules(TimeMs now);
   TimeMs clock_instant(const Rule& rule, TimeMs now) const;

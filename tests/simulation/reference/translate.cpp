@@ -101,14 +101,13 @@ class Translator {
       out.trigger.hold_for = rule.hold_for;
     }
     if (rule.condition) out.condition = node(rule.condition);
-    for (const Rule::Act& act : rule.steps) {
-      nudge::Step step;
-      step.after = act.after;
-      if (act.only_if) step.only_if = node(act.only_if);
-      step.action.kind = "note";
-      step.action.channel = "note";
-      step.action.write = write(act.writing);
-      out.steps.push_back(std::move(step));
+    add_steps(rule.steps, out.steps);
+    if (rule.exit) out.exit = node(rule.exit);
+    if (rule.goal != kNoEventType) {
+      out.goal.event = rule.goal;
+      if (rule.goal_where) out.goal.where = node(rule.goal_where);
+      out.goal.within = rule.goal_within;
+      out.goal.stop = rule.goal_stop;
     }
     out.limits.once_per = rule.once_per;
     out.limits.once_ever = rule.once_ever;
@@ -151,6 +150,39 @@ class Translator {
         }
     }
     return out;
+  }
+
+  void add_steps(const std::vector<Rule::Act>& acts, std::vector<nudge::Step>& program) {
+    for (const Rule::Act& act : acts) {
+      nudge::Step step;
+      step.after = act.after;
+      step.timeout = act.timeout;
+      step.stop_on_timeout = act.stop_on_timeout;
+      if (act.only_if) step.only_if = node(act.only_if);
+      if (act.condition) step.condition = node(act.condition);
+      switch (act.kind) {
+        case Rule::Act::Kind::act:
+          step.action.kind = "note";
+          step.action.channel = "note";
+          step.action.write = write(act.writing);
+          break;
+        case Rule::Act::Kind::wait: step.kind = nudge::Step::Kind::wait; break;
+        case Rule::Act::Kind::until: step.kind = nudge::Step::Kind::until; break;
+        case Rule::Act::Kind::branch: step.kind = nudge::Step::Kind::branch; break;
+        case Rule::Act::Kind::stop: step.kind = nudge::Step::Kind::stop; break;
+      }
+      program.push_back(std::move(step));
+      if (act.kind != Rule::Act::Kind::branch) continue;
+      const std::size_t branch = program.size() - 1;
+      add_steps(act.then, program);
+      if (!act.otherwise.empty()) {
+        program.emplace_back();
+        program.back().kind = nudge::Step::Kind::jump;
+      }
+      program[branch].target = static_cast<std::uint32_t>(program.size());
+      add_steps(act.otherwise, program);
+      if (!act.otherwise.empty()) program[program[branch].target - 1].target = static_cast<std::uint32_t>(program.size());
+    }
   }
 
   NodeId filter(const ConditionRef& where) { return where ? node(where) : kNone; }
