@@ -305,3 +305,20 @@ TEST_CASE("customer codec: a state of one catalog is not read with another that 
   CHECK(!decode_customer(encoded(state, catalog), empty).has_value());
   CHECK(!decode_customer(encoded(attributes, catalog), empty).has_value());
 }
+
+TEST_CASE("a state that was written before runs had deadlines and marks is read as it was meant") {
+  const Catalog catalog = sample_catalog();
+  CustomerState state;
+  state.id = "c1";
+  state.clock = 1'800'000'000'000;
+  state.runs.push_back({3, 1, state.clock + kDay, state.clock, {}});
+  std::string bytes = encoded(state, catalog);
+  REQUIRE(bytes[0] == static_cast<char>(kCustomerVersion));
+  REQUIRE(bytes.back() == 0);  // the run has neither
+  bytes[0] = 1;
+  bytes.pop_back();
+  const auto back = decode_customer(bytes, catalog);
+  REQUIRE(back.has_value());
+  CHECK(back->runs == state.runs);
+  CHECK(back->runs[0].waits_until() == state.clock + kDay);
+}

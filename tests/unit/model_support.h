@@ -125,6 +125,8 @@ inline CustomerState random_state(Random& random, const Catalog& catalog, int in
     run.cause.row_id = random_text(random);
     run.cause.key = random_text(random);
     if (random() % 2 == 0) run.cause.type = 1;
+    if (random() % 2 == 0) run.deadline = static_cast<TimeMs>(random() % kTimeMax);
+    if (random() % 2 == 0) run.mark = random();
     state.runs.push_back(run);
   }
   return state;

@@ -79,6 +79,21 @@ TEST_CASE("segments: an unchanged definition keeps id, activation and first plan
   CHECK(third->find_segment("b")->since_plan == 3);
 }
 
+TEST_CASE("rules: since_plan names the plan that activated the rule, and survives the registry's bytes") {
+  Registry registry;
+  const auto first = bound(registry, 100, {{}, {{"r", {50, RuleState::draft}}}});
+  CHECK(first->find_rule("r")->since_plan == 1);
+  CHECK(bound(registry, 200, {{}, {{"r", {50, kActive}}}})->find_rule("r")->since_plan == 2);
+  CHECK(bound(registry, 300, {{}, {{"r", {60, kActive}}}})->find_rule("r")->since_plan == 2);  // an edit
+  std::string bytes;
+  registry.encode(bytes);
+  Registry back = Registry::decode(bytes).value();
+  CHECK(back == registry);
+  const auto fourth = bound(back, 400, {{}, {{"r", {60, kActive}}}});
+  CHECK(fourth->find_rule("r")->since_plan == 2);
+  CHECK(fourth->activated == 400);
+}
+
 TEST_CASE("rules: ids by name, versions by definition") {
   Registry registry;
   const auto first = bound(registry, 100, {{}, {{"r", {50, kActive}}, {"s", {50, kActive}}}});
