@@ -1,6 +1,7 @@
 #include <cstdio>
 
 #include "daemon/cli/commands.h"
+#include "daemon/cli/words.h"
 #include "rules/doc/reader.h"
 #include "rules/testing/read_tests.h"
 
@@ -33,10 +34,10 @@ Exit check(const Output& out, const ProjectPaths& paths) {
   if (!diagnostics.ok()) return Exit::failed;
   if (!out.json) {
     const auto n = [](std::size_t size) { return static_cast<std::int64_t>(size); };
-    out.terminal.line(out.terminal.paint("ok", Color::green) + ": " + counted(n(plan->rules.size()), "rule") + ", " +
+    out.terminal.line(out.terminal.paint(say("ok"), Color::green) + ": " + counted(n(plan->rules.size()), "rule") + ", " +
                       counted(n(plan->segments.size()), "segment") + ", " + counted(n(plan->traits.size()), "trait") + ", " +
                       counted(n(plan->scores.size()), "score") + ", " + counted(n(plan->teams.size()), "team") + ", " +
-                      counted(n(tests), "test") + " in " + counted(n(project->files()), "file"));
+                      counted(n(tests), "test") + say(" in {1}", {counted(n(project->files()), "file")}));
   }
   return diagnostics.warnings() > 0 ? Exit::warnings : Exit::ok;
 }

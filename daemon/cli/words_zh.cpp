@@ -43,7 +43,9 @@ constexpr auto kPhrases = std::to_array<Phrase>({
     {"mapping of each CSV file, in the same order", "每个 CSV 文件的映射，顺序相同"},
     {"instants at which members and values are asked", "在这些时间点查询客户群成员和数值"},
     {"let rules fire as time goes by; without it the data is history", "随时间推移触发规则；不加则数据视为历史"},
-    {"print only a digest of all decisions: equal digests mean equal decisions", "只输出全部决定的摘要：摘要相同即决定相同"},
+    {"print only a digest of all decisions: equal digests mean equal decisions. Without --data: the daemon decides its whole log anew, and "
+     "says whether that gives the same",
+     "只输出全部决定的摘要：摘要相同即决定相同。不写 --data 时，由服务对整个日志重新作出决定，并说明结果是否一致"},
     {"write each decision as a line of JSON to this file", "把每个决定以一行 JSON 写入此文件"},
     {"write each entry into and exit from a segment to this file", "把每次进入和离开客户群写入此文件"},
     {"write the members of each segment at each --at to this file", "把每个 --at 时间点各客户群的成员写入此文件"},
@@ -121,6 +123,8 @@ constexpr auto kPhrases = std::to_array<Phrase>({
     {"they part after character {1}", "从第 {1} 个字符之后开始不同"},
     {"ok  ", "通过"},
     {"FAIL", "失败"},
+    {"ok", "正确"},
+    {" in {1}", "，共 {1}"},
     {"{1}: no test made it fire", "{1}：没有测试让它触发"},
     {"{1}: no test reached {2}", "{1}：没有测试执行到 {2}"},
     {"{1}: never true in a test: {2}", "{1}：在测试中从未成立：{2}"},
@@ -237,6 +241,8 @@ constexpr auto kPhrases = std::to_array<Phrase>({
     {"who does it; the user's name when not given", "操作人；不写则为当前用户名"},
     {"why; it is kept with the version", "原因；随版本保存"},
     {"{1} action", "{1} 个动作"},
+    {"{1} block", "{1} 个日志块"},
+    {"{1} decision", "{1} 个决定"},
     {"{1} change", "{1} 处改变"},
     {"{1} note", "{1} 条提示"},
 });

@@ -165,6 +165,7 @@ class Speaking(unittest.TestCase):
         ran = nudge("--lang", "zh", "test", folder, "--coverage")
         for part in ("失败  a big order", "规则 big-order，客户 c1，动作 1", "预期", "实际", "1 个测试，1 个预期：1 个失败", "从未", "覆盖率："):
             self.assertIn(part, ran.out)
+        self.assertIn("正确: 1 条规则, 1 个客户群, 0 个指标, 0 个评分, 1 个团队, 1 个测试，共 3 个文件", nudge("--lang", "zh", "check", folder).out)
         self.assertIn("已写入", nudge("--lang", "zh", "new", "project", folder / "new").out)
         self.assertIn("命令行有误", nudge("--lang", "zh", "no-such").err)
         self.assertIn("没有代码 R9999", nudge("--lang", "zh", "explain-code", "R9999").err)
