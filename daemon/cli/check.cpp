@@ -3,6 +3,7 @@
 #include "daemon/cli/commands.h"
 #include "daemon/cli/words.h"
 #include "rules/doc/reader.h"
+#include "rules/lint/report.h"
 #include "rules/testing/read_tests.h"
 
 namespace nudge::cli {
@@ -12,10 +13,24 @@ Exit report(const Output& out, const Error& error) {
   return error.code == Code::unavailable ? Exit::unreachable : Exit::failed;
 }
 
-Exit check(const Output& out, const ProjectPaths& paths) {
-  auto project = Project::open(paths);
+namespace {
+
+/// All messages in the shape asked for; nothing when there is none to say.
+std::string rendered(const doc::Diagnostics& diagnostics, const std::string& format, bool colors) {
+  if (format == "json") return doc::render_json(diagnostics) + "\n";
+  if (format == "github") return lint::render_github(diagnostics);
+  if (format == "gitlab") return lint::render_gitlab(diagnostics) + "\n";
+  if (format == "sarif") return lint::render_sarif(diagnostics, kVersion) + "\n";
+  return diagnostics.items().empty() ? "" : doc::render_text(diagnostics, colors);
+}
+
+}  // namespace
+
+Exit check(const Output& out, const CheckOptions& options) {
+  const std::string format = !options.format.empty() ? options.format : out.json ? "json" : "text";
+  auto project = Project::open(options.paths);
   if (!project) return report(out, project.error());
-  const std::unique_ptr<Plan> plan = project->compile();
+  const std::unique_ptr<Plan> plan = project->lint(options.notes);
   doc::Diagnostics& diagnostics = project->diagnostics();
   std::size_t tests = 0;
   if (plan != nullptr) {
@@ -25,21 +40,17 @@ Exit check(const Output& out, const ProjectPaths& paths) {
     }
   }
   diagnostics.sort();
-  if (out.json) {
-    out.terminal.line(doc::render_json(diagnostics));
-  } else if (!diagnostics.items().empty()) {
-    const std::string text = doc::render_text(diagnostics, out.terminal.colors());
-    std::fwrite(text.data(), 1, text.size(), stdout);
-  }
+  const std::string text = rendered(diagnostics, format, out.terminal.colors());
+  std::fwrite(text.data(), 1, text.size(), stdout);
   if (!diagnostics.ok()) return Exit::failed;
-  if (!out.json) {
+  if (format == "text") {
     const auto n = [](std::size_t size) { return static_cast<std::int64_t>(size); };
     out.terminal.line(out.terminal.paint(say("ok"), Color::green) + ": " + counted(n(plan->rules.size()), "rule") + ", " +
                       counted(n(plan->segments.size()), "segment") + ", " + counted(n(plan->traits.size()), "trait") + ", " +
                       counted(n(plan->scores.size()), "score") + ", " + counted(n(plan->teams.size()), "team") + ", " +
                       counted(n(tests), "test") + say(" in {1}", {counted(n(project->files()), "file")}));
   }
-  return diagnostics.warnings() > 0 ? Exit::warnings : Exit::ok;
+  return options.strict && diagnostics.warnings() > 0 ? Exit::warnings : Exit::ok;
 }
 
 }  // namespace nudge::cli

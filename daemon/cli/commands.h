@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "daemon/cli/client.h"
@@ -10,6 +11,8 @@
 #include "daemon/cli/terminal.h"
 
 namespace nudge::cli {
+
+inline constexpr std::string_view kVersion = "0.1.0";
 
 struct Output {
   const Terminal& terminal;
@@ -21,7 +24,13 @@ struct Output {
 Exit report(const Output& out, const Error& error);
 
 // --- without a daemon
-Exit check(const Output& out, const ProjectPaths& paths);
+struct CheckOptions {
+  ProjectPaths paths;
+  std::string format;   // text, json, github, gitlab, sarif; empty: as Output says
+  bool strict = false;  // warnings are told to the shell
+  bool notes = false;   // notes are shown, too
+};
+Exit check(const Output& out, const CheckOptions& options);
 
 struct TestOptions {
   ProjectPaths paths;

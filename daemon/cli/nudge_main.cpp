@@ -18,6 +18,7 @@ struct Line {
   std::string url;
   std::string token_file;
   ProjectPaths paths;
+  CheckOptions check;
   TestOptions test;
   NewOptions scaffold;
   ReplayOptions replay;
@@ -39,7 +40,7 @@ class Setup {
   Setup() {
     app_.fallthrough();
     app_.require_subcommand(1);
-    app_.set_version_flag("--version", "nudge 0.1.0");
+    app_.set_version_flag("--version", "nudge " + std::string(kVersion));
     app_.add_option("-o,--output", line_.output, "text for people, json for programs; backtest: html too")
         ->check(CLI::IsMember({"text", "json", "html"}))
         ->capture_default_str();
@@ -109,8 +110,15 @@ class Setup {
 
   void offline() {
     line_.paths.directory = ".";
-    project_options(
-        add("check", "check a catalog and its rules; all mistakes at once", [this](const Output& out) { return check(out, line_.paths); }));
+    CLI::App* check_command = add("check", "check a catalog and its rules; all mistakes at once", [this](const Output& out) {
+      line_.check.paths = line_.paths;
+      return check(out, line_.check);
+    });
+    project_options(check_command);
+    check_command->add_option("-o,--output", line_.check.format, "text, json, github (workflow commands), gitlab (code quality) or sarif")
+        ->check(CLI::IsMember({"text", "json", "github", "gitlab", "sarif"}));
+    check_command->add_flag("--notes", line_.check.notes, "also say what may well be meant so, such as what nothing uses");
+    check_command->add_flag("--strict", line_.check.strict, "warnings are told to the shell, too: exit code 3");
     CLI::App* test_command = add("test", "run the tests of rules (*.test.yaml)", [this](const Output& out) {
       line_.test.paths = line_.paths;
       return test(out, line_.test);

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "daemon/cli/words.h"
+#include "rules/lint/lint.h"
 
 namespace nudge::cli {
 namespace {
@@ -49,16 +50,29 @@ Result<Project> Project::open(const ProjectPaths& paths) {
   return project;
 }
 
-std::unique_ptr<Plan> Project::compile(const std::vector<std::string>& drafts) {
+lang::CompileResult Project::load(bool map_sources) {
   lang::CatalogResult catalog = lang::load_catalog(schemas_);
   diagnostics_ = std::move(catalog.diagnostics);
-  if (catalog.catalog == nullptr) return nullptr;
+  if (catalog.catalog == nullptr) return {};
   catalog_ = std::move(catalog.catalog);
+  kept_ = std::move(catalog.kept);
   lang::CompileOptions options;
   options.zone = zone_;
   options.record_parts = true;
+  options.map_sources = map_sources;
   lang::CompileResult compiled = lang::compile(rules_, catalog_, options);
   for (const doc::Diagnostic& d : compiled.diagnostics.items()) diagnostics_.add(d);
+  return compiled;
+}
+
+std::unique_ptr<Plan> Project::lint(bool notes) {
+  lang::CompileResult compiled = load(true);
+  if (compiled.plan != nullptr) lint::run(*compiled.plan, *compiled.sources, {kept_, notes}, diagnostics_);
+  return std::move(compiled.plan);
+}
+
+std::unique_ptr<Plan> Project::compile(const std::vector<std::string>& drafts) {
+  lang::CompileResult compiled = load(false);
   if (compiled.plan != nullptr) {
     parts_ = std::move(compiled.parts);
     for (Rule& rule : compiled.plan->rules) {

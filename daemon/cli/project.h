@@ -2,6 +2,7 @@
 // Not thread-safe.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -28,6 +29,8 @@ class Project {
 
   // Compiles it all afresh; the rules named are drafts. Null when there are errors, which stand in diagnostics().
   std::unique_ptr<Plan> compile(const std::vector<std::string>& drafts = {});
+  // The same, and says what is legal but wrong (rules/lint): warnings, and notes when they are asked for.
+  std::unique_ptr<Plan> lint(bool notes);
   const doc::Diagnostics& diagnostics() const { return diagnostics_; }
   doc::Diagnostics& diagnostics() { return diagnostics_; }
   // Where the parts of the conditions of the plan last compiled stand; the same for each compilation.
@@ -37,6 +40,9 @@ class Project {
   std::size_t files() const { return schemas_.size() + rules_.size() + tests_.size(); }
 
  private:
+  lang::CompileResult load(bool map_sources);
+
+  std::map<std::string, DurationMs> kept_;
   std::vector<lang::Source> schemas_, rules_, tests_;
   Zone zone_;
   std::shared_ptr<const Catalog> catalog_;

@@ -28,6 +28,7 @@ std::string_view chinese_title(std::string_view code) {
 
 constexpr doc::Words kChineseWords{.error = "错误",
                                    .warning = "警告",
+                                   .note = "提示",
                                    .in = "位置：",
                                    .detail = "原文：",
                                    .help = "建议：",

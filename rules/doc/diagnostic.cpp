@@ -90,8 +90,16 @@ std::string folded(std::string_view text) {
 
 void use_words(const Words* words) { words_in_use = words; }
 
+std::string_view severity_name(Severity severity) {
+  return severity == Severity::kError ? "error" : severity == Severity::kWarning ? "warning" : "note";
+}
+
+std::size_t& Diagnostics::count_of(Severity severity) {
+  return severity == Severity::kError ? errors_ : severity == Severity::kWarning ? warnings_ : notes_;
+}
+
 void Diagnostics::add(Diagnostic diagnostic) {
-  (diagnostic.severity == Severity::kError ? errors_ : warnings_) += 1;
+  count_of(diagnostic.severity) += 1;
   if (items_.size() < kMax) items_.push_back(std::move(diagnostic));
 }
 
@@ -121,6 +129,10 @@ void Diagnostics::warning(std::string_view code, const Document& document, const
   report(Severity::kWarning, code, document, mark, std::move(message), std::move(hint));
 }
 
+void Diagnostics::note(std::string_view code, const Document& document, const Mark& mark, std::string message, std::string hint) {
+  report(Severity::kNote, code, document, mark, std::move(message), std::move(hint));
+}
+
 void Diagnostics::file_error(std::string_view code, std::string_view file, std::string message, std::string hint) {
   Diagnostic d;
   d.code = code;
@@ -134,22 +146,21 @@ void Diagnostics::sort() {
   const auto key = [](const Diagnostic& d) { return std::tie(d.file, d.line, d.column, d.code, d.message); };
   std::sort(items_.begin(), items_.end(), [&](const Diagnostic& a, const Diagnostic& b) { return key(a) < key(b); });
   const auto end = std::unique(items_.begin(), items_.end(), [&](const Diagnostic& a, const Diagnostic& b) { return key(a) == key(b); });
-  for (auto i = end; i != items_.end(); ++i) (i->severity == Severity::kError ? errors_ : warnings_) -= 1;
+  for (auto i = end; i != items_.end(); ++i) count_of(i->severity) -= 1;
   items_.erase(end, items_.end());
 }
 
 std::string render_text(const Diagnostic& d, bool color) {
-  const bool error = d.severity == Severity::kError;
   const auto paint = [color](const char* sequence) { return std::string(color ? sequence : ""); };
   const std::string reset = paint("\033[0m");
-  const std::string tint = paint(error ? "\033[1;31m" : "\033[1;35m");
+  const std::string tint = paint(d.severity == Severity::kError ? "\033[1;31m" : d.severity == Severity::kWarning ? "\033[1;35m" : "\033[1;36m");
   const Words* words = words_in_use;
   const std::string_view title = words == nullptr ? std::string_view() : words->title(d.code);
   std::string out = paint("\033[1m") + d.file + ":" + std::to_string(d.line) + ":" + std::to_string(d.column) + ": " + reset + tint;
   if (words == nullptr) {
-    out += (error ? "error " : "warning ") + d.code + ": " + reset + d.message + "\n";
+    out += std::string(severity_name(d.severity)) + " " + d.code + ": " + reset + d.message + "\n";
   } else {
-    out += std::string(error ? words->error : words->warning) + " " + d.code + ": " + reset +
+    out += std::string(d.severity == Severity::kError ? words->error : d.severity == Severity::kWarning ? words->warning : words->note) + " " + d.code + ": " + reset +
            (title.empty() ? d.message : std::string(title)) + "\n";
   }
   if (!d.source_line.empty()) {
@@ -192,22 +203,23 @@ std::string render_text(const Diagnostics& diagnostics, bool color) {
     return out;
   }
   if (diagnostics.dropped() > 0) out += "... and " + std::to_string(diagnostics.dropped()) + " more messages that are not shown\n";
-  if (diagnostics.errors() + diagnostics.warnings() > 0) {
-    out += count(diagnostics.errors(), "error") + ", " + count(diagnostics.warnings(), "warning") + "\n";
+  if (!diagnostics.items().empty()) {
+    out += count(diagnostics.errors(), "error") + ", " + count(diagnostics.warnings(), "warning");
+    out += diagnostics.notes() == 0 ? "\n" : ", " + count(diagnostics.notes(), "note") + "\n";
   }
   return out;
 }
 
 std::string render_json(const Diagnostics& diagnostics) {
   std::string out = "{\"errors\":" + std::to_string(diagnostics.errors()) + ",\"warnings\":" + std::to_string(diagnostics.warnings()) +
-                    ",\"dropped\":" + std::to_string(diagnostics.dropped()) + ",\"diagnostics\":[";
+                    ",\"notes\":" + std::to_string(diagnostics.notes()) + ",\"dropped\":" + std::to_string(diagnostics.dropped()) + ",\"diagnostics\":[";
   bool first = true;
   for (const Diagnostic& d : diagnostics.items()) {
     if (!first) out += ',';
     first = false;
     out += "{\"code\":";
     append_json_string(out, d.code);
-    out += d.severity == Severity::kError ? R"(,"severity":"error","file":)" : R"(,"severity":"warning","file":)";
+    out += ",\"severity\":\"" + std::string(severity_name(d.severity)) + "\",\"file\":";
     append_json_string(out, d.file);
     out += ",\"line\":" + std::to_string(d.line) + ",\"column\":" + std::to_string(d.column) + ",\"length\":" + std::to_string(d.length);
     out += ",\"message\":";

@@ -14,7 +14,10 @@
 
 namespace nudge::doc {
 
-enum class Severity : std::uint8_t { kError, kWarning };
+/// An error refuses the load; a warning is legal but most likely wrong; a note may well be meant so.
+enum class Severity : std::uint8_t { kError, kWarning, kNote };
+/// "error", "warning", "note"
+std::string_view severity_name(Severity severity);
 
 /// One message. `code` is stable over releases ("R0304") and has a page in docs/codes and `nudge explain-code`.
 struct Diagnostic {
@@ -38,30 +41,34 @@ class Diagnostics {
   void add(Diagnostic diagnostic);
   void error(std::string_view code, const Document& document, const Mark& mark, std::string message, std::string hint = {});
   void warning(std::string_view code, const Document& document, const Mark& mark, std::string message, std::string hint = {});
+  void note(std::string_view code, const Document& document, const Mark& mark, std::string message, std::string hint = {});
   /// An error about a file as a whole (unreadable, too large).
   void file_error(std::string_view code, std::string_view file, std::string message, std::string hint = {});
 
   [[nodiscard]] const std::vector<Diagnostic>& items() const { return items_; }
   [[nodiscard]] std::size_t errors() const { return errors_; }
   [[nodiscard]] std::size_t warnings() const { return warnings_; }
+  [[nodiscard]] std::size_t notes() const { return notes_; }
   [[nodiscard]] bool ok() const { return errors_ == 0; }
   /// Messages beyond kMax that were counted but not kept.
-  [[nodiscard]] std::size_t dropped() const { return errors_ + warnings_ - items_.size(); }
+  [[nodiscard]] std::size_t dropped() const { return errors_ + warnings_ + notes_ - items_.size(); }
   /// By file, line, column; equal ones collapse into one. Call once after the last message.
   void sort();
 
  private:
+  std::size_t& count_of(Severity severity);
   void report(Severity severity, std::string_view code, const Document& document, const Mark& mark, std::string message, std::string hint);
 
   std::vector<Diagnostic> items_;
   std::size_t errors_ = 0;
   std::size_t warnings_ = 0;
+  std::size_t notes_ = 0;
 };
 
 /// The words around messages in another language than English. With them a message is headed by the title of its code, and the English
 /// sentence, which names the names, stands below as `detail`.
 struct Words {
-  std::string_view error, warning;    ///< severities
+  std::string_view error, warning, note;  ///< severities
   std::string_view in, detail, help;  ///< heads of lines
   std::string_view dropped, summary;  ///< with {1}, {2}
   std::string_view (*title)(std::string_view code);
@@ -73,7 +80,7 @@ void use_words(const Words* words);
 std::string render_text(const Diagnostic& diagnostic, bool color = false);
 /// All messages and a last line that counts them.
 std::string render_text(const Diagnostics& diagnostics, bool color = false);
-/// {"errors":N,"warnings":N,"dropped":N,"diagnostics":[{"code":…,"severity":…,"file":…,"line":…,"column":…,"length":…,"message":…,"hint":…,"path":…}]}
+/// {"errors":N,"warnings":N,"notes":N,"dropped":N,"diagnostics":[{"code":…,"severity":…,"file":…,"line":…,"column":…,"length":…,"message":…,"hint":…,"path":…}]}
 std::string render_json(const Diagnostics& diagnostics);
 
 /// The known name that `word` most likely meant, or "" when none is near (edit distance with transpositions, relative to length).

@@ -88,12 +88,14 @@ struct Condition {
 
 struct SegmentAst {
   Name name;
+  std::vector<Name> allow;  // warnings that are meant to be so
   std::string_view description;
   Condition where;
 };
 
 struct TraitAst {
   Name name;
+  std::vector<Name> allow;  // warnings that are meant to be so
   std::string_view description;
   std::unique_ptr<EventQuery> query;  // or
   Name attribute;
@@ -110,6 +112,7 @@ struct ScoreAst {
     std::optional<Decimal> at_most;
   };
   Name name;
+  std::vector<Name> allow;  // warnings that are meant to be so
   std::string_view description;
   std::vector<Points> points;
   std::vector<std::pair<Name, Decimal>> bands;
@@ -159,6 +162,7 @@ struct StepAst {
 
 struct RuleAst {
   Name name;
+  std::vector<Name> allow;  // warnings that are meant to be so
   std::string_view description;
   Category category = Category::sales;
   std::optional<Purpose> purpose;
@@ -184,6 +188,7 @@ struct RuleAst {
 
 struct TemplateAst {
   Name name;
+  std::vector<Name> allow;  // warnings that are meant to be so
   std::string_view channel;
   Where where;
   struct Part {
@@ -196,6 +201,7 @@ struct TemplateAst {
 
 struct TeamAst {
   Name name;
+  std::vector<Name> allow;  // warnings that are meant to be so
   Team team;
 };
 

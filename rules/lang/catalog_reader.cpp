@@ -77,6 +77,7 @@ class CatalogBuilder {
     map.finish();
   }
 
+  std::map<std::string, DurationMs> kept() { return std::move(kept_); }
   std::unique_ptr<Catalog> finish() {
     catalog_->add_built_in();
     catalog_->index();
@@ -100,6 +101,13 @@ class CatalogBuilder {
     if (entry.value->is_null()) return;  // `login:` with nothing below it: an event without fields
     MapReader map(context, *entry.value, entry.key_mark, "the event type " + quoted(entry.key));
     event.description = map.text("description");
+    if (const std::optional<DurationMs> keep = map.duration("keep")) {
+      const auto before = kept_.emplace(event.name, *keep);
+      if (*keep == 0) context.error("R0105", entry.value->find("keep")->value->mark, "events that are kept for no time are not there", "400d");
+      if (!before.second && before.first->second != *keep)
+        context.error("R0202", entry.value->find("keep")->key_mark, "another file keeps " + quoted(entry.key) + " for another time",
+                      "make both equal");
+    }
     const doc::Entry* fields = map.take("fields");
     map.finish();
     if (fields == nullptr) return;
@@ -257,6 +265,7 @@ class CatalogBuilder {
   std::unique_ptr<Catalog> catalog_ = std::make_unique<Catalog>();
   Group customer_;
   std::map<std::string, std::map<std::string, std::string, std::less<>>> event_declared_;
+  std::map<std::string, DurationMs> kept_;  // `keep` of the event types that say it
 };
 
 }  // namespace
@@ -272,6 +281,7 @@ CatalogResult load_catalog(const std::vector<Source>& sources) {
   std::unique_ptr<Catalog> catalog = builder.finish();
   result.diagnostics.sort();
   if (result.diagnostics.ok()) result.catalog = std::move(catalog);
+  result.kept = builder.kept();
   return result;
 }
 

@@ -221,11 +221,44 @@ constexpr auto kCodes = std::to_array<CodeInfo>({
     {"R0901", "Not available in this version",
      "It is part of the language and not built yet. It is refused, because a rule that silently does less than it says is worse than "
      "none."},
+    // Legal, but wrong: warnings and notes of `nudge check`
+    {"R1001", "A condition that can never hold",
+     "Its parts contradict each other, or what the catalog allows: no customer will ever fulfil it. The codes from R1001 on are warnings: "
+     "the rules work as written, and most likely not as meant. What is meant so is marked with `allow: [R1001]` on the rule, segment, "
+     "trait, score, template or team that the message names."},
+    {"R1002", "A condition that always holds",
+     "It says nothing: every customer fulfils it at every time, whatever happens. Take it out, or write what was meant."},
+    {"R1003", "A window longer than the history kept",
+     "The catalog says with `keep` how long events of this type are kept. The window reaches further back, so it sees less than it says."},
+    {"R1004", "Rules that feed each other in a loop",
+     "Each of these rules does something that makes the next one fire, and the last one makes the first one fire again, with no time and "
+     "no person in between that would end it. A rule with `limits: {once_per: …}` ends a loop."},
+    {"R1005", "A template variable that may be missing",
+     "Where the value is missing the text has a gap. `default` says what to write then; a condition that the value `exists` says that it "
+     "is there."},
+    {"R1006", "Two rules that reach the same people by the same channel",
+     "Both are sales rules, both are active, and what makes the one fire makes the other fire, too: one customer hears twice within a day."},
+    {"R1007", "A rule that waits for what nobody can do",
+     "It fires when a customer enters or leaves a segment, and nobody can: the segment can never hold, or always holds."},
+    {"R1008", "A segment that everybody is in from the start",
+     "A customer enters it with the first that is heard of them and never again: the rule fires once for each new customer."},
+    {"R1009", "A rule whose condition contradicts its trigger",
+     "Whenever the rule is asked, its trigger has just made `if` false. The commonest case: the event that fires the rule counts itself; "
+     "`before: trigger` leaves it out."},
+    {"R1010", "A condition that the trigger has settled already",
+     "When the rule is asked, this part is the same each time: the trigger itself makes it so. The commonest case: the event that fires "
+     "the rule counts itself; `before: trigger` leaves it out."},
+    {"R1011", "A rule that never fires",
+     "It is active, and something in it keeps it from ever firing: `rollout: {percent: 0}`, `max_age: 0s`, or a trigger that is never met."},
+    {"R1012", "Defined and not used", "Nothing refers to it. A note, not a warning: it may be there to be looked at."},
+    {"R1013", "An `allow` that allows nothing", "The warning does not occur (any more): take the code out of the list."},
 });
 
 }  // namespace
 
 std::span<const CodeInfo> all_codes() { return kCodes; }
+
+bool is_warning(std::string_view code) { return code.starts_with("R10") && find_code(code) != nullptr; }
 
 const CodeInfo* find_code(std::string_view code) {
   const auto found = std::find_if(kCodes.begin(), kCodes.end(), [&](const CodeInfo& info) { return info.code == code; });

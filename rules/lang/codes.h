@@ -14,6 +14,9 @@ struct CodeInfo {
   std::string_view explanation;  // a paragraph: what it means, why it is refused, what to write instead
 };
 
+/// True for the codes of what is legal but wrong: warnings and notes, which a definition may `allow`.
+bool is_warning(std::string_view code);
+
 /// All codes, ascending.
 std::span<const CodeInfo> all_codes();
 /// Null when there is no such code.

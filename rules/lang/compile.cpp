@@ -54,6 +54,7 @@ void Compiler::error(std::string_view code, const Where& where, std::string mess
 }
 
 std::unique_ptr<Plan> Compiler::run() {
+  begin_map();
   Plan& plan = builder_.plan();
   plan.zone = options_.zone;
   const AttributeId zone = catalog_->find_attribute("timezone");
@@ -166,7 +167,10 @@ void Compiler::compile_segment(std::size_t index) {
   segment_progress_[index] = Progress::under_way;
   path_.push_back("segment " + std::string(ast.name.text));
   const PartOwner outer = std::exchange(owner_, {ConditionPart::Owner::segment, ast.name.text});
+  const std::uint32_t outer_owner = std::exchange(map_owner_, map_index(Definition::Kind::segment, ast.name.text));
   const NodeId node = ast.where.where.document == nullptr ? broken() : condition(ast.where, {});
+  map_role(Spot::Role::segment);
+  map_owner_ = outer_owner;
   owner_ = outer;
   path_.pop_back();
   segment_progress_[index] = Progress::done;
@@ -184,6 +188,7 @@ void Compiler::compile_trait(std::size_t index) {
   const TraitAst& ast = *traits_[index];
   trait_progress_[index] = Progress::done;
   const PartOwner outer = std::exchange(owner_, {ConditionPart::Owner::trait, ast.name.text});
+  const std::uint32_t outer_owner = std::exchange(map_owner_, map_index(Definition::Kind::trait, ast.name.text));
   Operated value;
   if (ast.query) {
     if (ast.query->event && !ast.query->aggregate.empty()) value = aggregate(*ast.query, {});
@@ -211,6 +216,7 @@ void Compiler::compile_trait(std::size_t index) {
     }
   }
   owner_ = outer;
+  map_owner_ = outer_owner;
   trait_values_[index] = value;
   Trait& trait = builder_.plan().traits[index];
   trait.name = ast.name.text;
@@ -224,6 +230,7 @@ void Compiler::compile_score(std::size_t index) {
   score_progress_[index] = Progress::under_way;
   path_.push_back("score " + std::string(ast.name.text));
   const PartOwner outer = std::exchange(owner_, {ConditionPart::Owner::score, ast.name.text});
+  const std::uint32_t outer_owner = std::exchange(map_owner_, map_index(Definition::Kind::score, ast.name.text));
   Score score;
   score.name = ast.name.text;
   score.description = ast.description;
@@ -236,6 +243,7 @@ void Compiler::compile_score(std::size_t index) {
     }
     if (p.condition) {
       points.condition = condition(*p.condition, {});
+      map_role(Spot::Role::points);
     } else if (p.trait) {
       const Operated trait = trait_reference(p.trait);
       if (trait.ok && family_of(trait.type) != kNumeric) {
@@ -245,6 +253,7 @@ void Compiler::compile_score(std::size_t index) {
     }
     score.points.push_back(points);
   }
+  map_owner_ = outer_owner;
   for (const auto& [name, from] : ast.bands) score.bands.push_back({std::string(name.text), from});
   std::sort(score.bands.begin(), score.bands.end(), [](const Score::Band& a, const Score::Band& b) { return a.from < b.from; });
   owner_ = outer;

@@ -12,6 +12,7 @@
 #include "engine/plan/plan.h"
 #include "rules/lang/collect.h"
 #include "rules/lang/operators.h"
+#include "rules/lang/source_map.h"
 #include "rules/lang/source.h"
 
 namespace nudge::lang {
@@ -44,6 +45,8 @@ class Compiler {
   std::unique_ptr<Plan> run();
   /// What CompileOptions::record_parts asked for; to be called after run.
   std::vector<ConditionPart> take_parts() { return std::move(parts_); }
+  /// What CompileOptions::map_sources asked for, without the documents; to be called after run. Null when it was not asked for.
+  std::shared_ptr<SourceMap> take_map() { return std::move(map_); }
 
  private:
   enum class Progress : std::uint8_t { untouched, under_way, done };
@@ -60,7 +63,7 @@ class Compiler {
   bool enter(Progress progress, const std::string& label, const Where& where);
 
   // compile_condition.cpp
-  /// Compiles one condition; the parts that stand for themselves are recorded when asked for.
+  /// Compiles one condition, and keeps where it stands when asked to.
   NodeId condition(const Condition& condition, const Scope& scope);
   NodeId compile_condition(const Condition& condition, const Scope& scope);
   void record_part(NodeId node, EventTypeId row_event, const Where& where);
@@ -141,6 +144,15 @@ class Compiler {
   bool template_variable(std::string_view variable, TemplatePart& part, Type& type, const Where& where, const Scope& scope);
   void check_unused_templates();
 
+  // compile_map.cpp
+  void begin_map();
+  [[nodiscard]] std::uint32_t map_index(Definition::Kind kind, std::string_view name) const;
+  void map_condition(const Condition& ast, const Scope& scope, NodeId node, std::size_t first);
+  /// Of the condition that was compiled last.
+  void map_role(Spot::Role role);
+  void map_window(EventTypeId event, const Window& window, const WindowAst& ast);
+  void map_variable(const TemplatePart& part, std::string_view written, const Where& where);
+
   void error(std::string_view code, const Where& where, std::string message, std::string hint = {});
   [[nodiscard]] Context context_of(const Where& where) { return {*where.document, diagnostics_}; }
   NodeId broken() { return builder_.constant(false); }
@@ -161,6 +173,10 @@ class Compiler {
   std::vector<std::string_view> used_templates_;
   PartOwner owner_;  // of the conditions under way
   std::vector<ConditionPart> parts_;
+  std::shared_ptr<SourceMap> map_;  // null: nobody asked
+  std::uint32_t map_starts_[6] = {};
+  std::uint32_t map_owner_ = kNoDefinition, map_template_ = kNoDefinition;
+  std::string_view map_action_, map_param_;
 };
 
 }  // namespace nudge::lang

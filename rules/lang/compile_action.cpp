@@ -92,7 +92,9 @@ bool Compiler::text_param(MapReader& map, std::string_view key, Action& action, 
     error("R0107", context.at(entry->key_mark), quoted(key) + " is given by the template already", "remove one of the two");
     return true;
   }
+  map_param_ = key;
   action.params.push_back(text_param_of(key, template_text(*text, context.at(entry->value->mark), scope)));
+  map_param_ = {};
   return true;
 }
 

@@ -30,7 +30,9 @@ const LeafDef* plain_prefix(const std::vector<LeafDef>& leaves, std::string_view
 }  // namespace
 
 NodeId Compiler::condition(const Condition& ast, const Scope& scope) {
+  const std::size_t first = map_ == nullptr ? 0 : map_->spots.size();
   const NodeId node = compile_condition(ast, scope);
+  map_condition(ast, scope, node, first);
   using Kind = Condition::Kind;
   const bool for_itself = ast.kind != Kind::broken && ast.kind != Kind::all && ast.kind != Kind::any && ast.kind != Kind::negate;
   if (for_itself) record_part(node, scope.row_event, ast.where);
@@ -235,6 +237,7 @@ Operated Compiler::aggregate(const EventQuery& query, const Scope& scope) {
   const bool known = aggregate.event != kNoEventType;
   aggregate.filter = row_filter(query.filter, aggregate.event, scope);
   aggregate.window = window(query.window);
+  map_window(aggregate.event, aggregate.window, query.window);
   if (query.before_trigger) {
     aggregate.before_trigger = true;
     if (scope.trigger_event == kNoEventType) {

@@ -71,6 +71,7 @@ Trigger Compiler::trigger(const RuleAst& ast, Scope& scope) {
       trigger.event = event_type(t.subject);
       scope.trigger_event = trigger.event;
       trigger.where = t.equals.empty() ? row_filter(t.filter, trigger.event, scope) : work_filter(t, trigger.event);
+      if (t.filter) map_role(Spot::Role::trigger_filter);
       if (trigger.event != kNoEventType && t.same) {
         trigger.same = field(t.same, trigger.event, nullptr);
         if (trigger.same == kTimeField || (trigger.same != kNoField && field_type(trigger.event, trigger.same) == Type::list)) {
@@ -146,6 +147,7 @@ Goal Compiler::goal(const RuleAst& ast) {
   if (!ast.goal_event) return goal;
   goal.event = event_type(ast.goal_event);
   goal.where = row_filter(ast.goal_filter, goal.event, {});
+  if (ast.goal_filter) map_role(Spot::Role::goal_filter);
   goal.within = ast.goal_within;
   goal.stop = ast.goal_stop;
   if (goal.event == kNoEventType || !ast.goal_value) return goal;
@@ -171,16 +173,23 @@ void Compiler::compile_rule(const RuleAst& ast) {
   rule.priority = ast.priority;
   rule.state = ast.state;
   owner_ = {ConditionPart::Owner::trigger, ast.name.text};
+  map_owner_ = map_index(Definition::Kind::rule, ast.name.text);
   rule.trigger = trigger(ast, scope);
   check_rule_options(ast, rule.trigger, ast.trigger.kind.has_value());
   // What a broken trigger would have given is unknown: better no message than a wrong one.
   if (!ast.trigger.kind || (rule.trigger.kind == Trigger::Kind::event && rule.trigger.event == kNoEventType)) scope.any_event = true;
   owner_.kind = ConditionPart::Owner::rule;
   record_part(kNone, kNoEventType, ast.name.where);
-  if (ast.condition) rule.condition = condition(*ast.condition, scope);
+  if (ast.condition) {
+    rule.condition = condition(*ast.condition, scope);
+    map_role(Spot::Role::rule_if);
+  }
   steps(ast.steps, "", ast, scope, rule.steps);
   owner_ = {ConditionPart::Owner::exit, ast.name.text};
-  if (ast.exit) rule.exit = condition(*ast.exit, scope);
+  if (ast.exit) {
+    rule.exit = condition(*ast.exit, scope);
+    map_role(Spot::Role::step);
+  }
   rule.limits = ast.limits;
   rule.rollout_percent = ast.percent;
   rule.holdout_percent = ast.holdout;
@@ -189,6 +198,7 @@ void Compiler::compile_rule(const RuleAst& ast) {
   owner_ = {ConditionPart::Owner::goal, ast.name.text};
   rule.goal = goal(ast);
   owner_ = {};
+  map_owner_ = kNoDefinition;
   rule.file = ast.name.where.document->name();
   rule.line = ast.name.where.mark.line;
   builder_.plan().rules.push_back(std::move(rule));

@@ -16,8 +16,15 @@ void Compiler::steps(const std::vector<StepAst>& list, const std::string& prefix
     step.after = ast.after;
     step.timeout = ast.timeout;
     step.stop_on_timeout = ast.stop_on_timeout;
-    if (ast.only_if) step.only_if = condition(*ast.only_if, scope);
-    if (ast.condition) step.condition = condition(*ast.condition, scope);
+    if (ast.only_if) {
+      step.only_if = condition(*ast.only_if, scope);
+      map_role(Spot::Role::only_if);
+    }
+    if (ast.condition) {
+      step.condition = condition(*ast.condition, scope);
+      map_role(Spot::Role::step);
+    }
+    map_action_ = ast.action.kind.text;
     if (ast.action.kind) step.action = action(ast.action, rule, scope);
     program.push_back(std::move(step));
     if (ast.kind != Step::Kind::branch) continue;

@@ -85,6 +85,7 @@ TemplateId Compiler::template_text(std::string_view text, const Where& where, co
       if (filter.fn != Filter::Fn::default_) is_text = true;
     }
     part.filters = piece.filters;
+    map_variable(part, piece.text, at);
     result.parts.push_back(std::move(part));
   }
   return builder_.add(std::move(result));
@@ -176,6 +177,7 @@ void Compiler::use_template(const Name& name, Action& action, const Scope& scope
           "use a template with `channel: " + action.channel + "`");
     return;
   }
+  map_template_ = map_index(Definition::Kind::template_, name.text);
   for (const TemplateAst::Part& part : ast.parts) {
     Param param;
     param.name = part.name;
@@ -183,6 +185,7 @@ void Compiler::use_template(const Name& name, Action& action, const Scope& scope
     param.text = template_text(part.text, part.where, scope);
     action.params.push_back(std::move(param));
   }
+  map_template_ = kNoDefinition;
 }
 
 void Compiler::check_unused_templates() {

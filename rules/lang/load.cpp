@@ -43,6 +43,11 @@ CompileResult compile(const std::vector<Source>& sources, std::shared_ptr<const 
     Compiler compiler(names, std::move(catalog), options, result.diagnostics);
     finish(result, compiler.run());
     if (result.plan != nullptr) result.parts = compiler.take_parts();
+    const std::shared_ptr<SourceMap> map = compiler.take_map();
+    if (map != nullptr && result.plan != nullptr) {
+      map->documents = std::move(documents);
+      result.sources = map;
+    }
   } else {
     finish(result, nullptr);
   }

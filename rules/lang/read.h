@@ -35,6 +35,9 @@ Calendar read_week_times(const Context& context, const doc::Node& node, const do
 std::uint8_t read_weekdays(const Context& context, const doc::Entry& entry);
 TeamAst read_team(const Context& context, const doc::Entry& entry);
 
+/// Reads `allow: [R1001]`: the codes of warnings that the author of this definition means to be so.
+std::vector<Name> read_allow(MapReader& map);
+
 /// Reads the one comparison among the keys of a map; its `op` is empty when there is none. Reports two operators. Inside an aggregate
 /// `days_since` names a field, and what asks about an attribute's past (`changed`, `has_been`) does not exist.
 Comparison read_comparison(MapReader& map, bool in_aggregate = false);

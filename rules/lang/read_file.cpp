@@ -25,6 +25,7 @@ SegmentAst read_segment(const Context& context, const doc::Entry& entry) {
   segment.name = {entry.key, context.at(entry.key_mark)};
   MapReader map(context, *entry.value, entry.key_mark, "the segment " + quoted(entry.key));
   segment.description = map.text("description");
+  segment.allow = read_allow(map);
   if (const doc::Entry* where = map.require("where")) segment.where = read_condition(context, *where->value, where->key_mark);
   map.finish();
   return segment;
@@ -35,6 +36,7 @@ TraitAst read_trait(const Context& context, const doc::Entry& entry) {
   trait.name = {entry.key, context.at(entry.key_mark)};
   MapReader map(context, *entry.value, entry.key_mark, "the trait " + quoted(entry.key));
   trait.description = map.text("description");
+  trait.allow = read_allow(map);
   if (map.has("event")) {
     trait.query = read_event_query(map, true);
     map.finish();
@@ -76,6 +78,7 @@ ScoreAst read_score(const Context& context, const doc::Entry& entry) {
   score.name = {entry.key, context.at(entry.key_mark)};
   MapReader map(context, *entry.value, entry.key_mark, "the score " + quoted(entry.key));
   score.description = map.text("description");
+  score.allow = read_allow(map);
   const doc::Entry* points = map.require("points");
   const doc::Entry* bands = map.take("bands");
   map.finish();
@@ -128,6 +131,7 @@ TemplateAst read_template(const Context& context, const doc::Entry& entry) {
   result.where = context.at(entry.key_mark);
   MapReader map(context, *entry.value, entry.key_mark, "the template " + quoted(entry.key));
   map.text("description");
+  result.allow = read_allow(map);
   static constexpr std::array<std::string_view, 3> kChannels = {"email", "sms", "ticket"};
   map.require("channel");
   const std::optional<std::size_t> channel = map.word("channel", {"email", "sms", "ticket"});
@@ -229,6 +233,7 @@ TeamAst read_team(const Context& context, const doc::Entry& entry) {
   result.team.name = entry.key;
   MapReader map(context, *entry.value, entry.key_mark, "the team " + quoted(entry.key));
   map.text("description");
+  result.allow = read_allow(map);
   const doc::Entry* manager = map.take("manager");
   const doc::Entry* members = map.require("members");
   if (manager != nullptr) result.team.manager = map.text("manager");

@@ -187,6 +187,7 @@ RuleAst read_rule(const Context& context, const doc::Entry& entry) {
   rule.name = {entry.key, context.at(entry.key_mark)};
   MapReader map(context, *entry.value, entry.key_mark, "the rule " + quoted(entry.key));
   rule.description = map.text("description");
+  rule.allow = read_allow(map);
   static const std::initializer_list<std::string_view> kCategories = {"sales", "management", "collaboration"};
   rule.category = static_cast<Category>(map.word("category", kCategories).value_or(0));
   rule.purpose = read_purpose(map);

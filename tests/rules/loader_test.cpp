@@ -152,7 +152,7 @@ TEST_CASE("diagnostics as JSON and text, with wide characters and long lines") {
   diagnostics.warning("R0104", *document, document->mark_at(document->source().size() - 3), "far right", "cut it");
   diagnostics.sort();
   CHECK(doc::render_json(diagnostics) ==
-        "{\"errors\":1,\"warnings\":1,\"dropped\":0,\"diagnostics\":[{\"code\":\"R0104\",\"severity\":\"error\",\"file\":\"目录/"
+        "{\"errors\":1,\"warnings\":1,\"notes\":0,\"dropped\":0,\"diagnostics\":[{\"code\":\"R0104\",\"severity\":\"error\",\"file\":\"目录/"
         "x.yaml\",\"line\":1,\"column\":5,"
         "\"length\":6,\"message\":\"say "
         "\\\"it\\\"\\n\",\"hint\":\"\",\"path\":\"名字\"},{\"code\":\"R0104\",\"severity\":\"warning\",\"file\":\"目录/x.yaml\",\"line\":2,"

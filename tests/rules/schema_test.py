@@ -105,8 +105,8 @@ def main():
             print(f"FAIL {where}: the loader says {must_accept}, the schema refuses it: {errors[0].message[:200]}")
             failures += 1
 
-    for path in [HERE / "catalog.yaml", *sorted((HERE / "good").glob("*.yaml"))]:
-        name = "rules" if path.parent.name == "good" else "catalog"
+    for path in [HERE / "catalog.yaml", *sorted((HERE / "good").glob("*.yaml")), *sorted((HERE / "lint").glob("*.yaml"))]:
+        name = "rules" if path.parent.name in ("good", "lint") else "catalog"
         document = yaml.load(path.read_text(), Loader)
         check(path.name, document, validators[name], "", "nothing")
         for where, part in definitions(document):

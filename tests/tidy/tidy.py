@@ -16,6 +16,7 @@ MAY_INCLUDE = {
     "engine/simulate": ["engine/base", "engine/model", "engine/plan", "engine/core"],
     "rules/doc": ["engine/base"],
     "rules/lang": ["engine/base", "engine/model", "engine/plan", "rules/doc"],
+    "rules/lint": ["engine/base", "engine/model", "engine/plan", "rules/doc", "rules/lang"],
     "rules": ["engine", "rules"],
     "schemas": [],
     "connectors": ["engine/base", "connectors"],

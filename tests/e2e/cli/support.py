@@ -47,7 +47,7 @@ rules:
     if: {attribute: tier, in: [silver, gold]}
     then:
       - call_task: {team: inside, subject: "Thank {{ customer.name | default: 'them' }}", due_in: 24h, mandatory: true}
-      - email: {to: "{{ customer.email | default: 'nobody@example.com' }}", subject: "Thank you", text: "For {{ event.sku }}"}
+      - email: {to: "{{ customer.email | default: 'nobody@example.com' }}", subject: "Thank you", text: "For {{ event.sku | default: 'it' }}"}
     limits: {once_per: 1d}
 teams:
   inside:

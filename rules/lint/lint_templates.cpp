@@ -1,0 +1,79 @@
+// R1005: a placeholder whose value may be missing, with nothing said for that case.
+#include <algorithm>
+#include <map>
+
+#include "rules/lint/findings.h"
+
+namespace nudge::lint {
+namespace {
+
+/// Parameters that address a message: without a value there is nothing to send, and a default would be wrong.
+bool addresses(std::string_view param) {
+  return param == "to" || param == "reply_to" || param == "unsubscribe_url" || param == "url" || param == "event";
+}
+
+/// Actions whose texts no customer or colleague reads.
+bool for_machines(std::string_view action) { return action == "webhook" || action == "set_attribute" || action == "emit_event"; }
+
+/// `field` expressions (of filters) by event type and field, to ask filters about what templates call `event.FIELD`.
+std::map<std::pair<EventTypeId, std::uint32_t>, ExprId> fields_of(const Plan& plan) {
+  std::map<std::pair<EventTypeId, std::uint32_t>, ExprId> fields;
+  for (ExprId i = 0; i < plan.exprs.size(); ++i) {
+    if (plan.exprs[i].kind == Expr::Kind::field) fields.emplace(std::pair(plan.exprs[i].event, plan.exprs[i].ref), i);
+  }
+  return fields;
+}
+
+/// Fields that nudge itself always fills in.
+bool filled_by_nudge(const Plan& plan, const Expr& expr) {
+  const EventTypeDef& event = plan.catalog->events[expr.event];
+  if (!event.built_in || expr.ref >= event.fields.size()) return false;
+  const std::string_view name = event.fields[expr.ref].name;
+  return name == "task" || name == "action" || name == "rule" || name == "kind" || name == "channel" || name == "subject";
+}
+
+/// True when the rule's trigger alone says that the value is there.
+bool trigger_has(const Plan& plan, const Rule& rule, const Expr& expr) {
+  const Trigger& t = rule.trigger;
+  if (expr.kind == Expr::Kind::trigger_field)
+    return expr.ref == kTimeField || filled_by_nudge(plan, expr) || (t.same != kNoField && t.same == expr.ref);
+  const Expr* source = &expr;
+  while (source->child != kNone) source = &plan.exprs[source->child];
+  if (source->kind != Expr::Kind::attribute || source->ref != t.attribute) return false;
+  const auto present = [](const Value& v) { return !v.missing(); };
+  return t.kind == Trigger::Kind::date ||
+         (t.kind == Trigger::Kind::attribute_changes && !t.to.empty() && std::ranges::all_of(t.to, present));
+}
+
+}  // namespace
+
+void lint_templates(Findings& f) {
+  const auto fields = fields_of(f.plan);
+  for (const lang::VariableSpot& spot : f.sources.variables) {
+    const Rule* rule = f.rule_of(spot.owner);
+    if (spot.has_default || rule == nullptr || for_machines(spot.action) || addresses(spot.param)) continue;
+    const Expr& expr = f.plan.exprs[spot.expr];
+    if (trigger_has(f.plan, *rule, expr)) continue;
+    Known known;
+    ExprId value = spot.expr;
+    if (expr.kind == Expr::Kind::trigger_field) {
+      const auto field = fields.find({expr.event, expr.ref});
+      if (rule->trigger.where != kNone && field != fields.end()) {
+        known.literals.push_back({rule->trigger.where, true});
+        value = field->second;
+      }
+    } else {
+      known = at_trigger(f.plan, *rule, false);
+      if (rule->condition != kNone) known.literals.push_back({rule->condition, true});
+    }
+    if (f.solver.always_there(value, known)) continue;
+    const std::string in =
+        spot.of_template == lang::kNoDefinition
+            ? ""
+            : " in the template " + quoted(f.sources.definitions[spot.of_template].name) + ", used by the rule " + quoted(rule->name) + ",";
+    f.warn("R1005", spot.where, {spot.owner, spot.of_template}, quoted(spot.written) + in + " may be missing; the text then has a gap",
+           "say what to write instead: `{{ " + spot.written + " | default: '…' }}`, or ask in `if` that it exists");
+  }
+}
+
+}  // namespace nudge::lint
