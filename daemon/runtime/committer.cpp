@@ -29,6 +29,20 @@ std::string_view line_outcome_name(LineOutcome outcome) {
   return "";
 }
 
+TaskRecord put_task(WriteSet& set, StatsDelta& delta, const ActionRecord& action) {
+  ++delta[Counter::tasks];
+  ++delta[Counter::tasks_open];
+  TaskRecord task;
+  task.number = action.number;
+  task.action = action.action;
+  const std::string id = id_bytes(action.action.id);
+  std::string bytes;
+  encode_record(bytes, task);
+  set.put(Family::task, task_key(true, id), bytes);
+  set.put(Family::task, task_untold_key(id), "");
+  return task;
+}
+
 // One batch under way.
 struct Committer::Batch {
   std::vector<std::unique_ptr<Unit>> units;
@@ -36,6 +50,7 @@ struct Committer::Batch {
   WriteSet set;
   std::vector<ActionRecord> actions;  // that wait to be delivered
   std::vector<TaskRecord> tasks;
+  std::vector<ActionRecord> held;  // that the rules are to hear of
   std::vector<std::function<void()>> after;
   StatsDelta sums;  // as they will be after this batch
   bool desk_changed = false;
@@ -50,9 +65,11 @@ void Committer::restore(StoredStats stats, Desk desk) {
   latest_ = stats.latest;
   last_block_ = std::max(stats.sequence, store_.last_sequence());
   desk_ = std::move(desk);
+  controls_ = std::make_shared<const Controls>(desk_.controls());
 }
 
 void Committer::start() {
+  if (hooks_.controls) hooks_.controls(controls_);
   thread_ = std::thread([this] { run(); });
 }
 
@@ -221,6 +238,7 @@ void Committer::settle(Unit& unit, Batch& batch) {
       batch.set.put(Family::decision, decision_key(batch.block.decisions.back().customer, first), list);
     }
     for (ActionOut& action : effects.actions) add_action(std::move(action), batch);
+    for (HeldAction& held : effects.held_actions) add_held(std::move(held), batch);
   }
 }
 
@@ -233,23 +251,13 @@ void Committer::add_action(ActionOut action, Batch& batch) {
   StatsDelta& delta = batch.block.stats;
   ++delta[Counter::actions];
   ++delta.rules[out.rule_id].actions;
-  const std::string id = id_bytes(out.id);
   const bool is_task = out.kind == "call_task";
   if (is_task) {
     // Our own list is the provider: with this batch the task is there.
     record.state = ActionState::accepted;
     ++delta[Counter::accepted];
     ++delta.rules[out.rule_id].accepted;
-    ++delta[Counter::tasks];
-    ++delta[Counter::tasks_open];
-    TaskRecord task;
-    task.number = record.number;
-    task.action = out;
-    std::string bytes;
-    encode_record(bytes, task);
-    batch.set.put(Family::task, task_key(true, id), bytes);
-    batch.set.put(Family::task, task_untold_key(id), "");
-    batch.tasks.push_back(std::move(task));
+    batch.tasks.push_back(put_task(batch.set, delta, record));
   } else if (done_by_engine(out)) {
     // The engine wrote it into the customer's state; the steps in this block make it again on recovery.
     record.state = ActionState::accepted;
@@ -263,14 +271,40 @@ void Committer::add_action(ActionOut action, Batch& batch) {
   } else {
     ++delta[Counter::waiting];
   }
-  const bool pending = is_pending(record.state);
+  list_action(record, batch);
+  if (is_pending(record.state)) batch.actions.push_back(std::move(record));
+}
+
+void Committer::list_action(const ActionRecord& record, Batch& batch) {
+  const ActionOut& out = record.action;
+  const std::string id = id_bytes(out.id);
   std::string bytes;
   encode_record(bytes, record);
-  batch.set.put(Family::outbox, action_key(pending, id), bytes);
+  batch.set.put(Family::outbox, action_key(is_pending(record.state), id), bytes);
   batch.set.put(Family::outbox, action_customer_key(out.customer, record.number), id);
   batch.set.put(Family::outbox, action_number_key(record.number), id);
   batch.block.actions.push_back(out);
-  if (pending) batch.actions.push_back(std::move(record));
+}
+
+// What a policy held back stays on record as it would have been: an action of its own, with the reason.
+void Committer::add_held(HeldAction held, Batch& batch) {
+  ActionRecord record;
+  record.number = batch.block.first_action + batch.block.actions.size();
+  record.changed_at = record.next_at = held.action.at;
+  record.action = std::move(held.action);
+  record.state = held.kept ? ActionState::kept : ActionState::held;
+  record.held = held.held;
+  record.note = std::move(held.reason);
+  StatsDelta& delta = batch.block.stats;
+  ++delta[Counter::actions];
+  ++delta[held.kept ? Counter::kept : Counter::held_back];
+  RuleStats& rule = delta.rules[record.action.rule_id];
+  ++rule.actions;
+  ++rule.dropped[static_cast<std::size_t>(record.held) % kHeldReasons];
+  list_action(record, batch);
+  if (held.kept) return;
+  batch.set.put(Family::outbox, held_untold_key(id_bytes(record.action.id)), "");
+  batch.held.push_back(std::move(record));
 }
 
 void Committer::set_aside(Unit& unit, Batch& batch) {
@@ -296,6 +330,13 @@ void Committer::complete(Batch& batch, const Error* failure) {
   if (failure == nullptr) {
     for (const ActionRecord& action : batch.actions) hooks_.action(action);
     for (const TaskRecord& task : batch.tasks) hooks_.task(task);
+    if (hooks_.held) {
+      for (const ActionRecord& held : batch.held) hooks_.held(held);
+    }
+    if (batch.desk_changed && hooks_.controls && desk_.controls() != *controls_) {
+      controls_ = std::make_shared<const Controls>(desk_.controls());
+      hooks_.controls(controls_);
+    }
     for (auto& after : batch.after) after();
   }
   if (items != 0) hooks_.left(items);

@@ -30,6 +30,10 @@ struct CommitHooks {
   // New actions that wait to be delivered, and new tasks, once they are on disk.
   std::function<void(const ActionRecord&)> action;
   std::function<void(const TaskRecord&)> task;
+  // Actions that a policy dropped: the rules are to hear of them.
+  std::function<void(const ActionRecord&)> held;
+  // What people have set, or the brake has stopped, is another from now on; also once at start().
+  std::function<void(std::shared_ptr<const Controls>)> controls;
   // `items` inputs have left the runtime.
   std::function<void(std::uint64_t items)> left;
 };
@@ -76,6 +80,8 @@ class Committer {
   void put_together(Batch& batch);
   void settle(Unit& unit, Batch& batch);
   void add_action(ActionOut action, Batch& batch);
+  void add_held(HeldAction held, Batch& batch);
+  void list_action(const ActionRecord& record, Batch& batch);
   void set_aside(Unit& unit, Batch& batch);
   void complete(Batch& batch, const Error* failure);
 
@@ -89,6 +95,7 @@ class Committer {
   Desk desk_;
   TimeMs latest_ = kAlways;
   TimeMs stats_written_ = kAlways;
+  std::shared_ptr<const Controls> controls_ = std::make_shared<const Controls>();  // as last told
   bool stats_dirty_ = false;
   std::string block_;
   std::optional<Error> failure_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "daemon/log/log.h"
+#include "daemon/runtime/delivery_lane.h"
 #include "daemon/runtime/payload.h"
 #include "daemon/store/keys.h"
 #include "engine/core/write.h"
@@ -20,6 +21,8 @@ Counter counter_of(ActionState s) {
     case ActionState::dead: return Counter::dead;
     case ActionState::discarded: return Counter::discarded;
     case ActionState::cancelled: return Counter::cancelled;
+    case ActionState::held: return Counter::held_back;
+    case ActionState::kept: return Counter::kept;
   }
   return Counter::dead;
 }
@@ -48,22 +51,16 @@ void book_action(CommitContext& context, ActionState before, const ActionRecord&
   context.set.put(Family::outbox, action_key(is_pending(after.state), id), bytes);
 }
 
-struct Delivery::Lane {
-  std::string name;
-  std::string kind;
-  bool fallback = false;
-  std::size_t most = 8;                          // under way at once
-  std::set<std::pair<TimeMs, std::string>> due;  // id bytes
-  std::set<std::string> ask;                     // ids to ask the provider about
-  std::map<std::string, ActionRecord> under_way;
-  std::map<std::string, ActionRecord> lost;  // in flight when the last process ended; settled once the connector has said what it is
-  std::unique_ptr<connectors::ConnectorProcess> process;
-  std::atomic<std::size_t> waiting_shown{0}, under_way_shown{0};
-};
-
-Delivery::Delivery(DeliveryOptions options, Store& store, LogicalClock& clock, Committer& committer, PostEvent post,
-                   std::function<std::shared_ptr<const Plan>()> plan)
-    : options_(std::move(options)), store_(store), clock_(clock), committer_(committer), post_(std::move(post)), plan_(std::move(plan)) {}
+Delivery::Delivery(DeliveryOptions options, Store& store, LogicalClock& clock, Committer& committer, Gate& gate, PostEvent post,
+                   AskPolicies ask, std::function<std::shared_ptr<const Plan>()> plan)
+    : options_(std::move(options)),
+      store_(store),
+      clock_(clock),
+      committer_(committer),
+      gate_(gate),
+      post_(std::move(post)),
+      ask_(std::move(ask)),
+      plan_(std::move(plan)) {}
 
 Delivery::~Delivery() { stop(std::chrono::milliseconds(0)); }
 
@@ -90,7 +87,7 @@ Result<void> Delivery::start() {
         lane->second->lost.emplace(id_bytes(record->action.id), *std::move(record));
       else
         schedule(*record);
-    } else if (record->state != ActionState::unknown) {
+    } else if (record->state != ActionState::unknown && record->state != ActionState::kept) {
       schedule(*record);
     }
     return true;
@@ -112,6 +109,7 @@ Result<void> Delivery::start() {
     untold.emplace_back(key.substr(mark.size()));
     return true;
   }));
+  NUDGE_TRY(tell_held_again());
   for (const std::string& id : untold) {
     for (const bool is_open : {true, false}) {
       NUDGE_ASSIGN(const auto bytes, store_.get(Family::task, task_key(is_open, id)));
@@ -215,7 +213,7 @@ void Delivery::run() {
     const TimeMs now = clock_.now();
     if (!draining) work(now, next);
     for (auto& [name, lane] : lanes_) {
-      lane->waiting_shown = lane->due.size() + lane->lost.size();
+      lane->waiting_shown = lane->due.size() + lane->lost.size() + lane->asking.size();
       lane->under_way_shown = lane->under_way.size();
     }
     std::unique_lock lock(mutex_);
@@ -237,7 +235,8 @@ void Delivery::work(TimeMs now, TimeMs& next) {
   for (auto& [name, lane] : lanes_) {
     if (!lane->process) continue;
     send_due(*lane, now);
-    if (!lane->due.empty() && lane->under_way.size() < lane->most) next = std::min(next, lane->due.begin()->first);
+    if (gate_.controls()->stopped) continue;
+    if (!lane->due.empty() && lane->under_way.size() + lane->asking.size() < lane->most) next = std::min(next, lane->due.begin()->first);
   }
 }
 
@@ -303,7 +302,8 @@ void Delivery::send_due(Lane& lane, TimeMs now) {
       settle(lane, std::move(record), {.status = connectors::OutcomeStatus::unknown, .detail = "nudge ended before the answer came"});
     }
   }
-  while (lane.under_way.size() < lane.most && !lane.due.empty() && lane.due.begin()->first <= now) {
+  if (gate_.controls()->stopped) return;  // stop-all: everything stays where it is
+  while (lane.under_way.size() + lane.asking.size() < lane.most && !lane.due.empty() && lane.due.begin()->first <= now) {
     const std::string id = lane.due.begin()->second;
     lane.due.erase(lane.due.begin());
     const bool query = lane.ask.erase(id) > 0;
@@ -314,6 +314,7 @@ void Delivery::send_due(Lane& lane, TimeMs now) {
       log::error("an action can't be read and is left alone", {{"error", record.error()}});
       continue;
     }
+    if (!query && !may_leave(lane, *record, now)) continue;
     hand_over(lane, *std::move(record), query);
   }
 }
@@ -348,6 +349,9 @@ void Delivery::hand_over(Lane& lane, ActionRecord record, bool query) {
           request.attempt = r.tries;
           request.customer_id = r.action.customer;
           request.payload_json = r.action.payload;
+          // Test mode changes where it goes, and nothing else; the record keeps what was meant.
+          if (const GateVerdict gate = gate_.ask(r.action, clock_.now()); !gate.send_to.empty())
+            request.payload_json = with_recipient(r.action.payload, gate.send_to);
           request.created_ms = r.action.at;
           request.query = query;
           if (query && r.attempts.size() >= 2) request.provider_ref = r.attempts[r.attempts.size() - 2].provider_ref;

@@ -20,6 +20,7 @@
 #include "connectors/host/connector_process.h"
 #include "daemon/runtime/clock.h"
 #include "daemon/runtime/committer.h"
+#include "daemon/runtime/gate.h"
 #include "daemon/runtime/records.h"
 
 namespace nudge::daemon {
@@ -63,6 +64,9 @@ void book_action(CommitContext& context, ActionState before, const ActionRecord&
 // Puts an internal event on its way to its customer's shard, with a change that goes into the same batch.
 using PostEvent = std::function<void(Input, Attachment)>;
 
+// Asks the customer's shard what the policies say to an action that waited; answers on another thread.
+using AskPolicies = std::function<void(const ActionOut&, std::function<void(PolicyVerdict)>)>;
+
 struct ConnectorFigures {
   std::string name;
   std::string kind;
@@ -74,7 +78,7 @@ struct ConnectorFigures {
 
 class Delivery {
  public:
-  Delivery(DeliveryOptions options, Store& store, LogicalClock& clock, Committer& committer, PostEvent post,
+  Delivery(DeliveryOptions options, Store& store, LogicalClock& clock, Committer& committer, Gate& gate, PostEvent post, AskPolicies ask,
            std::function<std::shared_ptr<const Plan>()> plan);
   ~Delivery();
 
@@ -86,11 +90,19 @@ class Delivery {
   // A new action or task that is on disk.
   void add(const ActionRecord& record);
   void add(const TaskRecord& record);
+  // An action that a policy dropped: tells the rules (message_held).
+  void tell_held(const ActionRecord& record);
+  // What people have set is another: looks at everything that is due again.
+  void controls_changed();
 
   using Done = std::function<void(Result<void>)>;
   // A person's word on a dead or unknown action, by the sixteen bytes of its id.
   void retry(std::string id, Done done);
   void discard(std::string id, std::string reason, Done done);
+  // A person's word on what the brake or a budget keeps of a rule: it goes out now, or never. Answers with how many there were.
+  using Counted = std::function<void(Result<std::uint64_t>)>;
+  void release_kept(RuleId rule, std::string author, std::string reason, Counted done);
+  void discard_kept(RuleId rule, std::string author, std::string reason, Counted done);
   void complete_task(std::string id, std::string disposition, std::string note, std::string by, Done done);
 
   std::vector<ConnectorFigures> figures() const;
@@ -101,6 +113,14 @@ class Delivery {
   void work(TimeMs now, TimeMs& next);
   void send_due(Lane& lane, TimeMs now);
   void hand_over(Lane& lane, ActionRecord record, bool query);
+  // Before an attempt that may be the first to leave: see delivery_gate.cpp. False: it does not leave now, and that is dealt with.
+  bool may_leave(Lane& lane, ActionRecord& record, TimeMs now);
+  void on_policies(const std::string& lane, const std::string& id, PolicyVerdict verdict);
+  void hold_back(ActionRecord record, Held held, std::string words);
+  void put_off(Lane& lane, ActionRecord record, TimeMs until, std::string words);
+  Result<void> tell_held_again();
+  bool wakes_rules(const ActionOut& action) const;
+  void settle_kept(RuleId rule, bool release, const std::string& author, const std::string& reason, const Counted& done);
   void on_outcome(const std::string& lane, const connectors::DeliverRequest& request, const connectors::Outcome& outcome);
   void settle(Lane& lane, ActionRecord record, const connectors::Outcome& outcome);
   void schedule(const ActionRecord& record, bool query = false);
@@ -115,6 +135,7 @@ class Delivery {
   void command_complete(const std::string& id, const std::string& disposition, const std::string& note, const std::string& by,
                         const Done& done);
   Result<ActionRecord> load_pending_or_final(const std::string& id);
+  Input held_event(const ActionOut& action, const std::string& reason, TimeMs at) const;
   Input event_for(std::string_view type, const ActionOut& action, std::string id_suffix, TimeMs at) const;
   void post_command(std::function<void()> command);
 
@@ -122,7 +143,9 @@ class Delivery {
   Store& store_;
   LogicalClock& clock_;
   Committer& committer_;
+  Gate& gate_;
   const PostEvent post_;
+  const AskPolicies ask_;
   const std::function<std::shared_ptr<const Plan>()> plan_;
 
   // Delivery thread only (and start()).

@@ -43,6 +43,14 @@ Input Delivery::event_for(std::string_view type_name, const ActionOut& action, s
   return input;
 }
 
+Input Delivery::held_event(const ActionOut& action, const std::string& reason, TimeMs at) const {
+  Input input = event_for("message_held", action, "held", at);
+  if (input.type == kNoEventType) return input;
+  const std::shared_ptr<const Plan> plan = plan_();
+  set_field(plan->catalog->events[input.type], input, "reason", text_or_missing(reason));
+  return input;
+}
+
 void Delivery::retry(std::string id, Done done) {
   post_command([this, id = std::move(id), done = std::move(done)] { command_retry(id, done); });
 }

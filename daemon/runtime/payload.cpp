@@ -14,6 +14,14 @@ std::string member_text(std::string_view json, std::string_view name) {
   return boost::json::serialize(*member);
 }
 
+std::string with_recipient(std::string_view json, std::string_view to) {
+  boost::system::error_code error;
+  boost::json::value value = boost::json::parse(boost::json::string_view(json.data(), json.size()), error);
+  if (error || !value.is_object()) value = boost::json::object();
+  value.get_object()["to"] = boost::json::string_view(to.data(), to.size());
+  return boost::json::serialize(value);
+}
+
 bool escalates_to_manager(std::string_view json) {
   const std::string escalate = member_text(json, "escalate");
   return !escalate.empty() && member_text(escalate, "when_overdue") == "manager";

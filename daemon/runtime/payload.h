@@ -9,6 +9,9 @@ namespace nudge::daemon {
 // The text (or number, as text) of a member of a JSON object; empty when it is not there or the text is no object.
 std::string member_text(std::string_view json, std::string_view name);
 
+// The payload with another recipient (`to`).
+std::string with_recipient(std::string_view json, std::string_view to);
+
 // True when the payload of a task asks for the manager once it is overdue.
 bool escalates_to_manager(std::string_view json);
 // The payload of the task that tells the manager: the overdue task's own, with another subject, its id, and without a further escalation.

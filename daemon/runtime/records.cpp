@@ -14,8 +14,8 @@ std::unexpected<Error> damaged(std::string_view what) {
   return fail(Code::corrupt, "a stored " + std::string(what) + " can't be read: it is damaged or was written by a newer version");
 }
 
-constexpr std::array<std::string_view, 9> kActionStates{"",         "waiting", "in_flight", "retrying", "unknown",
-                                                        "accepted", "dead",    "discarded", "cancelled"};
+constexpr std::array<std::string_view, 11> kActionStates{"",     "waiting",   "in_flight", "retrying", "unknown", "accepted",
+                                                         "dead", "discarded", "cancelled", "held",     "kept"};
 
 }  // namespace
 
@@ -29,7 +29,8 @@ std::optional<ActionState> find_action_state(std::string_view name) {
 }
 
 bool is_pending(ActionState s) {
-  return s == ActionState::waiting || s == ActionState::in_flight || s == ActionState::retrying || s == ActionState::unknown;
+  return s == ActionState::waiting || s == ActionState::in_flight || s == ActionState::retrying || s == ActionState::unknown ||
+         s == ActionState::kept;
 }
 
 void encode_record(std::string& out, const ActionRecord& r) {
@@ -51,6 +52,7 @@ void encode_record(std::string& out, const ActionRecord& r) {
     w.svarint(a.http_status);
   }
   encode_action(w, r.action);
+  if (r.held != Held::none) w.u8(static_cast<std::uint8_t>(r.held));  // came later; the first form ended here
 }
 
 Result<ActionRecord> decode_action_record(std::string_view bytes) {
@@ -74,6 +76,7 @@ Result<ActionRecord> decode_action_record(std::string_view bytes) {
   }
   const auto state = static_cast<std::size_t>(r.state);
   if (!decode_action(in, r.action) || in.bad() || state == 0 || state >= kActionStates.size()) return damaged("action");
+  if (!in.at_end()) r.held = static_cast<Held>(in.u8());
   return r;
 }
 
@@ -141,6 +144,7 @@ std::string action_customer_key(std::string_view customer, std::uint64_t number)
 std::string action_number_key(std::uint64_t number) { return Key{}.u8('n').u64(number).take(); }
 std::string task_key(bool open, std::string_view id) { return Key{}.u8(open ? 'o' : 'd').raw(id).take(); }
 std::string task_untold_key(std::string_view id) { return Key{}.u8('t').raw(id).take(); }
+std::string held_untold_key(std::string_view id) { return Key{}.u8('h').raw(id).take(); }
 std::string decision_key(std::string_view customer, std::uint64_t first_number) {
   return Key{}.u8(slot_of(customer)).text(customer).u64(first_number).take();
 }

@@ -21,6 +21,8 @@ enum class ActionState : std::uint8_t {
   dead = 6,       // will not be tried again by itself
   discarded = 7,  // a person gave it up
   cancelled = 8,  // expired before it was sent
+  held = 9,       // a policy held it back; it will not be sent
+  kept = 10,      // the brake or a budget keeps it until a person releases or discards it
 };
 std::string_view action_state_name(ActionState s);
 std::optional<ActionState> find_action_state(std::string_view name);
@@ -46,6 +48,7 @@ struct ActionRecord {
   std::string note;               // why it is dead, discarded, waits …
   std::vector<Attempt> attempts;  // the last kAttemptsKept
   ActionOut action;
+  Held held = Held::none;  // held, kept, cancelled: which policy it was; the note has the words
 };
 
 enum class TaskState : std::uint8_t { open = 1, done = 2 };
@@ -86,6 +89,8 @@ std::string action_number_key(std::uint64_t number);                            
 std::string task_key(bool open, std::string_view id_bytes);
 // There while a task's `task_created` event is not stored yet.
 std::string task_untold_key(std::string_view id_bytes);
+// There while the `message_held` event of a dropped action is not stored yet.
+std::string held_untold_key(std::string_view id_bytes);
 std::string decision_key(std::string_view customer, std::uint64_t first_number);  // value: a list of decisions
 std::string quarantine_key(std::uint64_t number);
 

@@ -12,10 +12,17 @@ Runtime::Impl::Impl(RuntimeOptions options_in, Store& store_in, Clock& clock_in,
       store(store_in),
       clock(clock_in, floor),
       fatal(std::move(fatal_in)),
+      gate(options.send_only_to),
       committer(store_in, clock,
                 CommitHooks{.fatal = [this](const Error& error) { fail(error); },
                             .action = [this](const ActionRecord& record) { delivery->add(record); },
                             .task = [this](const TaskRecord& record) { delivery->add(record); },
+                            .held = [this](const ActionRecord& record) { delivery->tell_held(record); },
+                            .controls =
+                                [this](std::shared_ptr<const Controls> controls) {
+                                  gate.set_controls(std::move(controls));
+                                  if (delivery) delivery->controls_changed();
+                                },
                             .left = [this](std::uint64_t items) { queued_items.fetch_sub(items, std::memory_order_relaxed); }}),
       plans(store_in) {
   for (std::uint32_t i = 0; i < options.shards; ++i) {
@@ -38,6 +45,8 @@ Runtime::~Runtime() { stop(std::chrono::milliseconds(0)); }
 
 bool Runtime::has_stored_plan() const { return impl_->plans.current() != 0; }
 Delivery& Runtime::delivery() { return *impl_->delivery; }
+Gate& Runtime::gate() { return impl_->gate; }
+void Runtime::change(Change change, std::function<void(const Error*)> done) { impl_->committer.change(std::move(change), std::move(done)); }
 Store& Runtime::store() { return impl_->store; }
 TimeMs Runtime::now() { return impl_->clock.now(); }
 StatsDelta Runtime::stats() const { return impl_->committer.stats(); }
@@ -59,8 +68,15 @@ Result<void> Runtime::start() {
   impl.ids = std::make_unique<IdSource>(impl.clock.now() + 1);
   // Delivery first: what the shards decide in their first turn is handed to it.
   impl.delivery = std::make_unique<Delivery>(
-      impl.options.delivery, impl.store, impl.clock, impl.committer,
-      [this](Input input, Attachment attachment) { post_event(std::move(input), std::move(attachment)); }, [this] { return plan(); });
+      impl.options.delivery, impl.store, impl.clock, impl.committer, impl.gate,
+      [this](Input input, Attachment attachment) { post_event(std::move(input), std::move(attachment)); },
+      [this](const ActionOut& action, std::function<void(PolicyVerdict)> done) {
+        ask_customer(action.customer, [action, done = std::move(done)](Shard& shard, const CustomerState* state) {
+          if (state == nullptr) return done({});
+          done(shard.engine().policies(shard.plan(), *state, action, std::max(shard.now(), state->clock)));
+        });
+      },
+      [this] { return plan(); });
   impl.committer.start();
   impl.started = true;
   NUDGE_TRY(impl.delivery->start());

@@ -31,6 +31,7 @@ struct RuntimeOptions {
   DurationMs skew = 5 * kMinute;
   DurationMs checkpoint_interval = 10 * kSecond;
   DeliveryOptions delivery;
+  std::vector<std::string> send_only_to;  // test mode; empty: none
 };
 
 struct PlanChange {
@@ -132,6 +133,9 @@ class Runtime {
   Result<void> checkpoint();
 
   Delivery& delivery();
+  Gate& gate();
+  // One change of the books, from any thread; `done` is told once it is on disk, or that it may not be.
+  void change(Change change, std::function<void(const Error*)> done);
   Store& store();
   std::shared_ptr<const Plan> plan() const;
   TimeMs now();

@@ -36,6 +36,7 @@ struct Runtime::Impl {
   const std::function<void(const Error&)> fatal;
   std::atomic<bool> failed{false};
 
+  Gate gate;
   Committer committer;
   std::vector<std::unique_ptr<Shard>> shards;
   PlanStore plans;

@@ -39,6 +39,7 @@ Result<void> Runtime::Impl::recover() {
   if (desk_bytes) {
     NUDGE_ASSIGN(desk, Desk::decode(*desk_bytes));
   }
+  NUDGE_TRY(gate.load(store));
   NUDGE_TRY(replay_tail(checkpoint, stats));
   checkpointed = checkpoint;
   clock.not_before(stats.latest);

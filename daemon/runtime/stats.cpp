@@ -33,10 +33,13 @@ std::string_view counter_name(Counter c) {
                                                                   "tasks_overdue",
                                                                   "timers",
                                                                   "attempts",
-                                                                  "quarantine_bytes"};
+                                                                  "quarantine_bytes",
+                                                                  "held_back",
+                                                                  "kept"};
   return kNames[static_cast<std::size_t>(c)];
 }
 
+std::int64_t RuleStats::dropped_total() const { return std::accumulate(dropped.begin(), dropped.end(), std::int64_t{0}); }
 std::int64_t RuleStats::held_total() const { return std::accumulate(held.begin(), held.end(), std::int64_t{0}); }
 
 void StatsDelta::add_edges(const std::vector<Edge>& edges) {
@@ -78,7 +81,10 @@ void StatsDelta::add(const StatsDelta& other) {
   for (const auto& [id, theirs] : other.rules) {
     RuleStats& ours = rules[id];
     ours.fired += theirs.fired;
-    for (std::size_t i = 0; i < kHeldReasons; ++i) ours.held[i] += theirs.held[i];
+    for (std::size_t i = 0; i < kHeldReasons; ++i) {
+      ours.held[i] += theirs.held[i];
+      ours.dropped[i] += theirs.dropped[i];
+    }
     ours.actions += theirs.actions;
     ours.accepted += theirs.accepted;
     ours.failed += theirs.failed;
@@ -106,8 +112,10 @@ bool StatsDelta::empty() const {
 
 namespace {
 
-// Stands where the number of counters stood in the first form, which had room for ten held reasons and no more.
+// Stand where the number of counters stood in the first form, which had room for ten held reasons and no more. The third form counts what
+// policies dropped as well.
 constexpr std::uint64_t kSparseHeld = 0xfff0;
+constexpr std::uint64_t kWithDropped = 0xfff1;
 constexpr std::size_t kFirstHeldReasons = 10;
 
 void encode_held(Writer& out, const std::array<std::int64_t, kHeldReasons>& held) {
@@ -136,7 +144,7 @@ bool decode_held(Reader& in, std::array<std::int64_t, kHeldReasons>& held, bool 
 }  // namespace
 
 void StatsDelta::encode(Writer& out) const {
-  out.varint(kSparseHeld);
+  out.varint(kWithDropped);
   out.varint(static_cast<std::uint64_t>(std::count_if(counters.begin(), counters.end(), [](std::int64_t v) { return v != 0; })));
   for (std::size_t i = 0; i < kCounters; ++i) {
     if (counters[i] == 0) continue;
@@ -148,6 +156,7 @@ void StatsDelta::encode(Writer& out) const {
     out.varint(id);
     out.svarint(rule.fired);
     encode_held(out, rule.held);
+    encode_held(out, rule.dropped);
     out.svarint(rule.actions);
     out.svarint(rule.accepted);
     out.svarint(rule.failed);
@@ -171,7 +180,8 @@ void StatsDelta::encode(Writer& out) const {
 bool StatsDelta::decode(Reader& in) {
   *this = StatsDelta();
   std::uint64_t used = in.varint();
-  const bool sparse = used == kSparseHeld;
+  const bool with_dropped = used == kWithDropped;
+  const bool sparse = used == kSparseHeld || with_dropped;
   if (sparse) used = in.varint();
   for (std::uint64_t n = used; n > 0 && !in.bad(); --n) {
     const std::uint8_t i = in.u8();
@@ -183,6 +193,7 @@ bool StatsDelta::decode(Reader& in) {
     RuleStats& rule = rules[static_cast<RuleId>(in.varint())];
     rule.fired = in.svarint();
     if (!decode_held(in, rule.held, sparse)) return false;
+    if (with_dropped && !decode_held(in, rule.dropped, true)) return false;
     rule.actions = in.svarint();
     rule.accepted = in.svarint();
     rule.failed = in.svarint();
@@ -208,8 +219,8 @@ std::vector<Balance> balances(const StatsDelta& s) {
   return {
       {"received = stored + duplicate + conflict + quarantined", s[received], s[stored] + s[duplicate] + s[conflict] + s[quarantined]},
       {"decisions = fired + held", s[decisions], s[fired] + s[held]},
-      {"actions = waiting + in_flight + retrying + unknown + accepted + dead + discarded + cancelled", s[actions],
-       s[waiting] + s[in_flight] + s[retrying] + s[unknown] + s[accepted] + s[dead] + s[discarded] + s[cancelled]},
+      {"actions = waiting + in_flight + retrying + unknown + accepted + dead + discarded + cancelled + held_back + kept", s[actions],
+       s[waiting] + s[in_flight] + s[retrying] + s[unknown] + s[accepted] + s[dead] + s[discarded] + s[cancelled] + s[held_back] + s[kept]},
       {"tasks = open + done", s[tasks], s[tasks_open] + s[tasks_done]},
   };
 }

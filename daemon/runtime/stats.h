@@ -29,7 +29,7 @@ enum class Counter : std::uint8_t {
   decisions = 9,  // = fired + held
   fired = 10,
   held = 11,
-  actions = 12,  // = the eight below
+  actions = 12,  // = the eight below, and held_back and kept
   waiting = 13,  // not tried yet
   in_flight = 14,
   retrying = 15,  // tried, will be tried again
@@ -45,7 +45,9 @@ enum class Counter : std::uint8_t {
   timers = 25,            // boundaries that fell due
   attempts = 26,          // handed to a connector
   quarantine_bytes = 27,  // of the open records, as received
-  count_ = 28,
+  held_back = 28,         // a policy dropped it
+  kept = 29,              // waits for a person to release or discard it
+  count_ = 30,
 };
 inline constexpr std::size_t kCounters = static_cast<std::size_t>(Counter::count_);
 std::string_view counter_name(Counter c);
@@ -56,6 +58,7 @@ inline constexpr std::size_t kHeldReasons = 40;
 struct RuleStats {
   std::int64_t fired = 0;
   std::array<std::int64_t, kHeldReasons> held{};
+  std::array<std::int64_t, kHeldReasons> dropped{};  // actions that policies held back, kept ones too, by reason
   std::int64_t actions = 0;
   std::int64_t accepted = 0;
   std::int64_t failed = 0;  // actions that died
@@ -66,6 +69,7 @@ struct RuleStats {
   TimeMs last_error_at = kAlways;
   std::string last_error;
   std::int64_t held_total() const;
+  std::int64_t dropped_total() const;
   friend bool operator==(const RuleStats&, const RuleStats&) = default;
 };
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "engine/core/evaluate.h"
+
 namespace nudge {
 
 namespace {
@@ -114,7 +116,7 @@ void Desk::assign(const Plan& plan, ActionOut& action) {
   if (action.kind == "call_task") task_opened(chosen->id);
 }
 
-bool Desk::settle(const Plan& plan, Effects& effects) {
+bool Desk::limit_firings(const Plan& plan, Effects& effects) {
   bool changed = false;
   for (Decision& decision : effects.decisions) {
     if (!decision.fired || decision.step != kNone) continue;
@@ -128,7 +130,7 @@ bool Desk::settle(const Plan& plan, Effects& effects) {
     if (rule.limits.at_most_per_hour) {
       start = decision.at - ((decision.at % kHour) + kHour) % kHour;
     } else {
-      start = plan.zone.start_of(plan.zone.local(decision.at).date);
+      start = unit_around(rule.limits.at_most_per, decision.at, plan.zone).first;
     }
     if (window.start != start) window = {start, 0};
     if (window.count < rule.limits.at_most) {
@@ -137,21 +139,34 @@ bool Desk::settle(const Plan& plan, Effects& effects) {
     }
     decision.fired = false;
     decision.held = Held::at_most;
-    std::erase_if(effects.actions, [&](const ActionOut& a) {
+    const auto of_decision = [&](const ActionOut& a) {
       return a.rule_id == decision.rule_id && a.customer == decision.customer && a.cause == decision.cause;
-    });
+    };
+    std::erase_if(effects.actions, of_decision);
+    std::erase_if(effects.held_actions, [&](const HeldAction& h) { return of_decision(h.action); });
   }
-  for (ActionOut& action : effects.actions) {
-    if (!action.assigns) continue;
+  return changed;
+}
+
+bool Desk::settle(const Plan& plan, Effects& effects) {
+  bool changed = limit_firings(plan, effects);
+  if (judge_actions(plan, effects)) changed = true;
+  const auto give = [&](ActionOut& action) {
+    if (!action.assigns) return;
     assign(plan, action);
     changed = true;
+  };
+  for (ActionOut& action : effects.actions) give(action);
+  // What waits for a person's release has its owner already; what is dropped needs none.
+  for (HeldAction& held : effects.held_actions) {
+    if (held.kept) give(held.action);
   }
   return changed;
 }
 
 void Desk::encode(std::string& bytes) const {
   Writer out(bytes);
-  out.u8(1);
+  out.u8(2);  // version 2 added what stands behind the windows of at_most
   out.varint(last_.size());
   for (const auto& [ring, id] : last_) {
     out.string(ring);
@@ -168,12 +183,31 @@ void Desk::encode(std::string& bytes) const {
     out.svarint(window.start);
     out.varint(window.count);
   }
+  out.varint(budgets_.size());
+  for (const auto& [name, window] : budgets_) {
+    out.string(name);
+    out.svarint(window.start);
+    out.varint(window.count);
+  }
+  out.varint(history_.size());
+  for (const auto& [rule, history] : history_) {
+    out.varint(rule);
+    out.svarint(history.hour);
+    out.varint(history.count);
+    out.varint(history.busiest.size());
+    for (const auto& [day, count] : history.busiest) {
+      out.svarint(day);
+      out.varint(count);
+    }
+  }
+  encode_controls(out, controls_);
 }
 
 Result<Desk> Desk::decode(std::string_view bytes) {
   Reader in(bytes);
   Desk desk;
-  if (in.u8() != 1) return fail(Code::corrupt, "the desk record is damaged or of a newer version");
+  const std::uint8_t version = in.u8();
+  if (version != 1 && version != 2) return fail(Code::corrupt, "the desk record is damaged or of a newer version");
   for (std::uint64_t n = in.varint(); n > 0 && !in.bad(); --n) {
     std::string ring(in.string());
     desk.last_[std::move(ring)] = in.string();
@@ -186,6 +220,23 @@ Result<Desk> Desk::decode(std::string_view bytes) {
     const auto rule = static_cast<RuleId>(in.varint());
     const TimeMs start = in.svarint();
     desk.fired_[rule] = {start, in.varint()};
+  }
+  if (version >= 2) {
+    for (std::uint64_t n = in.varint(); n > 0 && !in.bad(); --n) {
+      std::string name(in.string());
+      const TimeMs start = in.svarint();
+      desk.budgets_[std::move(name)] = {start, in.varint()};
+    }
+    for (std::uint64_t n = in.varint(); n > 0 && !in.bad(); --n) {
+      History& history = desk.history_[static_cast<RuleId>(in.varint())];
+      history.hour = in.svarint();
+      history.count = in.varint();
+      for (std::uint64_t days = in.varint(); days > 0 && !in.bad(); --days) {
+        const std::int64_t day = in.svarint();
+        history.busiest[day] = in.varint();
+      }
+    }
+    if (!decode_controls(in, desk.controls_)) return fail(Code::corrupt, "the desk record is cut off");
   }
   if (in.bad()) return fail(Code::corrupt, "the desk record is cut off");
   return desk;

@@ -1,11 +1,12 @@
-// The desk decides what needs knowledge across customers: who gets a task, and whether a rule has used up its at_most. It works in the
-// order of the log, so a replay gives the same choices. One per data directory; not thread-safe; its state is small and stored with every
-// change.
+// The desk decides what needs knowledge across customers: who gets a task, whether a rule has used up its at_most or a budget, whether the
+// brake stops it, and what people have silenced. It works in the order of the log, so a replay gives the same choices. One per data
+// directory; not thread-safe; its state is small and stored with every change.
 #pragma once
 
 #include <map>
 #include <string>
 
+#include "engine/core/controls.h"
 #include "engine/core/effects.h"
 
 namespace nudge {
@@ -13,8 +14,18 @@ namespace nudge {
 class Desk {
  public:
   // Goes through the effects of one step in order: gives tasks their owners, and takes back firings above a rule's at_most (the decision
-  // becomes held, its actions are removed). True when the desk's state changed.
+  // becomes held, its actions are removed). Actions that a silence, a budget or the brake holds back move to effects.held_actions. True
+  // when the desk's state changed.
   bool settle(const Plan& plan, Effects& effects);
+
+  // What people have set, and which rules the brake has stopped.
+  const Controls& controls() const { return controls_; }
+  // People's word, in the order of the log. The silence's id is given here, ascending; true: there was such a silence, or such a braked rule.
+  std::uint64_t silence(Silence silence);
+  bool end_silence(std::uint64_t id, TimeMs now);
+  void stop_all(bool on, TimeMs now, std::string author, std::string reason);
+  // The rule may act again. What it did in this hour counts as its history from now on, so that it is not stopped again at once.
+  bool release(RuleId rule);
 
   // Open tasks per member, for least_loaded. The runtime reports tasks that were closed or moved.
   void task_opened(const std::string& owner) { ++load_[owner]; }
@@ -28,10 +39,23 @@ class Desk {
     TimeMs start = kAlways;
     std::uint64_t count = 0;
   };
+  // Actions of one rule by the hour: what the brake compares with.
+  struct History {
+    TimeMs hour = kAlways;               // start of the hour that is counted
+    std::uint64_t count = 0;             // in it
+    std::map<std::int64_t, std::uint64_t> busiest;  // day since 1970 (UTC) -> its busiest hour, of the last 8 days
+  };
   void assign(const Plan& plan, ActionOut& action);
+  bool limit_firings(const Plan& plan, Effects& effects);
+  bool judge_actions(const Plan& plan, Effects& effects);
+  bool over_budget(const Plan& plan, const Policy& policy, const ActionOut& action, std::string& words);
+  bool brake(const Policy& policy, const ActionOut& action, std::string& words);
   std::map<std::string, std::string> last_;    // team + rule -> id of the member who got the last one
   std::map<std::string, std::uint64_t> load_;  // member id -> open tasks
   std::map<RuleId, Window> fired_;             // at_most windows
+  std::map<std::string, Window> budgets_;      // policy, or policy + rule
+  std::map<RuleId, History> history_;          // of rules that a brake watches
+  Controls controls_;
 };
 
 // True when the member fits the filter. `values` are the customer's, for right sides that name an attribute. `now` gives tenure_days.

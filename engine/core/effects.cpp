@@ -31,6 +31,7 @@ std::string_view held_text(Held h) {
     case Held::braked: return "the brake has stopped the rule";
     case Held::silenced: return "a silence holds it back";
     case Held::suppressed: return "the recipient is on the suppression list";
+    case Held::deferred: return "it waits until a policy lets it through";
     case Held::test_mode: return "in test mode only given addresses are sent to";
   }
   return "";
@@ -66,6 +67,7 @@ std::string_view held_name(Held h) {
     case Held::step_gone: return "step_gone";
     case Held::stopped: return "stopped";
     case Held::timeout: return "timeout";
+    case Held::deferred: return "deferred";
   }
   return "";
 }

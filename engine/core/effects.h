@@ -56,6 +56,7 @@ enum class Held : std::uint8_t {
   silenced = 32,
   suppressed = 33,  // the customer, address or domain is on the suppression list
   test_mode = 34,   // only given addresses are sent to
+  deferred = 35,    // not dropped: the step waits, see Decision::deferred_until
 };
 std::string_view held_text(Held h);
 // As tests of rules, metrics and the command line name it: `once_per`, `quiet_hours` …
@@ -116,11 +117,12 @@ struct GoalMet {
   friend bool operator==(const GoalMet&, const GoalMet&) = default;
 };
 
-// An action that a policy dropped, as it would have been.
+// An action that a policy held back, as it would have been: dropped, or kept until a person releases or discards it.
 struct HeldAction {
   ActionOut action;
   Held held = Held::none;
   std::string reason;
+  bool kept = false;
 };
 
 struct Effects {

@@ -49,6 +49,13 @@ void note(Judge& judge, const Input& input, TimeMs now) {
   }
 }
 
+// What delivery tells of a message says when it left, or that it did not: caps count what left.
+void note_contact(const Plan& plan, CustomerState& state, const Input& input) {
+  if (input.kind != InputKind::event || state.contacts.empty()) return;
+  if (input.type == plan.told_accepted) correct_contact(plan, state, input, true);
+  if (input.type == plan.told_failed || input.type == plan.told_held) correct_contact(plan, state, input, false);
+}
+
 // The changes that this instant's updates made, one per attribute: from what was to what is.
 void note_changes(Judge& judge, const CustomerState& state, const std::vector<std::pair<AttributeId, Value>>& before, TimeMs now) {
   for (const auto& [attribute, from] : before) {
@@ -192,6 +199,7 @@ void Engine::step(const Plan& plan, CustomerState& state, std::span<const Input>
       if (state.store(input, *plan.catalog)) {
         stored = true;
         note(judge, input, now);
+        note_contact(plan, state, input);
         continue;
       }
       const std::optional<Input> kept = state.find(input.id, *plan.catalog);
@@ -225,6 +233,12 @@ bool Engine::holds(const Plan& plan, const CustomerState& state, NodeId node, Ti
   Evaluator& evaluator = scratch_->judge.evaluator;
   evaluator.begin(plan, state, now);
   return evaluator.truth(node).truth;
+}
+
+PolicyVerdict Engine::policies(const Plan& plan, const CustomerState& state, const ActionOut& action, TimeMs now) {
+  Evaluator& evaluator = scratch_->judge.evaluator;
+  evaluator.begin(plan, state, now);
+  return judge_policies(evaluator, subject_of(action));
 }
 
 Value Engine::value(const Plan& plan, const CustomerState& state, ExprId expr, TimeMs now) {

@@ -12,6 +12,7 @@
 #include <span>
 
 #include "engine/core/effects.h"
+#include "engine/core/policy.h"
 #include "engine/model/customer.h"
 #include "engine/plan/plan.h"
 
@@ -48,6 +49,8 @@ class Engine {
 
   // The answer of a condition at any instant, from what is known now (`nudge segment NAME --at TIME`). Does not change the state.
   bool holds(const Plan& plan, const CustomerState& state, NodeId node, TimeMs now);
+  // What the policies say at `now` to an action that was let through earlier and has not left yet.
+  PolicyVerdict policies(const Plan& plan, const CustomerState& state, const ActionOut& action, TimeMs now);
   // The value of a trait or score expression at an instant.
   Value value(const Plan& plan, const CustomerState& state, ExprId expr, TimeMs now);
 

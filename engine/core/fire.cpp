@@ -3,6 +3,7 @@
 
 #include "engine/base/limits.h"
 #include "engine/core/judge.h"
+#include "engine/core/policy.h"
 #include "engine/core/render.h"
 #include "engine/core/write.h"
 
@@ -102,8 +103,8 @@ void Judge::add_run(const Rule& rule, Run run) {
   runs.insert(it, std::move(run));
 }
 
-// Carries a step out. The instant from which what it did is there: `now`, or later for a write.
-TimeMs Judge::act(const Rule& rule, const Cause& cause, std::uint32_t step, TimeMs now) {
+// Carries a step out. The instant from which what it did is there: `now`, or later for a write. `since`: when it was first due.
+TimeMs Judge::act(const Rule& rule, const Cause& cause, std::uint32_t step, TimeMs since, TimeMs now) {
   const Action& action = rule.steps[step].action;
   const RenderContext context{*plan_, *state_, evaluator, rule, cause, now};
   const Hash128 id = action_id(rule, state_->id, cause, step);
@@ -129,8 +130,17 @@ TimeMs Judge::act(const Rule& rule, const Cause& cause, std::uint32_t step, Time
     }
     payload = std::move(*rendered);
   }
+  ActionOut out = outline(rule, cause, step, since, now);
+  out.payload = std::move(payload);
+  keep_contact(*plan_, *state_, subject_of(out), now);
+  effects_->actions.push_back(std::move(out));
+  return done;
+}
+
+ActionOut Judge::outline(const Rule& rule, const Cause& cause, std::uint32_t step, TimeMs since, TimeMs now) {
+  const Action& action = rule.steps[step].action;
   ActionOut out;
-  out.id = id;
+  out.id = action_id(rule, state_->id, cause, step);
   out.rule = rule.name;
   out.rule_id = rule.id;
   out.rule_version = rule.version;
@@ -146,7 +156,8 @@ TimeMs Judge::act(const Rule& rule, const Cause& cause, std::uint32_t step, Time
   out.mandatory = action.mandatory;
   out.due = action.due_in > 0 ? now + action.due_in : 0;
   out.reason = rule.description;
-  out.payload = std::move(payload);
+  out.purpose = rule.purpose;
+  if (action.expires_after > 0) out.expires_at = since + action.expires_after;
   out.assigns = action.assigns;
   if (action.assigns) {
     out.assignment = action.assignment;
@@ -162,8 +173,7 @@ TimeMs Judge::act(const Rule& rule, const Cause& cause, std::uint32_t step, Time
     take(action.assignment.owner_attribute);
     walk(walk, action.assignment.where);
   }
-  effects_->actions.push_back(std::move(out));
-  return done;
+  return out;
 }
 
 }  // namespace nudge

@@ -286,10 +286,26 @@ bool still_runs(const Rule& rule, const Run& run) {
 
 }  // namespace
 
+// The next run that is due. Where caps may have room for one of several, the rule with the higher priority comes first.
+Run Judge::take_due() {
+  auto next = state_->runs.begin();
+  if (plan_->contact_horizon != 0) {
+    const auto rank = [&](const Run& run) {
+      const auto it = plan_->rule_of_id.find(run.rule);
+      return it == plan_->rule_of_id.end() ? kNone : it->second;
+    };
+    for (auto it = next; it != state_->runs.end() && it->due == state_->runs.front().due; ++it) {
+      if (rank(*it) < rank(*next)) next = it;
+    }
+  }
+  Run run = std::move(*next);
+  state_->runs.erase(next);
+  return run;
+}
+
 void Judge::run_due(TimeMs now) {
   while (!state_->runs.empty() && state_->runs.front().due <= now) {
-    const Run run = std::move(state_->runs.front());
-    state_->runs.erase(state_->runs.begin());
+    const Run run = take_due();
     if (waits_for_goal(run)) continue;  // its time is over, unmet
     const auto it = plan_->rule_of_id.find(run.rule);
     if (it == plan_->rule_of_id.end() || !still_runs(plan_->rules[it->second], run)) {
@@ -331,6 +347,7 @@ void Judge::run_due(TimeMs now) {
       const bool until = run.step < rule.steps.size() && rule.steps[run.step].kind == Step::Kind::until;
       const bool at_once = run.step < rule.steps.size() && rule.steps[run.step].after == 0;
       depth_ = until ? instant_depth_ : at_once && instant_depth_ > 0 ? instant_depth_ - 1 : 0;
+      waited_since_ = run.since;
       look_at(rule, run, now);
     }
   }

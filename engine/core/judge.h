@@ -89,10 +89,21 @@ class Judge {
   // The program of steps: see steps.cpp.
   void run_steps(const Rule& rule, const Cause& cause, TimeMs started, std::uint32_t step, bool delay_passed, TimeMs now);
   bool exits(const Rule& rule, const Cause& cause, std::uint32_t step, TimeMs now, TimeMs& again);
-  void begin_wait(const Rule& rule, const Cause& cause, TimeMs started, std::uint32_t step, TimeMs deadline, TimeMs again, TimeMs now);
+  void begin_wait(const Rule& rule, const Cause& cause, TimeMs started, std::uint32_t step, TimeMs deadline, TimeMs again, TimeMs now,
+                  TimeMs since = kAlways);
   void look_at(const Rule& rule, Run run, TimeMs now);
   void wake_runs(TimeMs now);
-  TimeMs act(const Rule& rule, const Cause& cause, std::uint32_t step, TimeMs now);
+  // What policies say to a step's action: see leave.cpp.
+  enum class Leave : std::uint8_t {
+    now,
+    later,  // a run waits for it
+    never,  // dropped, and recorded
+  };
+  Leave may_leave(const Rule& rule, const Cause& cause, TimeMs started, std::uint32_t step, TimeMs since, TimeMs now);
+  // The action without its rendered parameters. `since`: when it was first due.
+  ActionOut outline(const Rule& rule, const Cause& cause, std::uint32_t step, TimeMs since, TimeMs now);
+  TimeMs act(const Rule& rule, const Cause& cause, std::uint32_t step, TimeMs since, TimeMs now);
+  Run take_due();
   void run_due(TimeMs now);
   void add_run(const Rule& rule, Run run);
   // Goals: see goal.cpp.
@@ -131,6 +142,7 @@ class Judge {
   std::size_t forced_bits_ = 0;
   Bits forced_;  // segments to be judged whatever the attributes say
   Bits touched_;
+  TimeMs waited_since_ = kAlways;                        // of the run under way: since when a policy holds its step up
   std::vector<std::pair<std::uint32_t, bool>> flipped_;  // segment, entered
   std::vector<Candidate> candidates_;
   const Rows* begun_rows_ = nullptr;  // the trigger that the evaluator was last begun with

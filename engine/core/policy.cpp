@@ -221,6 +221,18 @@ bool policy_binds(const Policy& policy, const PolicySubject& subject) {
   return fits(policy.match, subject.rule, subject.category, subject.purpose);
 }
 
+PolicySubject subject_of(const ActionOut& action) {
+  PolicySubject subject;
+  subject.rule = action.rule;
+  subject.rule_id = action.rule_id;
+  subject.channel = action.channel;
+  subject.category = action.category;
+  subject.purpose = action.purpose;
+  subject.action = action.id;
+  subject.expires_at = action.expires_at;
+  return subject;
+}
+
 PolicyVerdict judge_policies(Evaluator& evaluator, const PolicySubject& subject) {
   const Plan& plan = evaluator.plan();
   if (evaluator.now() >= subject.expires_at)

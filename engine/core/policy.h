@@ -32,6 +32,8 @@ struct PolicyVerdict {
   std::string words;       // a clause for people: "quiet hours `nights`: it is 22:15 in Asia/Shanghai, the next opening is …"
 };
 
+PolicySubject subject_of(const ActionOut& action);
+
 // The first policy, in their order of judgement, that does not let the action through: opt-outs, consent, inhibition, quiet hours, caps.
 // Begins nothing: `evaluator` must have been begun for the customer and instant.
 PolicyVerdict judge_policies(Evaluator& evaluator, const PolicySubject& subject);

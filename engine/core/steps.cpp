@@ -1,5 +1,6 @@
 // The program of a rule's steps: run at the firing until the first wait, then whenever a wait is over.
 #include <algorithm>
+#include <utility>
 #include <numeric>
 
 #include "engine/core/judge.h"
@@ -42,7 +43,7 @@ bool Judge::exits(const Rule& rule, const Cause& cause, std::uint32_t step, Time
 }
 
 void Judge::begin_wait(const Rule& rule, const Cause& cause, TimeMs started, std::uint32_t step, TimeMs deadline, TimeMs again,
-                       TimeMs now) {
+                       TimeMs now, TimeMs since) {
   Run run;
   run.rule = rule.id;
   run.step = step;
@@ -51,10 +52,12 @@ void Judge::begin_wait(const Rule& rule, const Cause& cause, TimeMs started, std
   run.cause = cause;
   if (run.due != deadline) run.deadline = deadline;
   run.mark = rule.steps[step].mark;
+  run.since = since;
   add_run(rule, std::move(run));
 }
 
 void Judge::run_steps(const Rule& rule, const Cause& cause, TimeMs started, std::uint32_t step, bool delay_passed, TimeMs now) {
+  TimeMs since = std::exchange(waited_since_, kAlways);
   while (step < rule.steps.size()) {
     const Step& next = rule.steps[step];
     TimeMs again = kNever;
@@ -69,13 +72,20 @@ void Judge::run_steps(const Rule& rule, const Cause& cause, TimeMs started, std:
       case Step::Kind::act:
         if (next.only_if != kNone && !evaluator.truth(next.only_if).truth) {
           decide(rule, cause, now, false, Held::only_if, step, {});
-        } else if (const TimeMs done = act(rule, cause, step, now); done > now && step + 1 < rule.steps.size()) {
-          // A write is there from `done` on: what comes after it is looked at then, and its own wait starts then.
-          const Step& after = rule.steps[step + 1];
-          const DurationMs wait = after.kind == Step::Kind::until ? after.timeout : after.waits() ? after.after : 0;
-          begin_wait(rule, cause, started, step + 1, done + wait, done, now);
-          return;
+        } else {
+          const TimeMs first_due = since == kAlways ? now : since;
+          const Leave leave = may_leave(rule, cause, started, step, first_due, now);
+          if (leave == Leave::later) return;
+          const TimeMs done = leave == Leave::now ? act(rule, cause, step, first_due, now) : now;
+          if (done > now && step + 1 < rule.steps.size()) {
+            // A write is there from `done` on: what comes after it is looked at then, and its own wait starts then.
+            const Step& after = rule.steps[step + 1];
+            const DurationMs wait = after.kind == Step::Kind::until ? after.timeout : after.waits() ? after.after : 0;
+            begin_wait(rule, cause, started, step + 1, done + wait, done, now);
+            return;
+          }
         }
+        since = kAlways;
         break;
       case Step::Kind::wait: break;
       case Step::Kind::until: {
@@ -100,6 +110,7 @@ void Judge::run_steps(const Rule& rule, const Cause& cause, TimeMs started, std:
 // A run whose instant has come: its wait is over, or one of its conditions may have changed.
 void Judge::look_at(const Rule& rule, Run run, TimeMs now) {
   TimeMs again = kNever;
+  const TimeMs since = std::exchange(waited_since_, kAlways);
   if (exits(rule, run.cause, run.step, now, again)) return;
   const bool over = now >= run.waits_until();
   if (run.step < rule.steps.size() && rule.steps[run.step].kind == Step::Kind::until) {
@@ -113,6 +124,7 @@ void Judge::look_at(const Rule& rule, Run run, TimeMs now) {
     if (verdict.truth || over) return run_steps(rule, run.cause, run.started, run.step + 1, false, now);
     again = std::min(again, verdict.until);
   } else if (over) {
+    waited_since_ = since;
     return run_steps(rule, run.cause, run.started, run.step, true, now);
   }
   run.deadline = run.waits_until();

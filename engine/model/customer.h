@@ -131,6 +131,7 @@ struct Run {
   Cause cause;
   TimeMs deadline = kAlways;  // when its wait is over, whatever the conditions say; kAlways: at `due`
   std::uint64_t mark = 0;     // of the step (Step::mark), to find it again in another version of the rule; 0: known by its number alone
+  TimeMs since = kAlways;     // since when a policy has made the step wait; kAlways: none does
   TimeMs waits_until() const { return deadline == kAlways ? due : deadline; }
   friend bool operator==(const Run&, const Run&) = default;
 };

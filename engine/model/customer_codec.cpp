@@ -2,7 +2,7 @@
 //
 //   version (1 byte) · id · clock · plan · applied · attributes · tags · events · members · wakes · last firings · runs
 //
-// Version 2 added to each run when its wait is over and what its step says.
+// Version 2 added to each run when its wait is over, what its step says and since when a policy holds it up.
 //
 // Integers are varints, signed ones zig-zag; a time in a list is the difference to the one before it. Lists start with their number of
 // items. A list's order is part of the format where the engine relies on it: the decoder refuses bytes that break it.
@@ -166,6 +166,7 @@ bool read_fired(Reader& in, std::vector<LastFired>& fired) {
 
 constexpr std::uint64_t kHasDeadline = 1;
 constexpr std::uint64_t kHasMark = 2;
+constexpr std::uint64_t kHasSince = 4;
 
 void write_runs(Writer& out, const std::vector<Run>& runs) {
   Times times;
@@ -181,9 +182,10 @@ void write_runs(Writer& out, const std::vector<Run>& runs) {
     times.write(out, r.cause.row_time);
     out.string(r.cause.row_id);
     out.string(r.cause.key);
-    out.varint((r.deadline != kAlways ? kHasDeadline : 0) | (r.mark != 0 ? kHasMark : 0));
+    out.varint((r.deadline != kAlways ? kHasDeadline : 0) | (r.mark != 0 ? kHasMark : 0) | (r.since != kAlways ? kHasSince : 0));
     if (r.deadline != kAlways) out.svarint(static_cast<std::int64_t>(to_bits(r.deadline) - to_bits(r.due)));
     if (r.mark != 0) out.fixed64(r.mark);
+    if (r.since != kAlways) out.svarint(static_cast<std::int64_t>(to_bits(r.since) - to_bits(r.due)));
   }
 }
 
@@ -205,7 +207,8 @@ bool read_runs(Reader& in, std::vector<Run>& runs, std::uint8_t version) {
     const std::uint64_t more = version >= 2 ? in.varint() : 0;
     if ((more & kHasDeadline) != 0) r.deadline = static_cast<TimeMs>(to_bits(r.due) + to_bits(in.svarint()));
     if ((more & kHasMark) != 0) r.mark = in.fixed64();
-    return good && more <= (kHasDeadline | kHasMark) && kind >= static_cast<std::uint8_t>(Cause::Kind::event) && kind <= static_cast<std::uint8_t>(Cause::Kind::schedule) &&
+    if ((more & kHasSince) != 0) r.since = static_cast<TimeMs>(to_bits(r.due) + to_bits(in.svarint()));
+    return good && more <= (kHasDeadline | kHasMark | kHasSince) && kind >= static_cast<std::uint8_t>(Cause::Kind::event) && kind <= static_cast<std::uint8_t>(Cause::Kind::schedule) &&
            type <= kNoEventType;
   });
 }

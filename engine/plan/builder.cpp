@@ -257,6 +257,9 @@ void prepare_policies(Plan& plan) {
   };
   find("message_unsubscribed", plan.opt_out);
   find("message_subscribed", plan.opt_in);
+  plan.told_accepted = plan.catalog->find_event("message_accepted");
+  plan.told_failed = plan.catalog->find_event("message_failed");
+  plan.told_held = plan.catalog->find_event("message_held");
 }
 
 }  // namespace

@@ -34,6 +34,7 @@ struct Plan {
     EventTypeId type = kNoEventType;
     FieldId channel = kNoField, purpose = kNoField;
   } opt_out, opt_in;
+  EventTypeId told_accepted = kNoEventType, told_failed = kNoEventType, told_held = kNoEventType;  // message_accepted …
   std::unordered_map<std::string, std::string> named_templates;  // name -> as written, for showing
   Zone zone;                                                     // the company's
   AttributeId zone_attribute = kNoAttribute;                     // the customer's `timezone`

@@ -221,7 +221,21 @@ void World::keep(const CustomerState& state, Effects& effects) {
       if (std::optional<Input> fact = owner_fact(*plan_->catalog, action)) submit_at(fact->time, std::move(*fact));
     }
   }
-  if (!effects.decisions.empty() || !effects.actions.empty()) digest_ = hash128(bytes);
+  for (const HeldAction& held : effects.held_actions) {
+    encode_action(writer, held.action);
+    writer.u8(static_cast<std::uint8_t>(held.held));
+    record_.held.push_back(held);
+    tell_held(held);
+  }
+  if (bytes.size() > 2 * sizeof(std::uint64_t)) digest_ = hash128(bytes);
+}
+
+// Rules hear of what a policy held back, but not of what such a rule itself could not send: two of them would wake each other for ever.
+void World::tell_held(const HeldAction& held) {
+  const Catalog& catalog = *plan_->catalog;
+  const EventTypeId cause = held.action.cause.type;
+  if (held.kept || (cause < catalog.events.size() && catalog.events[cause].name == "message_held")) return;
+  echo(held.action, "message_held", "held", held.action.at, {{"reason", Value::of_text(held.reason)}});
 }
 
 void World::schedule(const CustomerState& state) {

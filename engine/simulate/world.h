@@ -37,6 +37,7 @@ struct WorldRecord {
   std::vector<CustomerEdge> edges;
   std::vector<Decision> decisions;
   std::vector<ActionOut> actions;
+  std::vector<HeldAction> held;  // dropped or kept by a policy
   std::vector<InputReceipt> receipts;
 };
 
@@ -132,6 +133,7 @@ class World {
   TimeMs next_instant() const;
   void run_instant(TimeMs at);
   void open_task(const ActionOut& action);
+  void tell_held(const HeldAction& held);
   void tell_overdue(TimeMs at);
   // An event that nudge itself makes about one of its actions. Fields that the catalog's event does not have are left out.
   void echo(const ActionOut& action, std::string_view type, std::string_view suffix, TimeMs at,

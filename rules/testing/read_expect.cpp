@@ -10,7 +10,7 @@ using doc::quoted;
 using lang::Context;
 using lang::MapReader;
 
-constexpr std::array<std::pair<std::string_view, Held>, 16> kHeldWords = {{{"once_per", Held::once_per},
+constexpr std::array<std::pair<std::string_view, Held>, 25> kHeldWords = {{{"once_per", Held::once_per},
                                                                           {"rollout", Held::rollout},
                                                                           {"holdout", Held::holdout},
                                                                           {"shadow", Held::shadow},
@@ -25,7 +25,16 @@ constexpr std::array<std::pair<std::string_view, Held>, 16> kHeldWords = {{{"onc
                                                                           {"stopped", Held::stopped},
                                                                           {"timeout", Held::timeout},
                                                                           {"loop", Held::loop},
-                                                                          {"write", Held::write}}};
+                                                                          {"write", Held::write},
+                                                                          {"opted_out", Held::opted_out},
+                                                                          {"consent", Held::consent},
+                                                                          {"inhibited", Held::inhibited},
+                                                                          {"quiet_hours", Held::quiet_hours},
+                                                                          {"cap", Held::cap},
+                                                                          {"expired", Held::expired},
+                                                                          {"budget", Held::budget},
+                                                                          {"braked", Held::braked},
+                                                                          {"silenced", Held::silenced}}};
 
 constexpr std::int64_t kCountMax = 1'000'000'000;
 
@@ -70,6 +79,23 @@ void read_held(MapReader& map, Expectation& e) {
     e.held = 1;
   } else {
     e.held = map.integer("held", 0, 0, kCountMax);
+  }
+}
+
+/// `deferred: 1`, or the instants: `deferred: [2026-02-02T09:00:00+08:00]`.
+void read_deferred(MapReader& map, Expectation& e) {
+  const doc::Entry* entry = map.take("deferred");
+  if (entry == nullptr) return;
+  const Context& context = map.context();
+  if (!entry->value->is_list()) {
+    e.deferred = map.integer("deferred", 0, 0, kCountMax);
+    return;
+  }
+  e.deferred_until.emplace();
+  for (const doc::Node* item : lang::items_of(context, *entry->value, entry->key_mark, "`deferred`")) {
+    const doc::Read<TimeMs> at = doc::read_timestamp(*item);
+    if (!at) context.error("R0104", item->mark, at.error().message, at.error().hint);
+    e.deferred_until->push_back(at.value_or(0));
   }
 }
 
@@ -210,6 +236,7 @@ Expectation read_expectation(NameReader& names, const doc::Node& node, const doc
   e.segment = names.segment(map, "segment");
   e.fired = read_count(map, "fired");
   read_held(map, e);
+  read_deferred(map, e);
   e.actions = map.raw("actions");
   if (e.actions && !e.actions.node->is_list()) {
     lang::items_of(context, *e.actions.node, e.actions.key.mark, "`actions`");

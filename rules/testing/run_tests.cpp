@@ -14,7 +14,7 @@ constexpr std::size_t kShownMax = 8;  // lines of context below a failure
 
 /// How far the record had grown at some moment.
 struct Mark {
-  std::size_t edges = 0, decisions = 0, actions = 0, receipts = 0;
+  std::size_t edges = 0, decisions = 0, actions = 0, held = 0, receipts = 0;
 };
 
 class Run {
@@ -53,7 +53,7 @@ class Run {
 
   Mark mark() const {
     const WorldRecord& r = world_.record();
-    return {r.edges.size(), r.decisions.size(), r.actions.size(), r.receipts.size()};
+    return {r.edges.size(), r.decisions.size(), r.actions.size(), r.held.size(), r.receipts.size()};
   }
 
   void take(const TimelineStep& step) {
@@ -147,7 +147,9 @@ class Run {
       if (!concerns(e, d.rule, d.customer)) continue;
       if (shown++ == kShownMax) return out + "  …\n";
       out += "  " + format_timestamp(d.at) + " " + d.rule + " " + d.customer +
-             (d.fired ? " fired" : " held: " + std::string(held_word(d.held)));
+             (d.fired                        ? " fired"
+              : d.held == Held::deferred ? " deferred until " + format_timestamp(d.deferred_until)
+                                         : " held: " + std::string(held_word(d.held)));
       if (d.step != kNone) out += ", step " + std::to_string(d.step + 1);
       if (!d.detail.empty()) out += " (" + d.detail + ")";
       out += "\n";
@@ -180,12 +182,15 @@ class Run {
 
   void check_decisions(const Expectation& e) {
     std::size_t fired = 0, held = 0, acted = 0;
+    std::vector<TimeMs> deferred;
     std::vector<std::size_t> by_reason(64);
     for (std::size_t i = since_.decisions; i < world_.record().decisions.size(); ++i) {
       const Decision& d = world_.record().decisions[i];
       if (!concerns(e, d.rule, d.customer)) continue;
       if (d.fired && d.step == kNone) ++fired;
-      if (!d.fired) {
+      if (d.held == Held::deferred) {
+        deferred.push_back(d.deferred_until);
+      } else if (!d.fired) {
         ++held;
         ++by_reason[static_cast<std::size_t>(d.held) % by_reason.size()];
       }
@@ -193,14 +198,31 @@ class Run {
     for (std::size_t i = since_.actions; i < world_.record().actions.size(); ++i) {
       if (concerns(e, world_.record().actions[i].rule, world_.record().actions[i].customer)) ++acted;
     }
+    // What the desk holds back has a decision that fired; what the engine holds back has its own.
+    for (std::size_t i = since_.held; i < world_.record().held.size(); ++i) {
+      const HeldAction& h = world_.record().held[i];
+      const bool by_desk = h.held == Held::budget || h.held == Held::braked || h.held == Held::silenced;
+      if (!by_desk || !concerns(e, h.action.rule, h.action.customer)) continue;
+      ++held;
+      ++by_reason[static_cast<std::size_t>(h.held) % by_reason.size()];
+    }
     const std::string context = decisions_shown(e);
+    count(e, "deferred", e.deferred, deferred.size(), context);
+    if (e.deferred_until && *e.deferred_until != deferred) {
+      const auto text = [](const std::vector<TimeMs>& instants) {
+        std::string out;
+        for (const TimeMs t : instants) out += (out.empty() ? "" : ", ") + format_timestamp(t);
+        return "[" + out + "]";
+      };
+      differ(e, "deferred", text(*e.deferred_until), text(deferred), context);
+    }
     count(e, "fired", e.fired, fired, context);
     count(e, "held back", e.held, held, context);
     for (const auto& [reason, expected] : e.held_by) {
       count(e, "held back by " + std::string(held_word(reason)), expected, by_reason[static_cast<std::size_t>(reason) % by_reason.size()],
             context);
     }
-    if (e.nothing && fired + held + acted != 0)
+    if (e.nothing && fired + held + acted + deferred.size() != 0)
       differ(e, "what happened", "nothing", std::to_string(fired) + " fired, " + std::to_string(held) + " held back", context);
   }
 

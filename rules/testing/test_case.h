@@ -25,6 +25,8 @@ struct Expectation {
   Name rule, customer, segment;
   std::optional<std::int64_t> fired, held;
   std::vector<std::pair<Held, std::int64_t>> held_by;
+  std::optional<std::int64_t> deferred;               // steps that a policy made wait …
+  std::optional<std::vector<TimeMs>> deferred_until;  // … until exactly then, in order
   Raw actions;                                        // a list; each item: {KIND: {PARAM: VALUE …}}
   std::vector<Name> in, not_in;                       // segments of `customer`
   std::optional<std::vector<std::string>> members;    // of `segment`: exactly these
