@@ -25,6 +25,28 @@ bool is_threshold(Op op) { return op == Op::at_least || op == Op::greater_than |
 
 }  // namespace
 
+void Evaluator::prepare_aggregates() {
+  thresholds_.assign(plan_->nodes.size(), {});
+  for (std::size_t i = 0; i < plan_->nodes.size(); ++i) {
+    const Node& node = plan_->nodes[i];
+    if (node.kind != Node::Kind::compare || node.right != kNone || node.literals.size() != 1 || !is_threshold(node.op)) continue;
+    const ValueView bound = node.literals[0].view();
+    if (!is_numeric(bound.kind) || bound.kind == Kind::number) continue;
+    const Int128 units = bound.kind == Kind::integer ? Int128{bound.i} * Decimal::kScale : Int128{bound.i};
+    const bool beyond = node.op == Op::greater_than || node.op == Op::at_most;
+    thresholds_[i] = {true, count_bound(node, bound), units + (beyond ? 1 : 0)};
+  }
+  range_slots_.assign(plan_->aggregates.size(), 0);
+  std::vector<const Aggregate*> firsts;
+  for (std::size_t i = 0; i < plan_->aggregates.size(); ++i) {
+    const Aggregate& a = plan_->aggregates[i];
+    auto same = std::ranges::find_if(firsts, [&](const Aggregate* f) { return f->event == a.event && f->window == a.window; });
+    if (same == firsts.end()) same = firsts.insert(firsts.end(), &a);
+    range_slots_[i] = static_cast<std::uint32_t>(same - firsts.begin());
+  }
+  ranges_.assign(firsts.size(), {});
+}
+
 std::pair<TimeMs, TimeMs> unit_around(Window::Unit unit, TimeMs now, const Zone& zone) {
   const DateDays today = zone.local(now).date;
   Ymd ymd = ymd_of(today);
@@ -99,7 +121,16 @@ Evaluator::Range Evaluator::range_of(const Window& w, const Rows& rows) {
 }
 
 Evaluator::Range Evaluator::range_of(const Aggregate& a, const Rows& rows) {
-  Range range = range_of(a.window, rows);
+  // Many aggregates look through few windows. (A sequence asks with one of its own making.)
+  const auto at = (reinterpret_cast<std::uintptr_t>(&a) - reinterpret_cast<std::uintptr_t>(plan_->aggregates.data())) / sizeof(Aggregate);
+  Range range;
+  if (at < range_slots_.size()) {
+    Memo<Range>& memo = ranges_[range_slots_[at]];
+    if (memo.epoch != epoch_) memo = {epoch_, range_of(a.window, rows)};
+    range = memo.value;
+  } else {
+    range = range_of(a.window, rows);
+  }
   if (a.before_trigger && trigger_.rows != nullptr) {
     range.hi = std::min(range.hi, rows.position(trigger_.rows->time(trigger_.row), trigger_.rows->id(trigger_.row)));
     range.lo = std::min(range.lo, range.hi);
@@ -278,6 +309,11 @@ Verdict Evaluator::at_least_rows(const Aggregate& a, std::int64_t k) {
     if (n < k) return {false, unit ? range.back : range.until};
     return {true, std::min(unit ? range.until : kNever, exit_of(a.window, rows->time(range.hi - static_cast<std::size_t>(k))))};
   }
+  if (a.filter == kNone || filters_.find(a.filter) != nullptr) {
+    // Fewer rows than that, whatever the filter says of them.
+    const Range range = range_of(a, *rows);
+    if (static_cast<std::int64_t>(range.hi - range.lo) < k) return {false, a.window.kind == Window::Kind::since ? range.back : range.until};
+  }
   std::int64_t n = 0;
   return from_newest(a, *rows, [&](std::size_t) { return ++n == k; });
 }
@@ -285,9 +321,10 @@ Verdict Evaluator::at_least_rows(const Aggregate& a, std::int64_t k) {
 std::optional<Verdict> Evaluator::reaches(const Node& node, const Aggregate& a) {
   using Fn = Aggregate::Fn;
   const bool upward = node.op == Op::at_least || node.op == Op::greater_than;
+  const Threshold& threshold = thresholds_[static_cast<std::size_t>(&node - plan_->nodes.data())];
   const Rows* rows = rows_of(a);
   if (a.fn == Fn::count) {
-    Verdict v = at_least_rows(a, count_bound(node, node.literals[0].view()));
+    Verdict v = at_least_rows(a, threshold.count);
     v.truth = v.truth == upward;
     return v;
   }
@@ -303,7 +340,7 @@ std::optional<Verdict> Evaluator::reaches(const Node& node, const Aggregate& a) 
     });
   }
   if (a.fn == Fn::distinct) {
-    const std::int64_t k = count_bound(node, bound);
+    const std::int64_t k = threshold.count;
     if (k <= 0) return Verdict{upward, kNever};
     // No more values than rows: most customers are far from the bound.
     const Range range = range_of(a, *rows);
@@ -318,7 +355,7 @@ std::optional<Verdict> Evaluator::reaches(const Node& node, const Aggregate& a) 
   if (a.fn == Fn::sum && (kind == Kind::integer || kind == Kind::decimal) && !rows->may_be_negative(a.field)) {
     // Values that are never negative: the newest rows that reach the bound hold it, whatever the older ones are.
     const auto units = [](const ValueView& v) { return v.kind == Kind::integer ? Int128{v.i} * Decimal::kScale : Int128{v.i}; };
-    const Int128 wanted = units(bound) + (node.op == Op::greater_than || node.op == Op::at_most ? 1 : 0);
+    const Int128 wanted = threshold.units;
     Int128 sum = 0;
     if (wanted <= 0) return Verdict{upward, kNever};
     Verdict v = from_newest(a, *rows, [&](std::size_t row) { return (sum += units(rows->field(row, a.field, kind))) >= wanted; });
@@ -362,11 +399,11 @@ Verdict Evaluator::per_value(const Node& node, const Aggregate& a) {
 
 Verdict Evaluator::compare_aggregate(const Node& node, const Aggregate& a) {
   if (a.same != kNoField && !has_key_) return per_value(node, a);
-  const bool literal = node.right == kNone && node.literals.size() == 1 && is_numeric(node.literals[0].kind);
-  if (literal && is_threshold(node.op) && node.literals[0].kind != Kind::number) {
+  if (thresholds_[static_cast<std::size_t>(&node - plan_->nodes.data())].literal) {
     if (const std::optional<Verdict> v = reaches(node, a)) return *v;
   }
-  if (literal && a.fn == Aggregate::Fn::count && node.op == Op::equals && node.literals[0].view().i == 0) {
+  const bool to_one = node.right == kNone && node.literals.size() == 1 && is_numeric(node.literals[0].kind);
+  if (to_one && a.fn == Aggregate::Fn::count && node.op == Op::equals && node.literals[0].view().i == 0) {
     const Verdict v = at_least_rows(a, 1);
     return {!v.truth, v.until};
   }

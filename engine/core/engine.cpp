@@ -241,6 +241,10 @@ PolicyVerdict Engine::policies(const Plan& plan, const CustomerState& state, con
   return judge_policies(evaluator, subject_of(action));
 }
 
+void Engine::use_columns_from(std::size_t rows) { scratch_->judge.evaluator.use_columns_from(rows); }
+
+std::uint64_t Engine::judged() const { return scratch_->judge.judged; }
+
 Value Engine::value(const Plan& plan, const CustomerState& state, ExprId expr, TimeMs now) {
   Evaluator& evaluator = scratch_->judge.evaluator;
   evaluator.begin(plan, state, now);

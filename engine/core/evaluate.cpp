@@ -26,6 +26,9 @@ void Evaluator::prepare(const Plan& plan) {
   prepared_sequence_ = plan.sequence;
   prepared_digest_ = plan.digest;
   filters_.build(plan);
+  prepare_aggregates();
+  leaves_.build(plan, filters_);
+  slots_.assign(leaves_.slots, {});
   verdicts_.assign(plan.nodes.size(), {});
   quantities_.assign(plan.exprs.size(), {});
 }
@@ -50,35 +53,37 @@ Verdict Evaluator::truth(NodeId id, const RowRef* row) {
   if (row != nullptr) return evaluate(node, row);
   auto& memo = verdicts_[id];
   if (memo.epoch == epoch_) return memo.value;
-  const Verdict verdict = evaluate(node, nullptr);
+  const Leaf& leaf = leaves_.leaves[id];
+  const Verdict verdict = leaf.fn != Leaf::Fn::none ? judge_leaf(leaf, node) : evaluate(node, nullptr);
   // Looked up again: evaluating may have asked for other nodes, never for a larger table.
   verdicts_[id] = {epoch_, verdict};
   return verdict;
 }
 
+// `deciding` is the truth of one child that settles the whole: false for all, true for any. While any deciding child stays as it is, so does
+// the whole: it holds at least until the latest of their instants.
+Verdict Evaluator::settle(std::span<const NodeId> children, bool deciding, const RowRef* row) {
+  bool decided = false;
+  TimeMs latest = kAlways;
+  TimeMs earliest = kNever;
+  for (const NodeId child : children) {
+    const Verdict v = truth(child, row);
+    if (v.truth == deciding) {
+      if (v.until == kNever) return {deciding, kNever};
+      decided = true;
+      latest = std::max(latest, v.until);
+    } else {
+      earliest = std::min(earliest, v.until);
+    }
+  }
+  return decided ? Verdict{deciding, latest} : Verdict{!deciding, earliest};
+}
+
 Verdict Evaluator::evaluate(const Node& node, const RowRef* row) {
   switch (node.kind) {
     case Node::Kind::constant: return {node.truth, kNever};
-    case Node::Kind::all:
-    case Node::Kind::any: {
-      // `deciding` is the truth of one child that settles the whole: false for all, true for any. While any deciding child stays as it is,
-      // so does the whole: it holds at least until the latest of their instants.
-      const bool deciding = node.kind == Node::Kind::any;
-      bool decided = false;
-      TimeMs latest = kAlways;
-      TimeMs earliest = kNever;
-      for (const NodeId child : node.children) {
-        const Verdict v = truth(child, row);
-        if (v.truth == deciding) {
-          if (v.until == kNever) return {deciding, kNever};
-          decided = true;
-          latest = std::max(latest, v.until);
-        } else {
-          earliest = std::min(earliest, v.until);
-        }
-      }
-      return decided ? Verdict{deciding, latest} : Verdict{!deciding, earliest};
-    }
+    case Node::Kind::all: return settle(node.children, false, row);
+    case Node::Kind::any: return settle(node.children, true, row);
     case Node::Kind::negate: {
       const Verdict v = truth(node.children[0], row);
       return {!v.truth, v.until};

@@ -13,6 +13,7 @@
 
 #include "engine/base/zone.h"
 #include "engine/core/filter.h"
+#include "engine/core/leaf.h"
 #include "engine/core/value_set.h"
 #include "engine/model/customer.h"
 #include "engine/plan/plan.h"
@@ -50,9 +51,14 @@ class Evaluator {
   void begin(const Plan& plan, const CustomerState& state, TimeMs now, RowRef trigger = {}, std::string_view key = {});
 
   Verdict truth(NodeId id, const RowRef* row = nullptr);
+  // All of them; true when there are none.
+  Verdict conjunction(std::span<const NodeId> parts, const RowRef* row = nullptr) { return settle(parts, false, row); }
   Quantity value(ExprId id, const RowRef* row = nullptr);
   // The value as plain data: exact where it fits (a sum beyond 18 digits becomes the nearest number; an average a number).
   Value plain(const Quantity& q) const;
+
+  // Windows with fewer rows are looked through row by row, which is as fast; others by columns (columns.h). The answers are the same.
+  void use_columns_from(std::size_t rows) { columns_from_ = rows; }
 
   const FilterTable& filters() const { return filters_; }
   TimeMs now() const { return now_; }
@@ -74,8 +80,16 @@ class Evaluator {
     std::uint64_t epoch = 0;
     T value;
   };
+  // What a threshold over an aggregate needs, worked out once per plan.
+  struct Threshold {
+    bool literal = false;    // one numeric literal that is no double, and an operator of that kind
+    std::int64_t count = 0;  // the smallest count that reaches it
+    Int128 units = 0;        // the smallest sum that reaches it, in millionths
+  };
 
   Verdict evaluate(const Node& node, const RowRef* row);
+  // all (`deciding` false) or any (true) of the children.
+  Verdict settle(std::span<const NodeId> children, bool deciding, const RowRef* row);
   Verdict compare(const Node& node, const RowRef* row);
   Verdict compare_values(const Node& node, const Quantity& left, const RowRef* row);
   Verdict compare_numbers(const Node& node, const Quantity& left, const Quantity* right);
@@ -124,12 +138,30 @@ class Evaluator {
   Quantity score(const Score& s);
   Verdict band(const Node& node);
 
+  // Thresholds of the plain kind: see leaf.h.
+  struct Slot {
+    std::uint64_t epoch = 0;
+    const Rows* rows = nullptr;  // null: none of the type
+    std::size_t lo = 0, hi = 0;  // the rows of the window
+  };
+  Verdict judge_leaf(const Leaf& leaf, const Node& node);
+  Verdict reach_leaf(const Leaf& leaf, const Slot& slot);
+  Verdict whole_leaf(const Leaf& leaf, const Slot& slot);
+  const Slot& slot_of_leaf(const Leaf& leaf);
+  // The customer's column for this leaf, up to date; null when the window has few rows, or sums do not fit.
+  Column* column_of(const Leaf& leaf, const Slot& slot);
+  bool passes(const Leaf& leaf, const Rows& rows, std::size_t row) const;
+
   void prepare(const Plan& plan);
+  void prepare_aggregates();  // thresholds_ and range_slots_
 
   const Plan* plan_ = nullptr;
   std::uint64_t prepared_sequence_ = 0;  // tells another plan at the same address apart
   Hash128 prepared_digest_;
   FilterTable filters_;
+  LeafTable leaves_;
+  std::size_t columns_from_ = 128;
+  std::vector<Slot> slots_;
   const CustomerState* state_ = nullptr;
   TimeMs now_ = 0;
   RowRef trigger_;
@@ -138,6 +170,9 @@ class Evaluator {
   bool zone_known_ = false;
   Zone zone_;
   std::uint64_t epoch_ = 0;
+  std::vector<Threshold> thresholds_;       // by node
+  std::vector<std::uint32_t> range_slots_;  // by aggregate: the same for the same event type and window
+  std::vector<Memo<Range>> ranges_;         // by slot
   std::vector<Memo<Verdict>> verdicts_;
   std::vector<Memo<Quantity>> quantities_;
   std::deque<std::vector<std::uint32_t>> buffers_;  // a stack: filters may evaluate aggregates

@@ -92,6 +92,8 @@ void Judge::flip(std::uint32_t index, bool truth, TimeMs now, bool silent) {
   if (!silent) flipped_.emplace_back(index, truth);
 }
 
+// Whatever the attributes rule out is false, and stays so until they change. It is judged only where that ends something: a membership, or
+// an instant that is waited for.
 void Judge::judge_segments(TimeMs now, bool silent) {
   touched_.reset(plan_->segments.size(), everything_);
   if (!everything_) {
@@ -100,17 +102,34 @@ void Judge::judge_segments(TimeMs now, bool silent) {
       selector_.by_row({found, found->position(touch.time, touch.id), touch.type}, touched_);
     }
   }
-  // Whatever the attributes rule out is false and stays so: attributes that change force their segments themselves.
-  if (touched_.any()) selector_.rule_out(evaluator, touched_);
-  for (const Wake& wake : state_->wakes) {
-    if (wake.until > now) continue;
-    const auto it = plan_->segment_of_root.find(wake.root);
-    if (it != plan_->segment_of_root.end()) force(it->second);
-  }
   if (any_forced_) touched_.merge(forced_);
+  remembered_.clear();
+  const auto remember = [&](RootId root, bool always) {
+    const auto it = plan_->segment_of_root.find(root);
+    if (it != plan_->segment_of_root.end() && (always || everything_ || forced_.test(it->second))) remembered_.push_back(it->second);
+  };
+  for (const Wake& wake : state_->wakes) {
+    if (wake.until <= now || any_forced_ || everything_) remember(wake.root, wake.until <= now);
+  }
+  if (any_forced_ || everything_) {
+    for (const Membership& member : state_->members) remember(member.root, false);
+  }
+  for (const std::uint32_t index : remembered_) touched_.set(index);
+  if (!touched_.any()) return;
+  selector_.rule_out(evaluator, touched_);
+  ruled_out_ = false;
+  for (const std::uint32_t index : remembered_) {
+    if (touched_.test(index)) continue;
+    if (!ruled_out_) out_.reset(plan_->segments.size());
+    ruled_out_ = true;
+    out_.set(index);
+  }
+  if (ruled_out_) touched_.merge(out_);
   touched_.each(plan_->segments.size(), [&](std::size_t index) {
+    ++judged;
     const Segment& segment = plan_->segments[index];
-    const Verdict verdict = evaluator.truth(segment.node);
+    const bool out = ruled_out_ && out_.test(index);
+    const Verdict verdict = out ? evaluator.truth(segment.node) : evaluator.conjunction(selector_.residual(index));
     // Defensive: an instant that does not move on would be judged for ever.
     set_wake(segment.root, verdict.until <= now ? now + 1 : verdict.until);
     if (verdict.truth != state_->is_member(segment.root)) flip(static_cast<std::uint32_t>(index), verdict.truth, now, silent);

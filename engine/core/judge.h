@@ -68,6 +68,7 @@ class Judge {
   void enter_existing(std::uint32_t rule, TimeMs t);
 
   Evaluator evaluator;
+  std::uint64_t judged = 0;  // segments judged since ever: what a step costs, told without a clock
 
  private:
   struct Candidate {
@@ -143,6 +144,9 @@ class Judge {
   Bits forced_;  // segments to be judged whatever the attributes say
   Bits touched_;
   TimeMs waited_since_ = kAlways;                        // of the run under way: since when a policy holds its step up
+  std::vector<std::uint32_t> remembered_;  // touched segments with a membership or an instant that may have to end
+  bool ruled_out_ = false;
+  Bits out_;                                             // when ruled_out_: those of them that the attributes rule out
   std::vector<std::pair<std::uint32_t, bool>> flipped_;  // segment, entered
   std::vector<Candidate> candidates_;
   const Rows* begun_rows_ = nullptr;  // the trigger that the evaluator was last begun with

@@ -90,29 +90,38 @@ void Selector::build(const Plan& plan, const FilterTable& filters) {
   types_.resize(plan.catalog ? plan.catalog->events.size() : 0);
   for (TypeIndex& type : types_) type.always.reset(segments_);
   attributes_.clear();
+  residual_.assign(segments_, {});
   for (std::uint32_t s = 0; s < segments_; ++s) {
-    index_conjunction(plan, s, plan.segments[s].node);
-    index_events(plan, s, plan.segments[s].node);
+    const NodeId root = plan.segments[s].node;
+    const bool conjunction = plan.nodes[root].kind == Node::Kind::all;
+    for (const NodeId part : conjunction ? std::span<const NodeId>(plan.nodes[root].children) : std::span<const NodeId>(&root, 1)) {
+      if (only_attribute(plan, part) == kNoAttribute) residual_[s].push_back(part);
+    }
+    index_conjunction(plan, s, root);
+    index_events(plan, s, root);
   }
+}
+
+// Takes in a part of the segment's conjunction that depends on one attribute alone; false when it depends on more.
+bool Selector::index_part(const Plan& plan, std::uint32_t segment, NodeId part) {
+  const AttributeId attribute = only_attribute(plan, part);
+  if (attribute == kNoAttribute) return false;
+  auto it = std::ranges::find(attributes_, attribute, &AttributeIndex::attribute);
+  if (it == attributes_.end()) {
+    attributes_.emplace_back().attribute = attribute;
+    it = std::prev(attributes_.end());
+  }
+  it->conditions.emplace_back(segment, part);
+  return true;
 }
 
 void Selector::index_conjunction(const Plan& plan, std::uint32_t segment, NodeId root) {
   const Node& node = plan.nodes[root];
-  const auto add = [&](NodeId part) {
-    const AttributeId attribute = only_attribute(plan, part);
-    if (attribute == kNoAttribute) return false;
-    auto it = std::ranges::find(attributes_, attribute, &AttributeIndex::attribute);
-    if (it == attributes_.end()) {
-      attributes_.emplace_back().attribute = attribute;
-      it = std::prev(attributes_.end());
-    }
-    it->conditions.emplace_back(segment, part);
-    return true;
-  };
-  if (add(root)) return;
+  if (index_part(plan, segment, root)) return;
   if (node.kind == Node::Kind::all) {
     for (const NodeId child : node.children) {
-      if (!add(child) && plan.nodes[child].kind == Node::Kind::segment) index_conjunction(plan, segment, plan.nodes[child].children[0]);
+      if (!index_part(plan, segment, child) && plan.nodes[child].kind == Node::Kind::segment)
+        index_conjunction(plan, segment, plan.nodes[child].children[0]);
     }
   } else if (node.kind == Node::Kind::segment) {
     index_conjunction(plan, segment, node.children[0]);

@@ -6,11 +6,13 @@
 //   by attribute   for each attribute and each of its values, the segments that this value alone does not rule out: a segment whose
 //   conjunction
 //              fails on an attribute is false until that attribute changes, whatever else happens
+//   residual   for each segment what is left to be judged once the attributes do not rule it out
 //
 // The literature: indexing Boolean expressions (Whang et al., VLDB 2009), BE-Tree (Sadoghi and Jacobsen, SIGMOD 2011). One per engine; not
 // thread-safe.
 #pragma once
 
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -69,6 +71,8 @@ class Selector {
   void by_row(const RowRef& row, Bits& touched) const;
   // Takes out the segments that the customer's attributes rule out at the evaluator's instant.
   void rule_out(Evaluator& evaluator, Bits& touched);
+  // The parts of the segment's conjunction that are still open when rule_out has left the segment in; none: it holds.
+  std::span<const NodeId> residual(std::size_t segment) const { return residual_[segment]; }
 
  private:
   struct Group {
@@ -96,6 +100,7 @@ class Selector {
     bool missing_known = false;
   };
   const Bits& allowed(AttributeIndex& index, Evaluator& evaluator);
+  bool index_part(const Plan& plan, std::uint32_t segment, NodeId part);
   void index_conjunction(const Plan& plan, std::uint32_t segment, NodeId root);
   void index_events(const Plan& plan, std::uint32_t segment, NodeId root);
 
@@ -103,6 +108,7 @@ class Selector {
   std::size_t segments_ = 0;
   std::vector<TypeIndex> types_;
   std::vector<AttributeIndex> attributes_;
+  std::vector<std::vector<NodeId>> residual_;  // by segment
 };
 
 }  // namespace nudge

@@ -312,7 +312,7 @@ void CustomerState::rebuild_ids() {
 }
 
 std::size_t CustomerState::memory_bytes() const {
-  std::size_t bytes = sizeof(CustomerState) + text_bytes(id) + attributes.memory_bytes() + ids.memory_bytes();
+  std::size_t bytes = sizeof(CustomerState) + text_bytes(id) + attributes.memory_bytes() + ids.memory_bytes() + derived.memory_bytes();
   bytes += tags.capacity() * sizeof(TagUpdate) + members.capacity() * sizeof(Membership) + wakes.capacity() * sizeof(Wake);
   bytes += fired.capacity() * sizeof(LastFired) + runs.capacity() * sizeof(Run) + contacts.capacity() * sizeof(Contact) + events.capacity() * sizeof(events[0]);
   for (const TagUpdate& t : tags) bytes += text_bytes(t.tag) + text_bytes(t.id);

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "engine/base/hash.h"
+#include "engine/model/derived.h"
 #include "engine/model/id_index.h"
 #include "engine/model/input.h"
 #include "engine/model/rows.h"
@@ -162,6 +163,7 @@ struct CustomerState {
   std::vector<Run> runs;                             // by (due, rule, step, cause)
   std::vector<Contact> contacts;                     // by (at, action)
   IdIndex ids;                                       // of the facts above once they are many, else empty; derived
+  mutable DerivedSlot derived;                       // of the evaluator; see core/columns.h
 
   bool known() const { return clock != kAlways; }
   const Rows* rows(EventTypeId type) const;  // null: none

@@ -108,6 +108,7 @@ void Rows::widen(std::size_t fields, std::uint64_t wide, std::uint64_t numbers) 
   *this = Rows{};
   texts_ = std::move(old.texts_);
   negative_ = old.negative_;
+  shifted_ = old.shifted_;
   wide_ = wide;
   fields_ = static_cast<std::uint8_t>(fields);
   stride_ = static_cast<std::uint8_t>(head(fields) + fields + static_cast<std::size_t>(std::popcount(wide)));
@@ -138,6 +139,7 @@ void Rows::place(std::size_t row, TimeMs time, std::string_view id, std::span<co
     if (!fits_narrow(kind == Kind::number, bits_of(fields[f]))) wide |= std::uint64_t{1} << f;
   }
   if (stride_ == 0 || fields.size() > fields_ || wide != wide_) widen(std::max<std::size_t>(fields.size(), fields_), wide, numbers);
+  if (row < size()) shifted_ = std::min(shifted_, static_cast<std::uint32_t>(row));
   const std::size_t at = row * stride_;
   const TextRef ref = texts_.store(id);
   std::uint32_t* cells = cells_.insert(at, stride_);
@@ -183,6 +185,7 @@ void Rows::erase_front(std::size_t n, const EventTypeDef& type) {
     for (std::size_t f = 0; f < fields.size(); ++f) fields[f] = old.field(row, static_cast<FieldId>(f), kind_of(type.fields[f].type));
     place(size(), old.time(row), old.id(row), std::span<const ValueView>(fields));
   }
+  shifted_ = 0;
 }
 
 void Rows::encode(Writer& out, const EventTypeDef& type) const {

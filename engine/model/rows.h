@@ -46,6 +46,12 @@ class Rows {
 
   // Puts a row in its place and returns its index. The (time, id) must not be there yet.
   std::size_t insert(TimeMs time, std::string_view id, std::span<const Value> fields);
+  // The first row that may have another place or content than when this was last asked, or size() when rows were only added at the end.
+  std::size_t take_shifted() const {
+    const std::size_t from = shifted_;
+    shifted_ = 0xffffffff;
+    return from < size() ? from : size();
+  }
   // Forgets the first n rows.
   void erase_front(std::size_t n, const EventTypeDef& type);
 
@@ -82,6 +88,7 @@ class Rows {
   std::uint64_t wide_ = 0;             // bit f: field f has two cells
   std::uint8_t fields_ = 0;
   std::uint8_t stride_ = 0;  // cells of a row, or 0 before the first insert
+  mutable std::uint32_t shifted_ = 0xffffffff;  // see take_shifted
 };
 
 }  // namespace nudge

@@ -1,8 +1,8 @@
 // The engine alone on the benchmark workload: no store, no network. One thread.
 //
-// nudge-engine-bench [--customers N] [--events N] [--rules N] [--strict F] [--no-timers]
+// nudge-engine-bench [--customers N] [--events N] [--rules N] [--strict F] [--sweep 0]
 // Loads the customers, takes the events in at their own time (timers run in between), then counts the matches at the end of the workload
-// and compares them with the known answer where there is one. Prints one JSON line.
+// and compares them with the known answer where there is one; --sweep 0 leaves the counting out, for profiles. Prints one JSON line.
 #include <sys/resource.h>
 
 #include <time.h>
@@ -116,6 +116,7 @@ std::uint64_t known_answer(const bench::WorkloadOptions& o) {
 
 int main(int argc, char** argv) {
   bench::WorkloadOptions o;
+  bool sweep = true;
   for (int i = 1; i + 1 < argc; i += 2) {
     const std::string key = argv[i];
     const double value = std::strtod(argv[i + 1], nullptr);
@@ -127,6 +128,8 @@ int main(int argc, char** argv) {
       o.rules = static_cast<std::uint64_t>(value);
     else if (key == "--strict")
       o.strict = value;
+    else if (key == "--sweep")
+      sweep = value != 0;
     else {
       std::fprintf(stderr, "unknown option %s\n", key.c_str());
       return 2;
@@ -139,9 +142,12 @@ int main(int argc, char** argv) {
     return 1;
   }
   auto start = Clock::now();
-  auto compiled = lang::compile({{"rules.yaml", bench::generate_rules_yaml(o)}}, catalog);
+  std::vector<lang::Source> sources;
+  for (std::string& text : bench::generate_rules_yaml(o))
+    sources.push_back({"rules" + std::to_string(sources.size()) + ".yaml", std::move(text)});
+  auto compiled = lang::compile(sources, catalog);
   if (!compiled.plan) {
-    std::fprintf(stderr, "the rules do not compile\n");
+    std::fprintf(stderr, "the rules do not compile: %s\n", doc::render_text(compiled.diagnostics.items().front()).c_str());
     return 1;
   }
   const double compile_s = seconds_since(start);
@@ -202,7 +208,10 @@ int main(int argc, char** argv) {
   std::uint64_t matches = 0, members = 0;
   for (const CustomerState& state : b.states) {
     members += state.members.size();
-    for (const Segment& segment : b.plan->segments) matches += b.engine.holds(*b.plan, state, segment.node, bench::kWorkloadEnd) ? 1 : 0;
+    if (!sweep)
+      matches = members;
+    else
+      for (const Segment& segment : b.plan->segments) matches += b.engine.holds(*b.plan, state, segment.node, bench::kWorkloadEnd) ? 1 : 0;
   }
   const double sweep_s = seconds_since(start);
   std::size_t state_bytes = 0;

@@ -311,7 +311,9 @@ void generate_events(const WorkloadOptions& options, const std::function<void(st
   char data[160];
   char text[384];
   for (std::uint64_t i = 0; i < options.events; ++i) {
-    const auto ms = static_cast<std::int64_t>(std::floor(static_cast<double>(kWorkloadStart) + (static_cast<double>(i) + r.real()) * step));
+    const auto ms =
+        static_cast<std::int64_t>(std::floor(static_cast<double>(kWorkloadStart) + (static_cast<double>(i) + r.real()) * step)) +
+        options.shift;
     const std::int64_t second = ms / 1000;
     if (second != iso_of) {
       iso_of = second;
@@ -370,11 +372,17 @@ std::string generate_rules_json(const WorkloadOptions& options) {
   return out + "\n]\n";
 }
 
-std::string generate_rules_yaml(const WorkloadOptions& options) {
+std::vector<std::string> generate_rules_yaml(const WorkloadOptions& options) {
+  constexpr std::size_t kRulesPerFile = 1000;
   const std::vector<NeutralRule> rules = make_rules(options);
-  std::string segments = "segments:\n";
-  std::string out = "rules:\n";
+  std::vector<std::string> files;
+  std::string segments, out;
   for (std::size_t i = 0; i < rules.size(); ++i) {
+    if (i % kRulesPerFile == 0) {
+      if (i > 0) files.push_back(segments + out);
+      segments = "segments:\n";
+      out = "rules:\n";
+    }
     using Shape = NeutralRule::Shape;
     const NeutralRule& rule = rules[i];
     const std::string id = numbered("r", static_cast<std::int64_t>(i), 5);
@@ -388,7 +396,8 @@ std::string generate_rules_yaml(const WorkloadOptions& options) {
     out += "  " + id + ":\n    when: {enters: match-" + id + "}\n    then:\n      - call_task: {subject: \"T" +
            std::to_string(rule.template_number) + "\", due_in: 24h}\n";
   }
-  return segments + out;
+  files.push_back(segments + out);
+  return files;
 }
 
 std::string workload_catalog_yaml() {

@@ -22,6 +22,7 @@ struct WorkloadOptions {
   double days = 90;
   double attr_rate = 0;
   double strict = 1;
+  std::int64_t shift = 0;  // ms added to every event's time; the answers stay the same at kWorkloadEnd + shift
 };
 
 // Each calls `line` with one NDJSON line including its end; the view lives until the next call.
@@ -29,8 +30,9 @@ void generate_customers(const WorkloadOptions& options, const std::function<void
 void generate_events(const WorkloadOptions& options, const std::function<void(std::string_view)>& line);
 // The neutral JSON array, as the reference generator prints it.
 std::string generate_rules_json(const WorkloadOptions& options);
-// The same rules in the rule language: a segment and a rule that fires on entering it, each.
-std::string generate_rules_yaml(const WorkloadOptions& options);
+// The same rules in the rule language: a segment and a rule that fires on entering it, each. One text per thousand rules, because a file of
+// rules has a largest size.
+std::vector<std::string> generate_rules_yaml(const WorkloadOptions& options);
 // The catalog that the workload's customers and events fit.
 std::string workload_catalog_yaml();
 

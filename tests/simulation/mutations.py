@@ -8,6 +8,7 @@ import sys
 
 ARM = "engine/core/arm.cpp"
 AGGREGATE = "engine/core/aggregate.cpp"
+COLUMNS = "engine/core/columns.cpp"
 COMPARE = "engine/core/compare.cpp"
 ENGINE = "engine/core/engine.cpp"
 EVALUATE = "engine/core/evaluate.cpp"
@@ -16,6 +17,7 @@ GOAL = "engine/core/goal.cpp"
 JUDGE = "engine/core/judge.cpp"
 RUNS = "engine/core/runs.cpp"
 WRITE = "engine/core/write.cpp"
+LEAF = "engine/core/leaf.cpp"
 SEQUENCE = "engine/core/sequence.cpp"
 STEPS = "engine/core/steps.cpp"
 CUSTOMER = "engine/model/customer.cpp"
@@ -37,6 +39,15 @@ MUTATIONS = {
                               "q.view = ValueView::of_integer(0); if (!matched.empty()) { q = sum_of(a, *rows, matched, true); q.until = found.until; }"),
     "count-one-too-few": (AGGREGATE, "return ++n == k; });", "return ++n == k + 1; });"),
     "sum-reached-too-late": (AGGREGATE, ">= wanted; });", "> wanted; });"),
+    "leaf-window-includes-its-start": (LEAF, "slot.rows->upper_bound(now_ - leaf.length)", "slot.rows->lower_bound(now_ - leaf.length)"),
+    "leaf-count-one-too-few": (LEAF, "if (++count == leaf.wanted) return reached(row);", "if (++count == leaf.wanted + 1) return reached(row);"),
+    "leaf-sum-reached-too-late": (LEAF, "if ((sum += v.i) >= leaf.wanted) return reached(row);", "if ((sum += v.i) > leaf.wanted) return reached(row);"),
+    "leaf-row-leaves-late": (LEAF, "rows.time(row) + leaf.length}", "rows.time(row) + leaf.length + 1}"),
+    "leaf-average-of-all-but-strict": (LEAF, "if (left == right) return {!leaf.strict, until};", "if (left == right) return {leaf.strict, until};"),
+    "column-keeps-what-a-late-row-moved": (COLUMNS, "if (row >= seen_) return;", "if (row >= seen_ || row > 0) return;"),
+    "column-sum-one-row-late": (COLUMNS, "past - sums_.begin()) - 1;", "past - sums_.begin());"),
+    "column-extreme-of-the-other-end": (COLUMNS, "found = greatest ? std::max(found, v) : std::min(found, v);", "found = std::max(found, v);"),
+    "membership-outlives-its-attribute": (JUDGE, "remember(member.root, false);", "(void)member;"),
     "missing-is-small": (COMPARE, "if (left.view.missing()) return {false, left.until};",
                          "if (left.view.missing()) return {node.op == Op::less_than || node.op == Op::at_most, left.until};"),
     "between-excludes-its-end": (COMPARE, "order_to(node.literals[1]) <= 0", "order_to(node.literals[1]) < 0"),

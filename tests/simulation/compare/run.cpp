@@ -33,7 +33,9 @@ std::string at_text(TimeMs t) { return std::to_string(t) + " (" + format_timesta
 
 class Run {
  public:
-  Run(const Case& one, Counts& counts) : case_(one), counts_(counts), simulator_(&one.first), all_(&one.first), random_(one.seed) {}
+  Run(const Case& one, Counts& counts) : case_(one), counts_(counts), simulator_(&one.first), all_(&one.first), random_(one.seed) {
+    engine_.use_columns_from(columns_from());
+  }
 
   std::optional<std::string> go() {
     plan_ = translate(case_.first);
@@ -242,6 +244,7 @@ class Run {
     for (int i = 0; i < 3 && !instants.empty(); ++i) moments.push_back(instants[below(instants.size())]);
     const Oracle oracle(*all_, simulator_.facts());
     Evaluator evaluator;
+    evaluator.use_columns_from(columns_from());
     for (const TimeMs t : moments) {
       Moment at;
       at.now = t;
@@ -313,6 +316,8 @@ class Run {
   Counts& counts_;
   Simulator simulator_;
   const Definitions* all_;
+  // Histories are short: every other seed uses columns from the first row on.
+  std::size_t columns_from() const { return case_.seed % 2 == 0 ? 1 : 128; }
   Engine engine_;
   Registry registry_;
   std::unique_ptr<Plan> plan_;
