@@ -20,6 +20,8 @@ Result<void> Api::install(http::HttpServer& server) {
   NUDGE_TRY(install_rules(server));
   NUDGE_TRY(install_work(server));
   NUDGE_TRY(install_quarantine(server));
+  NUDGE_TRY(install_policy(server));
+  NUDGE_TRY(install_unsubscribe(server));
   NUDGE_TRY(install_drafts(server));
   NUDGE_TRY(install_admin(server));
   return {};

@@ -52,6 +52,7 @@ class Api {
   Result<void> install_work(http::HttpServer& server);
   Result<void> install_quarantine(http::HttpServer& server);
   Result<void> install_admin(http::HttpServer& server);
+  Result<void> install_policy(http::HttpServer& server);
   Result<void> install_drafts(http::HttpServer& server);
 
   void ingest(http::Request& request, http::Responder responder, bool import, std::string customer);
@@ -67,6 +68,19 @@ class Api {
   http::Response actions(const http::Request& request);
   http::Response action(const http::Request& request);
   http::Response tasks(const http::Request& request);
+  Result<void> install_unsubscribe(http::HttpServer& server);
+  void unsubscribe(http::Request& request, http::Responder responder);
+  http::Response unsubscribe_page(const http::Request& request);
+  http::Response policies();
+  http::Response silences();
+  http::Response suppressions(const http::Request& request);
+  void add_silence(http::Request& request, http::Responder responder);
+  void end_silence(http::Request& request, http::Responder responder);
+  void stop_all(http::Request& request, http::Responder responder);
+  void settle_kept(http::Request& request, http::Responder responder, bool release);
+  void suppress(http::Request& request, http::Responder responder, bool add);
+  void import_suppressions(http::Request& request, http::Responder responder);
+  void settle_change(std::shared_ptr<http::Responder> to, Change change, std::function<http::Response()> answer);
   void change_action(http::Request& request, http::Responder responder, bool retry);
   void complete(http::Request& request, http::Responder responder);
   http::Response quarantine(const http::Request& request);
@@ -83,6 +97,7 @@ class Api {
   http::Response connectors();
   http::Response maildrop(const http::Request& request);
   void collect(metrics::Page& page);
+  void collect_held(metrics::Page& page, const RuntimeFigures& figures);
 
   Runtime& runtime_;
   Workers& workers_;

@@ -49,6 +49,26 @@ void write_shards(Json& json, const RuntimeFigures& f) {
   json.end_array();
 }
 
+// What holds actions back at this moment, as far as somebody should know at once.
+void write_policies(Json& json, Runtime& runtime) {
+  const std::shared_ptr<const Controls> controls = runtime.gate().controls();
+  const std::shared_ptr<const Plan> plan = runtime.plan();
+  const TimeMs now = runtime.now();
+  json.key("policies").begin_object().field("stopped", controls->stopped);
+  if (controls->stopped)
+    json.field_time("stopped_at", controls->stopped_at).field("stopped_by", controls->stopped_by).field("stopped_why", controls->stopped_why);
+  json.key("braked").begin_array();
+  for (const auto& [id, braked] : controls->braked) {
+    const auto rule = plan->rule_of_id.find(id);
+    if (rule != plan->rule_of_id.end()) json.value(plan->rules[rule->second].name);
+  }
+  json.end_array();
+  json.field("silences", std::ranges::count_if(controls->silences, [&](const Silence& s) { return now >= s.from && now < s.until; }));
+  json.field("suppressions", runtime.gate().size()).key("test_mode").begin_array();
+  for (const std::string& address : runtime.gate().send_only_to()) json.value(address);
+  json.end_array().end_object();
+}
+
 std::string read_file(const std::string& path, std::size_t most) {
   std::ifstream in(path, std::ios::binary);
   std::string text(most, '\0');
@@ -91,6 +111,7 @@ http::Response Api::status() {
   if (const auto plan = runtime_.plan())
     json.field("rules", plan->rules.size()).field("segments", plan->segments.size()).field("digest", to_hex(plan->digest));
   json.end_object();
+  write_policies(json, runtime_);
   write_shards(json, f);
   json.key("queue")
       .begin_object()
@@ -190,6 +211,26 @@ void Api::collect(metrics::Page& page) {
     const auto found = f.stats.rules.find(rule.id);
     page.sample({{"rule", rule.name}}, found == f.stats.rules.end() ? 0 : static_cast<double>(found->second.fired));
   }
+  collect_held(page, f);
+}
+
+// Actions that policies held back, by rule and reason.
+void Api::collect_held(metrics::Page& page, const RuntimeFigures& f) {
+  page.family("nudge_actions_held_total", metrics::Type::counter, "Actions that a policy held back, by rule and reason.");
+  const std::shared_ptr<const Plan> plan = runtime_.plan();
+  for (const Rule& rule : plan->rules) {
+    const auto found = f.stats.rules.find(rule.id);
+    if (found == f.stats.rules.end()) continue;
+    for (std::size_t i = 0; i < kHeldReasons; ++i) {
+      if (found->second.dropped[i] != 0)
+        page.sample({{"rule", rule.name}, {"reason", std::string(held_name(static_cast<Held>(i)))}}, static_cast<double>(found->second.dropped[i]));
+    }
+  }
+  const std::shared_ptr<const Controls> controls = runtime_.gate().controls();
+  page.family("nudge_stopped", metrics::Type::gauge, "1 while stop-all is on and nothing leaves.");
+  page.sample({}, controls->stopped ? 1 : 0);
+  page.family("nudge_rules_braked", metrics::Type::gauge, "Rules that the brake has stopped.");
+  page.sample({}, static_cast<double>(controls->braked.size()));
 }
 
 Result<void> Api::install_admin(http::HttpServer& server) {

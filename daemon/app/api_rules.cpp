@@ -45,6 +45,11 @@ void write_rule(Json& json, const Plan& plan, const Rule& rule, const StatsDelta
     if (r.held[i] != 0) json.field(held_text(static_cast<Held>(i)), r.held[i]);
   }
   json.end_object();
+  json.field("actions_held", r.dropped_total()).key("actions_held_by").begin_object();
+  for (std::size_t i = 0; i < kHeldReasons; ++i) {
+    if (r.dropped[i] != 0) json.field(held_name(static_cast<Held>(i)), r.dropped[i]);
+  }
+  json.end_object();
   if (rule.goal.event == kNoEventType) {
     json.key("goal").raw("null");
   } else {

@@ -44,7 +44,8 @@ void write_decision(Json& json, const Decision& d) {
       .field("rule_version", d.rule_version)
       .field("customer", d.customer)
       .field("fired", d.fired);
-  if (!d.fired) json.field("held", held_text(d.held));
+  if (!d.fired) json.field("held", held_text(d.held)).field("held_by", held_name(d.held));
+  if (d.deferred_until != 0) json.field_time("deferred_until", d.deferred_until);
   if (d.step != kNone) json.field("step", d.step);
   if (!d.detail.empty()) json.field("detail", d.detail);
   json.key("cause");
@@ -71,6 +72,7 @@ void write_action(Json& json, const ActionRecord& r, bool whole) {
       .field("reason", a.reason);
   if (r.state == ActionState::waiting || r.state == ActionState::retrying) json.field_time("next_at", r.next_at);
   if (!r.note.empty()) json.field("note", r.note);
+  if (r.held != Held::none) json.field("held", held_name(r.held));
   if (whole) {
     json.field_raw("payload", a.payload.empty() ? "{}" : a.payload).key("cause");
     write_cause(json, a.cause);
@@ -145,7 +147,7 @@ http::Response Api::actions(const http::Request& request) {
     state = find_action_state(*name);
     if (!state) {
       return error_response(
-          {Code::invalid, "`state` must be one of waiting, in_flight, retrying, unknown, accepted, dead, discarded, cancelled"});
+          {Code::invalid, "`state` must be one of waiting, in_flight, retrying, unknown, accepted, dead, discarded, cancelled, held, kept"});
     }
   }
   const auto kind = request.query_param("kind");

@@ -140,6 +140,8 @@ Result<void> App::Impl::open_runtime() {
   o.skew = s.clock_skew.count();
   o.checkpoint_interval = s.store_checkpoint_interval.count();
   o.delivery.connectors = connectors;
+  o.send_only_to = s.test_mode_send_only_to;
+  o.delivery.unsubscribe = {s.unsubscribe_url, s.unsubscribe_key.empty() ? std::string() : std::string(s.unsubscribe_key.reveal())};
   NUDGE_ASSIGN(runtime, Runtime::open(std::move(o), *store, clock(), [this](const Error& error) {
                  const std::lock_guard lock(failed_mutex);
                  if (!failed) failed = error;
@@ -191,7 +193,7 @@ Result<void> App::Impl::start_http() {
     requests.add();
     if (done.status >= 500) errors.add();
   };
-  o.gate = http::bearer_gate(loaded.settings.http_token, {"/-/healthy", "/-/ready"});
+  o.gate = http::bearer_gate(loaded.settings.http_token, {"/-/healthy", "/-/ready", "/u/"});
   server = std::make_unique<http::HttpServer>(std::move(o));
   NUDGE_TRY(api->install(*server));
   return server->start();

@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "daemon/cli/commands.h"
+#include "daemon/cli/policy.h"
 #include "daemon/cli/words.h"
 
 namespace nudge::cli {
@@ -30,6 +31,7 @@ struct Line {
   CompleteOptions complete;
   ActionOptions action;
   ImportOptions import;
+  PolicyWords policy;
   std::string word;
   std::string reason;
 };
@@ -52,6 +54,7 @@ class Setup {
     drafts();
     changes();
     work();
+    policy_words();
     intake();
     if (language() == Language::chinese) translate(app_);
   }
@@ -212,7 +215,7 @@ class Setup {
 
   void questions() {
     ask("status", "what nudged does, and whether its books add up", [](const Output& out, Client& c) { return status(out, c); });
-    ask("rules", "each rule with its version, state, firings and last error", [](const Output& out, Client& c) { return rules(out, c); });
+    rules_words();
     ask("segments", "each segment with its members", [](const Output& out, Client& c) { return segments(out, c); });
     CLI::App* one = ask("segment", "how many customers are in a segment, now or at any instant",
                         [this](const Output& out, Client& c) { return segment(out, c, line_.segment); });
@@ -307,10 +310,74 @@ class Setup {
     ask("reload", "read the rules again and switch to them, all or nothing", [](const Output& out, Client& c) { return reload(out, c); });
   }
 
+  // Every word that people set by hand has an author and a reason.
+  CLI::App* with_reason(CLI::App* sub) {
+    sub->add_option("--author", line_.policy.author, "who does it; the user's name when not given");
+    sub->add_option("-r,--reason", line_.policy.reason, "why; it is kept and shown")->required();
+    return sub;
+  }
+
+  void policy_words() {
+    ask("policies", "what policies hold back, and which are in force", [](const Output& out, Client& c) { return policies(out, c); });
+    CLI::App* silence = app_.add_subcommand("silence", "hold back what matches, for some time");
+    silence->require_subcommand(1);
+    CLI::App* add = with_reason(ask(*silence, "add", "silence a rule, channel, category or customer",
+                                    [this](const Output& out, Client& c) { return silence_add(out, c, line_.policy); }));
+    add->add_option("--rule", line_.policy.rule, "only this rule");
+    add->add_option("--channel", line_.policy.channel, "only this channel: email, sms, call_task …");
+    add->add_option("--category", line_.policy.category, "only this category: sales, management or collaboration");
+    add->add_option("--customer", line_.policy.customer, "only this customer");
+    CLI::Option* length = add->add_option("--for", line_.policy.length, "how long: 2h, 3d");
+    add->add_option("--until", line_.policy.until, "until this instant")->excludes(length);
+    ask(*silence, "list", "the silences that have not ended", [](const Output& out, Client& c) { return silence_list(out, c); });
+    with_reason(ask(*silence, "end", "end one early", [this](const Output& out, Client& c) { return silence_end(out, c, line_.policy); }))
+        ->add_option("ID", line_.policy.word, "the silence's number")
+        ->required();
+    with_reason(ask("stop-all", "stop everything that leaves, or let it go on; nothing is lost",
+                    [this](const Output& out, Client& c) { return stop_all(out, c, line_.policy); }))
+        ->add_option("STATE", line_.policy.word, "on or off")
+        ->required()
+        ->check(CLI::IsMember({"on", "off"}));
+    CLI::App* list = app_.add_subcommand("suppress", "the suppression list: who is never written to");
+    list->require_subcommand(1);
+    const auto whom = [this](CLI::App* sub) {
+      sub->add_option("--customer", line_.policy.customer, "this customer's id");
+      sub->add_option("--address", line_.policy.address, "this mail address or telephone number");
+      sub->add_option("--domain", line_.policy.domain, "all addresses of this domain");
+      sub->add_option("--channel", line_.policy.channel, "only this channel: email, sms, call_task …");
+    };
+    whom(with_reason(ask(*list, "add", "put a customer, address or domain on the list",
+                         [this](const Output& out, Client& c) { return suppress(out, c, line_.policy, true); })));
+    whom(with_reason(
+        ask(*list, "remove", "take one off the list", [this](const Output& out, Client& c) { return suppress(out, c, line_.policy, false); })));
+    ask(*list, "list", "the whole list", [](const Output& out, Client& c) { return suppress_list(out, c); });
+    with_reason(ask(*list, "import", "read a file with lines of kind,value[,channel]",
+                    [this](const Output& out, Client& c) { return suppress_import(out, c, line_.policy); }))
+        ->add_option("FILE", line_.policy.word, "- reads standard input")
+        ->required();
+  }
+
+  void rules_words() {
+    CLI::App* all = ask("rules", "each rule with its version, state, firings and last error", nullptr);
+    const auto settle = [&](const char* name, const char* what, bool release) {
+      with_reason(ask(*all, name, what, [this, release](const Output& out, Client& c) { return settle_kept(out, c, line_.policy, release); }))
+          ->add_option("RULE", line_.policy.word)
+          ->required();
+    };
+    settle("release", "let out what the brake or a budget keeps of a rule", true);
+    settle("discard", "give up what the brake or a budget keeps of a rule", false);
+    // The command's own callback runs after that of a word behind it.
+    all->callback([this, all] {
+      if (!all->get_subcommands().empty()) return;
+      command_ = [this](const Output& out) { return with_daemon(out, [](const Output& o, Client& c) { return rules(o, c); }); };
+    });
+  }
+
   void action_options(CLI::App* sub, bool with_state) {
     sub->add_option("--customer", line_.action.customer, "only about this customer");
     sub->add_option("--rule", line_.action.rule, "only by this rule");
     sub->add_option("--kind", line_.action.kind, "only of this kind: email, sms, ticket …");
+    if (with_state) sub->add_flag_callback("--held", [this] { line_.action.state = "held"; }, "only what a policy held back");
     if (with_state) sub->add_option("--state", line_.action.state, "only in this state: waiting, retrying, accepted, dead …");
     sub->add_option("--limit", line_.action.limit, "at most so many, the newest first")->check(CLI::Range(1, 10000))->capture_default_str();
   }

@@ -142,6 +142,10 @@ Exit explain(const Output& out, Client& client, const ExplainOptions& options) {
     t.line();
     if (!e["condition"]["text"].shown().empty()) show_part(out, e["condition"], "  ");
     for (const Json& limit : e["limits"].items) t.line("  " + limit.shown());
+    for (const Json& p : e["policies"].items) {
+      const std::string verdict = p["verdict"].shown();
+      t.line("  " + p["action"].shown() + ": " + t.paint(p["text"].shown(), verdict == "allows" ? Color::plain : Color::yellow));
+    }
   } else {
     show_part(out, e, "  ");
   }

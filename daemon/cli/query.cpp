@@ -5,6 +5,7 @@
 
 #include "daemon/cli/commands.h"
 #include "daemon/cli/moments.h"
+#include "daemon/cli/words.h"
 
 namespace nudge::cli {
 namespace {
@@ -69,6 +70,19 @@ Exit status(const Output& out, Client& client) {
   if (const std::string why = s["refusal"].shown(); !why.empty()) t.line(t.paint("  " + why, Color::red));
   t.line("data in " + s["data_dir"].shown() + ", " + bytes_text(s["disk"]["file_bytes"].integer() + s["disk"]["wal_bytes"].integer()) +
          " (" + bytes_text(s["disk"]["free_bytes"].integer()) + " free)");
+  // What holds everything back stands where nobody overlooks it.
+  const Json& held = s["policies"];
+  if (held["stopped"].truth) {
+    t.line(t.paint(say("  nothing leaves: stopped by {1} on {2}: {3}; `nudge stop-all off` lets it go on",
+                       {held["stopped_by"].shown(), held["stopped_at"].shown(), held["stopped_why"].shown()}),
+                   Color::red));
+  }
+  if (!held["test_mode"].items.empty())
+    t.line(t.paint(say("  test mode: messages go to {1} only", {held["test_mode"].shown()}), Color::red));
+  for (const Json& rule : held["braked"].items)
+    t.line(t.paint(say("  the brake has stopped the rule {1}: `nudge rules release {1}` or `nudge rules discard {1}`", {rule.shown()}), Color::red));
+  if (held["silences"].integer() > 0)
+    t.line(t.paint(say("  {1} silences: `nudge silence list`", {held["silences"].shown()}), Color::yellow));
   const Json& plan = s["plan"];
   t.line("plan " + plan["sequence"].shown() + ": " + counted(plan["rules"].integer(), "rule") + ", " +
          counted(plan["segments"].integer(), "segment") + ", loaded " + ago(instant_of(plan["reloaded"]), now) +
@@ -87,7 +101,8 @@ Exit status(const Output& out, Client& client) {
   section(out, "What became of it");
   t.line("  " + n("actions") + " actions: " + n("accepted") + " accepted, " + n("waiting") + " waiting, " + n("in_flight") +
          " under way, " + n("retrying") + " retrying, " + n("unknown") + " unknown, " + n("dead") + " dead, " + n("discarded") +
-         " discarded, " + n("cancelled") + " cancelled");
+         " discarded, " + n("cancelled") + " cancelled, " + n("held_back") + " held back, " +
+         n("kept") + " kept");
   t.line("  " + n("tasks") + " tasks: " + n("tasks_open") + " open, " + n("tasks_done") + " done, " + n("tasks_overdue") + " overdue");
   if (c["dead"].integer() > 0) t.line(t.paint("  " + n("dead") + " could not be delivered: nudge dead-letters", Color::red));
   for (const Json& balance : s["balance"].items) {

@@ -53,6 +53,10 @@ struct Settings {
   Milliseconds http_write_timeout{};
   Milliseconds http_handler_timeout{};
 
+  std::vector<std::string> test_mode_send_only_to;
+  std::string unsubscribe_url;  // under which customers reach this daemon
+  Secret unsubscribe_key;
+
   std::string log_level;
   std::string log_format;
   std::string log_file;

@@ -16,7 +16,10 @@ bool equal_in_constant_time(std::string_view a, std::string_view b) {
 
 std::function<std::optional<Response>(const Request&)> bearer_gate(Secret token, std::vector<std::string> open_paths) {
   return [token = std::move(token), open_paths = std::move(open_paths)](const Request& request) -> std::optional<Response> {
-    if (token.empty() || std::ranges::find(open_paths, request.path) != open_paths.end()) return std::nullopt;
+    const auto open = [&](const std::string& path) {
+      return path.ends_with('/') ? request.path.starts_with(path) : request.path == path;
+    };
+    if (token.empty() || std::ranges::any_of(open_paths, open)) return std::nullopt;
     constexpr std::string_view kScheme = "Bearer ";
     const std::string_view given = request.header("Authorization");
     const bool bearer = given.size() > kScheme.size() && equal_ignoring_case(given.substr(0, kScheme.size()), kScheme);

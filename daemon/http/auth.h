@@ -17,7 +17,7 @@ namespace nudge::http {
 bool equal_in_constant_time(std::string_view a, std::string_view b);
 
 // Lets requests through that carry "Authorization: Bearer TOKEN", and those whose decoded path is in `open_paths` (health).
-// Others get 401, before their body is read. An empty token lets everybody through. Tokens in the query are never looked at.
+// An open path that ends with a slash opens all below it. Others get 401, before their body is read. An empty token lets everybody through. Tokens in the query are never looked at.
 std::function<std::optional<Response>(const Request&)> bearer_gate(Secret token, std::vector<std::string> open_paths);
 
 }  // namespace nudge::http

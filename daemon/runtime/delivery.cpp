@@ -352,6 +352,10 @@ void Delivery::hand_over(Lane& lane, ActionRecord record, bool query) {
           // Test mode changes where it goes, and nothing else; the record keeps what was meant.
           if (const GateVerdict gate = gate_.ask(r.action, clock_.now()); !gate.send_to.empty())
             request.payload_json = with_recipient(r.action.payload, gate.send_to);
+          // A mail that sells carries its way out; the same link at every attempt.
+          if (r.action.channel == "email" && r.action.purpose == Purpose::marketing && options_.unsubscribe.on())
+            request.payload_json = with_unsubscribe(
+                request.payload_json, options_.unsubscribe.link({r.action.customer, r.action.channel, std::string(purpose_name(r.action.purpose))}));
           request.created_ms = r.action.at;
           request.query = query;
           if (query && r.attempts.size() >= 2) request.provider_ref = r.attempts[r.attempts.size() - 2].provider_ref;

@@ -22,6 +22,7 @@
 #include "daemon/runtime/committer.h"
 #include "daemon/runtime/gate.h"
 #include "daemon/runtime/records.h"
+#include "daemon/runtime/unsubscribe.h"
 
 namespace nudge::daemon {
 
@@ -31,6 +32,7 @@ struct ConnectorSetup {
 };
 
 struct DeliveryOptions {
+  UnsubscribeLinks unsubscribe;
   std::vector<ConnectorSetup> connectors;
   DurationMs retry_first = 2 * kSecond;  // pause after the first failed attempt; doubles, with jitter
   DurationMs retry_most = kHour;

@@ -12,15 +12,6 @@ namespace {
 constexpr std::string_view kPrefix = "runtime/suppress/";
 constexpr std::uint8_t kVersion = 1;
 
-std::string key_of(Suppression::Kind kind, std::string_view value, std::string_view channel) {
-  std::string key(1, static_cast<char>('0' + static_cast<int>(kind)));
-  key += '/';
-  key += value;
-  key += '\0';
-  key += channel;
-  return key;
-}
-
 std::string encode(const Suppression& s) {
   std::string bytes;
   Writer out(bytes);
@@ -89,6 +80,15 @@ std::string normal_address(std::string_view text) {
 std::string_view domain_of(std::string_view address) {
   const std::size_t at = address.rfind('@');
   return at == std::string_view::npos ? std::string_view() : address.substr(at + 1);
+}
+
+std::string Gate::key_of(Suppression::Kind kind, std::string_view value, std::string_view channel) {
+  std::string key(1, static_cast<char>('0' + static_cast<int>(kind)));
+  key += '/';
+  key += value;
+  key += '\0';
+  key += channel;
+  return key;
 }
 
 Gate::Gate(std::vector<std::string> send_only_to) : controls_(std::make_shared<const Controls>()) {
@@ -200,15 +200,12 @@ bool Gate::remove(CommitContext& context, Suppression::Kind kind, std::string_vi
   return true;
 }
 
-std::vector<Suppression> Gate::list(std::string_view after, std::size_t limit, std::string& next) const {
+std::vector<Suppression> Gate::list(std::string_view after, std::size_t limit, bool& more) const {
   const std::shared_lock lock(mutex_);
   std::vector<Suppression> page;
-  for (auto it = after.empty() ? entries_.begin() : entries_.upper_bound(after); it != entries_.end(); ++it) {
-    if (page.size() == limit) return page;
-    page.push_back(it->second);
-    next = it->first;
-  }
-  next.clear();
+  auto it = after.empty() ? entries_.begin() : entries_.upper_bound(after);
+  for (; it != entries_.end() && page.size() < limit; ++it) page.push_back(it->second);
+  more = it != entries_.end();
   return page;
 }
 

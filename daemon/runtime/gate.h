@@ -66,8 +66,9 @@ class Gate {
   void add(CommitContext& context, Suppression entry);
   // False when there is no such entry.
   bool remove(CommitContext& context, Suppression::Kind kind, std::string_view value, std::string_view channel);
-  // In the order of kind, value and channel, after the key `after` (of an earlier page); `next` gets the key to go on with, empty: the end.
-  std::vector<Suppression> list(std::string_view after, std::size_t limit, std::string& next) const;
+  // In the order of their keys, behind `after` (empty: from the first); `more`: there are others behind.
+  std::vector<Suppression> list(std::string_view after, std::size_t limit, bool& more) const;
+  static std::string key_of(Suppression::Kind kind, std::string_view value, std::string_view channel);
   std::size_t size() const;
 
  private:

@@ -22,6 +22,15 @@ std::string with_recipient(std::string_view json, std::string_view to) {
   return boost::json::serialize(value);
 }
 
+std::string with_unsubscribe(std::string_view json, std::string_view url) {
+  if (!member_text(json, "unsubscribe_url").empty()) return std::string(json);
+  boost::system::error_code error;
+  boost::json::value value = boost::json::parse(boost::json::string_view(json.data(), json.size()), error);
+  if (error || !value.is_object()) return std::string(json);
+  value.get_object()["unsubscribe_url"] = boost::json::string_view(url.data(), url.size());
+  return boost::json::serialize(value);
+}
+
 bool escalates_to_manager(std::string_view json) {
   const std::string escalate = member_text(json, "escalate");
   return !escalate.empty() && member_text(escalate, "when_overdue") == "manager";

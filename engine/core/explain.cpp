@@ -1,5 +1,6 @@
 #include "engine/core/explain.h"
 #include "engine/core/judge.h"
+#include "engine/core/policy.h"
 
 #include <algorithm>
 
@@ -181,11 +182,44 @@ CustomerState as_of(const Plan& plan, CustomerState state, const Rule& rule, Tim
   return state;
 }
 
+namespace {
+
+std::vector<PolicyLine> policies_of(const Plan& plan, const CustomerState& state, const Rule& rule, TimeMs now) {
+  static constexpr const char* kVerdicts[] = {"allows", "defers", "drops"};
+  std::vector<PolicyLine> lines;
+  Evaluator evaluator;
+  evaluator.begin(plan, state, now);
+  for (std::size_t i = 0; i < rule.steps.size(); ++i) {
+    const Step& step = rule.steps[i];
+    if (step.kind != Step::Kind::act) continue;
+    PolicySubject subject;
+    subject.rule = rule.name;
+    subject.rule_id = rule.id;
+    subject.channel = step.action.channel;
+    subject.category = step.action.category;
+    subject.purpose = rule.purpose;
+    for (PolicyVerdict& v : review_policies(evaluator, subject)) {
+      PolicyLine line;
+      line.step = step.label.empty() ? std::to_string(i + 1) : step.label;
+      line.action = step.action.kind;
+      line.policy = std::move(v.policy);
+      line.verdict = kVerdicts[static_cast<int>(v.kind)];
+      line.text = std::move(v.words);
+      if (v.kind == PolicyVerdict::Kind::defer) line.until = v.until;
+      lines.push_back(std::move(line));
+    }
+  }
+  return lines;
+}
+
+}  // namespace
+
 RuleExplanation explain_rule(const Plan& plan, const CustomerState& state, const Rule& rule, TimeMs now) {
   RuleExplanation r;
   r.rule = rule.name;
   r.version = rule.version;
   r.limits = limits_of(plan, state, rule, now);
+  r.policies = policies_of(plan, state, rule, now);
   const Trigger& trigger = rule.trigger;
   std::optional<TriggerRow> row;
   bool triggered = true;
@@ -308,7 +342,23 @@ void append_json(std::string& out, const RuleExplanation& e) {
   append_json_string(out, e.trigger);
   out += ",\"condition\":";
   append_json(out, e.condition);
-  out += ",\"limits\":[";
+  out += ",\"policies\":[";
+  for (std::size_t i = 0; i < e.policies.size(); ++i) {
+    const PolicyLine& line = e.policies[i];
+    const auto text = [&](const char* name, std::string_view value) {
+      out += name;
+      append_json_string(out, value);
+    };
+    out += i > 0 ? ",{" : "{";
+    text("\"step\":", line.step);
+    text(",\"action\":", line.action);
+    text(",\"policy\":", line.policy);
+    text(",\"verdict\":", line.verdict);
+    text(",\"text\":", line.text);
+    if (line.until != kNever) out += ",\"until\":\"" + format_timestamp(line.until) + "\"";
+    out.push_back('}');
+  }
+  out += "],\"limits\":[";
   for (std::size_t i = 0; i < e.limits.size(); ++i) {
     if (i > 0) out.push_back(',');
     append_json_string(out, e.limits[i]);

@@ -29,13 +29,24 @@ struct TriggerRow {
 };
 Explanation explain_condition(const Plan& plan, const CustomerState& state, NodeId node, TimeMs now, const TriggerRow* trigger = nullptr);
 
+// What one policy says to the action of one step, if it were made now.
+struct PolicyLine {
+  std::string step;     // its place as written
+  std::string action;   // email, sms …
+  std::string policy;   // empty: built in
+  std::string verdict;  // allows, defers, drops
+  std::string text;
+  TimeMs until = kNever;  // defers: until then
+};
+
 struct RuleExplanation {
   std::string rule;
   std::uint64_t version = 0;
   std::string verdict;  // one sentence: "would fire now", "does not fire: tier is not one of silver, gold"
   std::string trigger;  // what it waits for, and when that last happened
   Explanation condition;
-  std::vector<std::string> limits;  // what limits, rollout and holdout say for this customer
+  std::vector<PolicyLine> policies;  // in the order in which they are asked, step by step
+  std::vector<std::string> limits;   // what limits, rollout and holdout say for this customer
 };
 // The state as far as it is known for an instant in the past: its facts, memberships by what they say then (since when is not known), the
 // rule's firings (by key, as of then), no waiting steps. `fired`: what the decisions say; pure, like everything here.

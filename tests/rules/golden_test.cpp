@@ -167,6 +167,25 @@ TEST_CASE("good files compile to what they say") {
   }
 }
 
+TEST_CASE("the shipped business calendars compile, and know the days that they are for") {
+  const std::vector<fs::path> files = files_in(kDirectory.parent_path().parent_path() / "rules" / "calendars");
+  REQUIRE(files.size() >= 2);
+  for (const fs::path& file : files) {
+    CAPTURE(file.string());
+    const lang::CompileResult result = lang::compile({{file.filename().string(), read(file)}}, shared_catalog());
+    CHECK(doc::render_text(result.diagnostics) == "");
+    REQUIRE(result.plan != nullptr);
+    REQUIRE(result.plan->business_calendars.size() == 1);
+    const BusinessCalendar& calendar = result.plan->business_calendars[0];
+    CHECK(calendar.holidays.size() >= 9);
+    for (const BusinessCalendar::Day& day : calendar.holidays) CHECK_FALSE(calendar.works(day.date));
+    for (const BusinessCalendar::Day& day : calendar.workdays) {
+      CHECK(calendar.works(day.date));
+      CHECK(iso_weekday(day.date) >= 6);  // a day that is made up for is one that would be off
+    }
+  }
+}
+
 TEST_CASE("bad files give exactly the messages expected, all at once") {
   const std::vector<fs::path> files = files_in(kDirectory / "bad");
   REQUIRE(files.size() >= 10);
