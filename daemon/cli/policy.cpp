@@ -153,7 +153,7 @@ Exit suppress_import(const Output& out, Client& client, const PolicyWords& words
     out.terminal.line(answer->compact());
   } else {
     out.terminal.line(say("{1} entries are on the list", {(*answer)["imported"].shown()}));
-    for (const Json& r : (*answer)["refused"].items) out.terminal.line(say("  line {1}: {2}", {r["line"].shown(), r["reason"].shown()}));
+    for (const Json& r : (*answer)["refused"].items) out.terminal.line("  " + say("line {1}: {2}", {r["line"].shown(), r["reason"].shown()}));
   }
   return (*answer)["refused"].items.empty() ? Exit::ok : Exit::failed;
 }

@@ -73,16 +73,16 @@ Exit status(const Output& out, Client& client) {
   // What holds everything back stands where nobody overlooks it.
   const Json& held = s["policies"];
   if (held["stopped"].truth) {
-    t.line(t.paint(say("  nothing leaves: stopped by {1} on {2}: {3}; `nudge stop-all off` lets it go on",
+    t.line(t.paint("  " + say("nothing leaves: stopped by {1} on {2}: {3}; `nudge stop-all off` lets it go on",
                        {held["stopped_by"].shown(), held["stopped_at"].shown(), held["stopped_why"].shown()}),
                    Color::red));
   }
   if (!held["test_mode"].items.empty())
-    t.line(t.paint(say("  test mode: messages go to {1} only", {held["test_mode"].shown()}), Color::red));
+    t.line(t.paint("  " + say("test mode: messages go to {1} only", {held["test_mode"].shown()}), Color::red));
   for (const Json& rule : held["braked"].items)
-    t.line(t.paint(say("  the brake has stopped the rule {1}: `nudge rules release {1}` or `nudge rules discard {1}`", {rule.shown()}), Color::red));
+    t.line(t.paint("  " + say("the brake has stopped the rule {1}: `nudge rules release {1}` or `nudge rules discard {1}`", {rule.shown()}), Color::red));
   if (held["silences"].integer() > 0)
-    t.line(t.paint(say("  {1} silences: `nudge silence list`", {held["silences"].shown()}), Color::yellow));
+    t.line(t.paint("  " + say("{1} silences: `nudge silence list`", {held["silences"].shown()}), Color::yellow));
   const Json& plan = s["plan"];
   t.line("plan " + plan["sequence"].shown() + ": " + counted(plan["rules"].integer(), "rule") + ", " +
          counted(plan["segments"].integer(), "segment") + ", loaded " + ago(instant_of(plan["reloaded"]), now) +

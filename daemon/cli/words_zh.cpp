@@ -265,7 +265,7 @@ constexpr auto kPhrases = std::to_array<Phrase>({
     {"the suppression list is empty", "屏蔽名单是空的"},
     {"{1} can't be read", "无法读取 {1}"},
     {"{1} entries are on the list", "已有 {1} 条加入名单"},
-    {"  line {1}: {2}", "  第 {1} 行：{2}"},
+    {"line {1}: {2}", "第 {1} 行：{2}"},
     {"{1} kept actions go out; the rule goes on", "放行 {1} 个留存的动作；规则继续运行"},
     {"{1} kept actions are given up; the rule goes on", "放弃 {1} 个留存的动作；规则继续运行"},
     {"hold back what matches, for some time", "在一段时间内拦下匹配的动作"},
@@ -293,11 +293,11 @@ constexpr auto kPhrases = std::to_array<Phrase>({
     {"let out what the brake or a budget keeps of a rule", "放行刹车或预算为某规则留存的动作"},
     {"give up what the brake or a budget keeps of a rule", "放弃刹车或预算为某规则留存的动作"},
     {"only what a policy held back", "只列被策略拦下的"},
-    {"  nothing leaves: stopped by {1} on {2}: {3}; `nudge stop-all off` lets it go on", "  什么都不发送：{1} 于 {2} 全部停止：{3}；`nudge stop-all off` 恢复"},
-    {"  test mode: messages go to {1} only", "  测试模式：消息只发到 {1}"},
-    {"  the brake has stopped the rule {1}: `nudge rules release {1}` or `nudge rules discard {1}`",
-     "  刹车已停止规则 {1}：`nudge rules release {1}` 或 `nudge rules discard {1}`"},
-    {"  {1} silences: `nudge silence list`", "  {1} 个静默：`nudge silence list`"},
+    {"nothing leaves: stopped by {1} on {2}: {3}; `nudge stop-all off` lets it go on", "什么都不发送：{1} 于 {2} 全部停止：{3}；`nudge stop-all off` 恢复"},
+    {"test mode: messages go to {1} only", "测试模式：消息只发到 {1}"},
+    {"the brake has stopped the rule {1}: `nudge rules release {1}` or `nudge rules discard {1}`",
+     "刹车已停止规则 {1}：`nudge rules release {1}` 或 `nudge rules discard {1}`"},
+    {"{1} silences: `nudge silence list`", "{1} 个静默：`nudge silence list`"},
 });
 
 }  // namespace
