@@ -44,7 +44,6 @@ MUTATIONS = {
     "leaf-sum-reached-too-late": (LEAF, "if ((sum += v.i) >= leaf.wanted) return reached(row);", "if ((sum += v.i) > leaf.wanted) return reached(row);"),
     "leaf-row-leaves-late": (LEAF, "rows.time(row) + leaf.length}", "rows.time(row) + leaf.length + 1}"),
     "leaf-average-of-all-but-strict": (LEAF, "if (left == right) return {!leaf.strict, until};", "if (left == right) return {leaf.strict, until};"),
-    "column-keeps-what-a-late-row-moved": (COLUMNS, "if (row >= seen_) return;", "if (row >= seen_ || row > 0) return;"),
     "column-sum-one-row-late": (COLUMNS, "past - sums_.begin()) - 1;", "past - sums_.begin());"),
     "column-extreme-of-the-other-end": (COLUMNS, "found = greatest ? std::max(found, v) : std::min(found, v);", "found = std::max(found, v);"),
     "membership-outlives-its-attribute": (JUDGE, "remember(member.root, false);", "(void)member;"),
