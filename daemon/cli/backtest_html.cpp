@@ -192,6 +192,7 @@ class Page {
     row("Held back", draft["held"], live["held"]);
     rows(draft["held_by"], live["held_by"]);
     rows(draft["steps_held_by"], live["steps_held_by"], "later step: ");
+    rows(draft["held_by_policies"], live["held_by_policies"], "policies: ");
     out_ += "</table>";
     days("Fired per day", draft["fired_per_day"], live["fired_per_day"]);
     days("Held back per day", draft["held_per_day"], live["held_per_day"]);

@@ -159,6 +159,7 @@ class Text {
     row("held back", draft["held"], live["held"]);
     rows("  ", draft["held_by"], live["held_by"]);
     rows("  later step: ", draft["steps_held_by"], live["steps_held_by"]);
+    rows("  policies: ", draft["held_by_policies"], live["held_by_policies"]);
     spark("draft", draft["fired_per_day"]);
     if (live_) spark("live", live["fired_per_day"]);
     people("draft", draft);

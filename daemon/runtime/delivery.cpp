@@ -400,7 +400,16 @@ void Delivery::settle(Lane& lane, ActionRecord record, const connectors::Outcome
     const bool ok = next.state == ActionState::accepted;
     Input event = event_for(ok ? "message_accepted" : "message_failed", record.action,
                             (ok ? "accepted:" : "failed:") + std::to_string(record.tries), now);
-    post_(std::move(event), [before, record = std::move(record)](CommitContext& c, Receipt) { book_action(c, before, record); });
+    std::optional<Suppression> gone;
+    if (std::string why = address_is_gone(record.action.channel, outcome); !why.empty()) {
+      std::string address = normal_address(member_text(record.action.payload, "to"));
+      if (!address.empty() && !gate_.test_mode())
+        gone = {Suppression::Kind::address, std::move(address), record.action.channel, now, record.connector, std::move(why)};
+    }
+    post_(std::move(event), [this, before, record = std::move(record), gone = std::move(gone)](CommitContext& c, Receipt) {
+      book_action(c, before, record);
+      if (gone) gate_.add(c, *gone);  // in the same batch: a bounce is never forgotten
+    });
     return;
   }
   committer_.change([before, record](CommitContext& c) { book_action(c, before, record); },

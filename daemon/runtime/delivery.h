@@ -60,6 +60,10 @@ NextStep next_step(const ActionRecord& record, const connectors::Outcome& outcom
 // The pause before attempt `tries` + 1: doubling, and spread by the action's id so that a thousand failures do not come back at once.
 DurationMs backoff(const Hash128& id, std::uint32_t tries, const DeliveryOptions& options);
 
+// Why no message will ever arrive at this address, as the provider's answer says: the mailbox does not exist (5.1.1, 5.1.10), or its owner has
+// opted out with the provider (21610). Empty: the answer says nothing of the kind.
+std::string address_is_gone(std::string_view channel, const connectors::Outcome& outcome);
+
 // Moves a record from the state `before` to its own in the books and counters.
 void book_action(CommitContext& context, ActionState before, const ActionRecord& after);
 

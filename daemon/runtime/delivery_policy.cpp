@@ -24,6 +24,23 @@ DurationMs backoff(const Hash128& id, std::uint32_t tries, const DeliveryOptions
   return whole / 2 + static_cast<DurationMs>(static_cast<std::uint64_t>(whole / 2) * spread / 1000);
 }
 
+std::string address_is_gone(std::string_view channel, const connectors::Outcome& outcome) {
+  if (outcome.status != connectors::OutcomeStatus::not_sent || outcome.retryable) return {};
+  const auto says = [&](std::string_view code) {
+    const std::string_view text = outcome.detail;
+    const auto part = [](char c) { return (c >= '0' && c <= '9') || c == '.'; };
+    for (std::size_t at = text.find(code); at != std::string_view::npos; at = text.find(code, at + 1)) {
+      const std::size_t end = at + code.size();
+      const bool starts = at == 0 || !part(text[at - 1]);
+      if (starts && (end == text.size() || !part(text[end]) || (text[end] == '.' && (end + 1 == text.size() || !part(text[end + 1]))))) return true;
+    }
+    return false;
+  };
+  if (channel == "email" && (says("5.1.1") || says("5.1.10"))) return "hard bounce: " + outcome.detail;
+  if (channel == "sms" && says("21610")) return "opted out with the provider: " + outcome.detail;
+  return {};
+}
+
 NextStep next_step(const ActionRecord& record, const connectors::Outcome& outcome, const Help& help, const DeliveryOptions& options,
                    TimeMs now) {
   using connectors::OutcomeStatus;

@@ -58,6 +58,7 @@ enum class Held : std::uint8_t {
   test_mode = 34,   // only given addresses are sent to
   deferred = 35,    // not dropped: the step waits, see Decision::deferred_until
 };
+inline bool held_by_policy(Held h) { return h >= Held::opted_out && h <= Held::deferred; }
 std::string_view held_text(Held h);
 // As tests of rules, metrics and the command line name it: `once_per`, `quiet_hours` …
 std::string_view held_name(Held h);

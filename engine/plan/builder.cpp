@@ -254,9 +254,11 @@ void prepare_policies(Plan& plan) {
     };
     event.channel = text("channel");
     event.purpose = text("purpose");
+    event.text = text("text");
   };
   find("message_unsubscribed", plan.opt_out);
   find("message_subscribed", plan.opt_in);
+  find("message_replied", plan.reply);
   plan.told_accepted = plan.catalog->find_event("message_accepted");
   plan.told_failed = plan.catalog->find_event("message_failed");
   plan.told_held = plan.catalog->find_event("message_held");

@@ -32,8 +32,8 @@ struct Plan {
   // Where opt-outs and opt-ins are read from: the built-in events and their fields.
   struct ConsentEvents {
     EventTypeId type = kNoEventType;
-    FieldId channel = kNoField, purpose = kNoField;
-  } opt_out, opt_in;
+    FieldId channel = kNoField, purpose = kNoField, text = kNoField;
+  } opt_out, opt_in, reply;  // a reply that says no more than STOP or START is an opt-out or opt-in of its channel
   EventTypeId told_accepted = kNoEventType, told_failed = kNoEventType, told_held = kNoEventType;  // message_accepted …
   std::unordered_map<std::string, std::string> named_templates;  // name -> as written, for showing
   Zone zone;                                                     // the company's

@@ -95,7 +95,7 @@ void write_side(Out& out, std::string_view name, const BacktestReport::Side& sid
   out.open('{').field("state", side.state).field("fired", side.fired).field("customers", side.customers).field("held", held);
   write_held(out, "held_by", side.held);
   write_held(out, "steps_held_by", side.held_step);
-  out.key("held_by_policies").raw("null");
+  write_held(out, "held_by_policies", side.held_by_policies);
   out.field("actions", side.actions).key("kinds").open('{');
   for (const auto& [kind, count] : side.kinds) out.field(kind, count);
   out.close('}');

@@ -17,6 +17,7 @@ struct Whole {
   std::vector<BacktestTally::Moved> moved;
   std::vector<std::string> kinds;
   std::vector<ActionOut> assigned;
+  std::vector<std::pair<std::uint32_t, Held>> held_by_desk;  // rule, reason
 };
 
 void append(Whole& whole, BacktestTally& tally, const std::vector<std::uint32_t>& rank) {
@@ -55,7 +56,10 @@ void settle(const Plan& plan, Whole& whole, const std::vector<std::string>& cust
   };
   std::ranges::sort(whole.decided, whole_order);
   std::ranges::sort(whole.acted, whole_order);
-  const bool limited = std::ranges::any_of(plan.rules, [](const Rule& rule) { return rule.limits.at_most != 0; });
+  const bool limited = std::ranges::any_of(plan.rules, [](const Rule& rule) { return rule.limits.at_most != 0; }) ||
+                       std::ranges::any_of(plan.policies, [](const Policy& policy) {
+                         return policy.kind == Policy::Kind::budget || policy.kind == Policy::Kind::brake;
+                       });
   if (!limited && whole.assigned.empty()) return;
   Desk desk;
   Effects effects;
@@ -82,7 +86,15 @@ void settle(const Plan& plan, Whole& whole, const std::vector<std::string>& cust
       const BacktestTally::Acted& acted = whole.acted[a];
       ActionOut& action = effects.actions.emplace_back();
       if (acted.assign != kNone) action = std::move(whole.assigned[acted.assign]);
-      action.rule_id = plan.rules[acted.rule].id;
+      const Rule& rule = plan.rules[acted.rule];
+      action.rule = rule.name;
+      action.rule_id = rule.id;
+      action.purpose = rule.purpose;
+      if (acted.step < rule.steps.size()) {
+        action.kind = rule.steps[acted.step].action.kind;
+        action.channel = rule.steps[acted.step].action.channel;
+        action.category = rule.steps[acted.step].action.category;
+      }
       action.customer = customers[customer];
       action.at = at;
       action.cause = {};
@@ -94,6 +106,8 @@ void settle(const Plan& plan, Whole& whole, const std::vector<std::string>& cust
       whole.decided[i].fired = effects.decisions[i - d0].fired;
       whole.decided[i].held = effects.decisions[i - d0].held;
     }
+    for (const HeldAction& held : effects.held_actions)
+      whole.held_by_desk.emplace_back(whole.acted[static_cast<std::size_t>(held.action.due)].rule, held.held);
     for (ActionOut& action : effects.actions) {
       const BacktestTally::Acted& acted = whole.acted[static_cast<std::size_t>(action.due)];
       left.push_back(acted);
@@ -157,10 +171,11 @@ Sides count_rules(const Plan& plan, const Whole& whole, const Counter& counter, 
     side.goal_event = plan.catalog->events[goal.event].name;
     side.goal_within = goal.within;
   }
+  for (const auto& [rule, held] : whole.held_by_desk) ++sides[rule].held_by_policies[held];
   for (const BacktestTally::Decided& d : whole.decided) {
     BacktestReport::Side& side = sides[d.rule];
     if (d.step != kNone) {
-      if (!d.fired) ++side.held_step[d.held];
+      if (!d.fired) ++(held_by_policy(d.held) ? side.held_by_policies : side.held_step)[d.held];
       continue;
     }
     if (d.fired) {

@@ -35,6 +35,7 @@ struct BacktestReport {
     std::uint64_t fired = 0, customers = 0, actions = 0;
     std::map<Held, std::uint64_t> held;       // firings that did not act, by reason
     std::map<Held, std::uint64_t> held_step;  // later steps that did not
+    std::map<Held, std::uint64_t> held_by_policies;  // actions that policies dropped, kept or made wait
     std::map<std::string, std::uint64_t> kinds;
     std::vector<std::uint64_t> fired_per_day, held_per_day, actions_per_day;
     std::vector<Person> people;

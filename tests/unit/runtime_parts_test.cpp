@@ -296,6 +296,53 @@ TEST_CASE("logical time never goes back, and does not stand still when the wall 
   CHECK(clock.now() == 20'000);
 }
 
+TEST_CASE("an answer that says the address is gone is told from one that says anything else") {
+  using connectors::Outcome;
+  using connectors::OutcomeStatus;
+  const auto gone = [](std::string_view channel, std::string detail, bool retryable = false) {
+    return !address_is_gone(channel, Outcome{.status = OutcomeStatus::not_sent, .retryable = retryable, .detail = std::move(detail)}).empty();
+  };
+  CHECK(gone("email", "550 5.1.1 <a@example.com>: user unknown"));
+  CHECK(gone("email", "550-5.1.10. no such recipient"));
+  CHECK(gone("email", "5.1.1"));
+  CHECK_FALSE(gone("email", "550 5.1.11 something else"));
+  CHECK_FALSE(gone("email", "550 15.1.1"));
+  CHECK_FALSE(gone("email", "554 5.7.1 refused by policy"));
+  CHECK_FALSE(gone("email", "450 5.1.1 try later", true));
+  CHECK_FALSE(gone("sms", "550 5.1.1"));
+  CHECK(gone("sms", "21610: the number has opted out"));
+  CHECK(address_is_gone("email", Outcome{.status = OutcomeStatus::unknown, .detail = "5.1.1"}).empty());
+}
+
+TEST_CASE("addresses are compared without what does not matter in them") {
+  CHECK(normal_address("Ann <Ann@Example.COM> ") == "ann@example.com");
+  CHECK(normal_address("+86 138-0013 8000") == "+8613800138000");
+  CHECK(normal_address("(0123) 45 67") == "01234567");
+  CHECK(normal_address("  room-7 ") == "room-7");
+  CHECK(domain_of(normal_address("a@Mail.example")) == "mail.example");
+  CHECK(domain_of("+86138").empty());
+}
+
+TEST_CASE("a link to unsubscribe speaks of one customer, and nobody makes one without the key") {
+  const UnsubscribeLinks links{"https://news.example.com", "k1"};
+  const UnsubscribeWish wish{"c 1/王", "email", "marketing"};
+  const std::string link = links.link(wish);
+  CHECK(link.starts_with("https://news.example.com/u/"));
+  CHECK(link == links.link(wish));
+  const std::string token = links.token(wish);
+  CHECK(token.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.") == std::string::npos);
+  CHECK(links.read(token) == wish);
+  CHECK_FALSE(UnsubscribeLinks{"https://news.example.com", "k2"}.read(token));
+  CHECK_FALSE(UnsubscribeLinks{}.read(token));
+  for (std::size_t cut = 0; cut < token.size(); ++cut) CHECK_FALSE(links.read(std::string_view(token).substr(0, cut)));
+  for (std::size_t i = 0; i < token.size(); ++i) {
+    std::string other = token;
+    other[i] = other[i] == 'A' ? 'B' : 'A';
+    // The last character of a part holds bits that belong to no byte: another spelling of the same.
+    if (const auto read = links.read(other)) CHECK(*read == wish);
+  }
+}
+
 TEST_CASE("what a connector says of itself") {
   CHECK(help_of(R"({"idempotency":"key"})").idempotency == Help::Idempotency::key);
   CHECK(help_of(R"({"idempotency":"query","default_on_unknown":"retry"})").retry_unknown);

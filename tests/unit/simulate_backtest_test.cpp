@@ -76,6 +76,11 @@ rules:
 teams:
   inside: {members: [{id: lin, name: Lin}, {id: wu, name: Wu}, {id: bo, name: Bo}]}
   field: {members: [{id: chen, name: Chen}, {id: li, name: Li}]}
+policies:
+  not-too-often: {for: {rule: [big-order, went-quiet, upgraded, per-order], channel: [ticket, call_task], purpose: [marketing, internal]}, cap: {at_most: 2, per: 3d}}
+  by-day: {for: {channel: ticket, purpose: [marketing, internal]}, quiet_hours: {allow: {hours: 08:00-18:00}}}
+  not-both: {for: {rule: left, purpose: marketing, channel: ticket}, inhibit: {by: [upgraded], within: 2d}}
+  few: {for: {rule: [hello, left]}, budget: {at_most: 2, per: calendar_day}}
 )";
 
 std::shared_ptr<const Catalog> catalog() {
@@ -193,6 +198,7 @@ std::size_t day_index(TimeMs at) { return static_cast<std::size_t>(Zone().local(
 
 TEST_CASE("a backtest gives what the live engine fired: each decision, at_most, people, segments") {
   std::uint64_t fired_in_all = 0, held_at_most = 0, converted = 0;
+  std::uint64_t held_by_policies = 0;
   for (std::uint32_t seed = 1; seed <= 12; ++seed) {
     CAPTURE(seed);
     World world(kStart - 1);
@@ -221,7 +227,7 @@ TEST_CASE("a backtest gives what the live engine fired: each decision, at_most, 
     for (const BacktestReport::Rule& rule : report.rules) want[rule.name].fired_per_day.assign(report.days.size(), 0);
     for (const Decision& d : world.record().decisions) {
       if (d.step != kNone) {
-        ++want[d.rule].held_step[d.held];
+        ++(held_by_policy(d.held) ? want[d.rule].held_by_policies : want[d.rule].held_step)[d.held];
       } else if (d.fired) {
         ++want[d.rule].fired;
         ++want[d.rule].fired_per_day[day_index(d.at)];
@@ -236,9 +242,14 @@ TEST_CASE("a backtest gives what the live engine fired: each decision, at_most, 
       days.resize(report.days.size());
       if (a.assigns) ++days[day_index(a.at)];
     }
+    for (const HeldAction& h : world.record().held) {
+      if (h.held == Held::budget) ++want[h.action.rule].held_by_policies[h.held];
+    }
     for (const BacktestReport::Rule& rule : report.rules) {
       CAPTURE(rule.name);
       const BacktestReport::Side& side = want[rule.name];
+      CHECK(rule.draft.held_by_policies == side.held_by_policies);
+      for (const auto& [why, count] : side.held_by_policies) held_by_policies += count;
       CHECK(rule.draft.fired == side.fired);
       CHECK(rule.draft.fired_per_day == side.fired_per_day);
       CHECK(rule.draft.held == side.held);
@@ -275,6 +286,7 @@ TEST_CASE("a backtest gives what the live engine fired: each decision, at_most, 
   // The histories were worth it.
   CHECK(fired_in_all > 1000);
   CHECK(held_at_most > 0);
+  CHECK(held_by_policies > 50);
   CHECK(converted > 0);
 }
 
