@@ -15,6 +15,10 @@ EVALUATE = "engine/core/evaluate.cpp"
 FIRE = "engine/core/fire.cpp"
 GOAL = "engine/core/goal.cpp"
 JUDGE = "engine/core/judge.cpp"
+LEAVE = "engine/core/leave.cpp"
+POLICY = "engine/core/policy.cpp"
+DESK_POLICY = "engine/core/desk_policy.cpp"
+CUSTOMER_CODEC = "engine/model/customer_codec.cpp"
 RUNS = "engine/core/runs.cpp"
 WRITE = "engine/core/write.cpp"
 LEAF = "engine/core/leaf.cpp"
@@ -102,6 +106,25 @@ MUTATIONS = {
     "chain-cut-one-late": (JUDGE, "if (depth_ > limits::kChainDepth) {", "if (depth_ > limits::kChainDepth + 1) {"),
     "duplicate-counted-twice": (CUSTOMER, "if (ids.may_have(input.id) && has_id(input)) return false;",
                                 "if (input.kind != InputKind::event && ids.may_have(input.id) && has_id(input)) return false;"),
+    # policy-…: to be found by the comparison of policies with their reference (tests/unit/core_policy_test.cpp), not by `compare`.
+    "policy-cap-one-too-many": (POLICY, "if (counted.size() < policy.at_most) return {};", "if (counted.size() <= policy.at_most) return {};"),
+    "policy-cap-window-includes-its-start": (POLICY, "TimeMs start = now - policy.per, next = kNever;", "TimeMs start = now - policy.per - 1, next = kNever;"),
+    "policy-cap-forgets-its-unit-start": (POLICY, "    start -= 1;\n", ""),
+    "policy-cap-frees-the-newest-first": (POLICY, "next = counted[counted.size() - policy.at_most] + policy.per;", "next = counted.back() + policy.per;"),
+    "policy-contact-not-kept": ("engine/core/fire.cpp", "  keep_contact(*plan_, *state_, subject_of(out), now);\n", ""),
+    "policy-contacts-lost-at-restart": (CUSTOMER_CODEC, "  if (contacts.empty()) return;\n", "  return;\n"),
+    "policy-deferred-goes-on": (LEAVE, "begin_wait(rule, cause, started, step, verdict.until, again, now, since);", "{}"),
+    "policy-waits-one-too-long": (LEAVE, "begin_wait(rule, cause, started, step, verdict.until, again, now, since);",
+                                   "begin_wait(rule, cause, started, step, verdict.until + 1, again, now, since);"),
+    "policy-priority-ignored": (JUDGE, "if (rank(*it) < rank(*next)) next = it;", "{}"),
+    "policy-opening-includes-its-end": (POLICY, "if (to <= now || to <= from) continue;", "if (to < now || to <= from) continue;"),
+    "policy-hours-over-midnight-lost": (POLICY, "zone.local(now).date - 1;", "zone.local(now).date;"),
+    "policy-inhibits-too-long": (POLICY, "if (c.at <= now - policy.within ||", "if (c.at < now - policy.within ||"),
+    "policy-inhibits-itself": (POLICY, "c.rule == subject.rule_id || c.action == subject.action) continue;", "c.action == subject.action) continue;"),
+    "policy-caps-asked-while-waiting": (POLICY, "if (waits.kind != PolicyVerdict::Kind::allow) return bounded", "if (waits.kind != PolicyVerdict::Kind::allow && kind == Policy::Kind::cap) return bounded"),
+    "policy-holiday-worked": ("engine/plan/policy.cpp", "if (holiday != nullptr) return false;", ""),
+    "policy-brake-one-late": (DESK_POLICY, "history.count <= busiest * policy.times) return false;", "history.count <= busiest * policy.times + 1) return false;"),
+    "policy-brake-forgets-a-release": (DESK_POLICY, "    busiest = std::max(busiest, history.count);\n  }\n  return true;", "  }\n  return true;"),
 }
 
 

@@ -353,11 +353,8 @@ class Kit {
                      (e.silent ? " silently" : ""));
     }
     std::vector<std::string> lines;
-    static constexpr const char* kHeld[] = {"none",    "once_per", "rollout", "holdout",   "shadow",
-                                            "only_if", "at_most",  "render",  "rule_gone", "runs_full",
-                                            "exit",    "goal",     "step_gone", "stopped",  "timeout"};
     for (const Decision& d : effects_.decisions) {
-      log_.push_back(format_timestamp(d.at) + (d.fired ? " fires " + d.rule : " held " + d.rule + " " + kHeld[static_cast<int>(d.held)]));
+      log_.push_back(format_timestamp(d.at) + (d.fired ? " fires " + d.rule : " held " + d.rule + " " + std::string(d.held == Held::none ? "none" : held_name(d.held))));
     }
     for (const ActionOut& a : effects_.actions) {
       if (a.step > 0) log_.push_back(format_timestamp(a.at) + " acts " + a.rule + " " + std::to_string(a.step));

@@ -111,6 +111,27 @@ class Policies(unittest.TestCase):
             d.until(lambda: [a["held"] for a in self.actions(d, "offer", "held")] == ["opted_out"])
             self.balanced(d)
 
+    def test_quiet_hours_that_began_while_it_waited(self):
+        with Daemon(rules=RULES) as d:
+            d.start()
+            self.vip(d)
+            d.post("/v1/stop-all", {"stop": "on", **WHO})
+            self.event(d, "login", "l1")
+            hour = time.gmtime().tm_hour
+            window = f"{(hour + 6) % 24:02}:00-{(hour + 7) % 24 or 24:02}:00"  # six hours away, whenever this runs
+            d.write("rules/rules.yaml", RULES + "  nights:\n    for: {rule: offer}\n    quiet_hours: {allow: {hours: '" + window + "'}}\n")
+            d.post("/v1/reload")
+            time.sleep(1.1)  # below a second the decision is as good as new
+            d.post("/v1/stop-all", {"stop": "off", **WHO})
+            waits = d.until(lambda: [a for a in self.actions(d, "offer", "waiting") if "quiet hours `nights`" in a.get("note", "")])
+            self.assertEqual(waits[0]["next_at"][11:16], window[:5])
+            d.kill()
+            d.start()
+            time.sleep(0.5)
+            self.assertEqual([a["state"] for a in self.actions(d, "offer")], ["waiting"], "put off, not lost, also across a restart")
+            self.assertEqual(self.texts(d), [])
+            self.balanced(d)
+
     def test_a_silence_holds_back_until_it_ends(self):
         with Daemon(rules=RULES) as d:
             d.start()
