@@ -82,7 +82,7 @@ Exit status(const Output& out, Client& client) {
   for (const Json& rule : held["braked"].items)
     t.line(t.paint("  " + say("the brake has stopped the rule {1}: `nudge rules release {1}` or `nudge rules discard {1}`", {rule.shown()}), Color::red));
   if (held["silences"].integer() > 0)
-    t.line(t.paint("  " + say("{1} silences: `nudge silence list`", {held["silences"].shown()}), Color::yellow));
+    t.line(t.paint("  " + say("silences in force: {1} (`nudge silence list`)", {held["silences"].shown()}), Color::yellow));
   const Json& plan = s["plan"];
   t.line("plan " + plan["sequence"].shown() + ": " + counted(plan["rules"].integer(), "rule") + ", " +
          counted(plan["segments"].integer(), "segment") + ", loaded " + ago(instant_of(plan["reloaded"]), now) +

@@ -297,7 +297,7 @@ constexpr auto kPhrases = std::to_array<Phrase>({
     {"test mode: messages go to {1} only", "测试模式：消息只发到 {1}"},
     {"the brake has stopped the rule {1}: `nudge rules release {1}` or `nudge rules discard {1}`",
      "刹车已停止规则 {1}：`nudge rules release {1}` 或 `nudge rules discard {1}`"},
-    {"{1} silences: `nudge silence list`", "{1} 个静默：`nudge silence list`"},
+    {"silences in force: {1} (`nudge silence list`)", "生效的静默：{1}（`nudge silence list`）"},
 });
 
 }  // namespace

@@ -1,4 +1,6 @@
 // A step's action before it is made: what the policies say to it, and what follows from that.
+#include <algorithm>
+
 #include "engine/core/judge.h"
 #include "engine/core/policy.h"
 #include "engine/core/render.h"
@@ -25,6 +27,8 @@ Judge::Leave Judge::may_leave(const Rule& rule, const Cause& cause, TimeMs start
       TimeMs again = kNever;
       if (exits(rule, cause, step, now, again)) return Leave::later;
       decide(rule, cause, now, false, Held::deferred, step, std::move(verdict.words));
+      // Defensive: an instant that does not move on would be judged for ever.
+      verdict.until = std::max(verdict.until, now + 1);
       effects_->decisions.back().deferred_until = verdict.until;
       begin_wait(rule, cause, started, step, verdict.until, again, now, since);
       return Leave::later;

@@ -191,6 +191,8 @@ PolicyVerdict judge_cap(Evaluator& evaluator, const Policy& policy, const Policy
       next = start + kHour;
     } else {
       std::tie(start, next) = unit_around(policy.unit, now, zone);
+      // Where the clock is put back over midnight the next day has begun once already: it begins for good a little later.
+      for (TimeMs probe = now + kHour; next <= now; probe += kHour) next = unit_around(policy.unit, probe, zone).second;
     }
     start -= 1;
   }
@@ -394,8 +396,8 @@ std::string describe_policy(const Plan& plan, const Policy& policy) {
       return "at most " + std::to_string(policy.at_most) + " per " + per() + (policy.shared ? " of all rules together" : " of each rule") +
              "; more: " + over();
     case Policy::Kind::brake:
-      return "a rule with more than " + std::to_string(policy.at_least) + " actions and " + std::to_string(policy.times) +
-             " times its busiest hour of the last 7 days is stopped";
+      return "a rule with more than " + std::to_string(policy.at_least) + " actions in an hour, and more than " + std::to_string(policy.times) +
+             " times its busiest hour of the last 7 days, is stopped";
   }
   return "";
 }

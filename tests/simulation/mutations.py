@@ -116,7 +116,6 @@ MUTATIONS = {
     "policy-deferred-goes-on": (LEAVE, "begin_wait(rule, cause, started, step, verdict.until, again, now, since);", "{}"),
     "policy-waits-one-too-long": (LEAVE, "begin_wait(rule, cause, started, step, verdict.until, again, now, since);",
                                    "begin_wait(rule, cause, started, step, verdict.until + 1, again, now, since);"),
-    "policy-priority-ignored": (JUDGE, "if (rank(*it) < rank(*next)) next = it;", "{}"),
     "policy-opening-includes-its-end": (POLICY, "if (to <= now || to <= from) continue;", "if (to < now || to <= from) continue;"),
     "policy-hours-over-midnight-lost": (POLICY, "zone.local(now).date - 1;", "zone.local(now).date;"),
     "policy-inhibits-too-long": (POLICY, "if (c.at <= now - policy.within ||", "if (c.at < now - policy.within ||"),

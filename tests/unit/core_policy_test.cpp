@@ -341,6 +341,36 @@ TEST_CASE("opening hours keep to the wall clock where the clocks change, over mi
   CHECK_FALSE(opening_of(plan, office, Zone(), at("2026-10-10T18:00:00Z")).found);
 }
 
+TEST_CASE("a cap of a calendar day waits for a day that begins for good, also where the clock is put back over midnight") {
+  // In Santiago the clock goes from 00:00 on 5 April 2026 back to 23:00 on the 4th.
+  Kit kit;
+  Rule rule = kit.on_event("promo", "login");
+  Step step = Kit::step();
+  step.action.channel = "sms";
+  rule.steps = {step};
+  kit.add(std::move(rule));
+  Policy p;
+  p.name = "one";
+  p.kind = Policy::Kind::cap;
+  p.at_most = 1;
+  p.over = Policy::Over::defer;
+  kit.b.plan().policies = {p};
+  kit.zone("America/Santiago");
+  const TimeMs first = at("2026-04-04T20:00:00-03:00");
+  const TimeMs again = at("2026-04-04T23:30:00-04:00");  // the second half past eleven
+  REQUIRE(Zone::find("America/Santiago").value().local(again).of_day == 23 * kHour + 30 * kMinute);
+  kit.arrive(first, {kit.event("login", first, "a")});
+  kit.arrive(again, {kit.event("login", again, "b")});
+  REQUIRE(kit.effects().decisions.size() == 2);
+  CHECK(kit.effects().decisions[1].held == Held::deferred);
+  const TimeMs until = kit.effects().decisions[1].deferred_until;
+  CHECK(until > again);
+  CHECK(until <= at("2026-04-06T00:00:00-04:00"));
+  kit.pass(at("2026-04-07T00:00:00-04:00"));
+  CHECK(kit.effects().actions.size() == 1);
+  CHECK(kit.state.runs.empty());
+}
+
 TEST_CASE("the brake stops a rule far above its own history, keeps what it would have sent, and lets go when a person says so") {
   Kit kit;
   Rule rule = kit.on_event("promo", "login");
