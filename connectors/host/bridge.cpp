@@ -36,8 +36,14 @@ json::value parse_line(std::string_view line, json::error_code& error) {
 class Output {
  public:
   Output() : fd_(::dup(1)) { ::dup2(2, 1); }
-  void line(const json::object& object) {
-    const std::string text = json::serialize(object) + "\n";
+  // `result`: one more member, its bytes as they are; empty: none.
+  void line(const json::object& object, std::string_view result = {}) {
+    std::string text = json::serialize(object);
+    if (!result.empty()) {
+      text.back() = ',';
+      text += "\"result\":" + one_line(result) + "}";
+    }
+    text += '\n';
     const std::lock_guard lock(mutex_);
     for (std::size_t at = 0; at < text.size();) {
       const ssize_t put = ::write(fd_, text.data() + at, text.size() - at);
@@ -196,7 +202,7 @@ class Server {
     if (outcome.http_status != 0) reply["http_status"] = outcome.http_status;
     if (!outcome.provider_ref.empty()) reply["provider_ref"] = sv(outcome.provider_ref);
     if (!outcome.detail.empty()) reply["detail"] = sv(outcome.detail);
-    output_.line(reply);
+    output_.line(reply, outcome.result_json);
   }
 
   Plugin& plugin_;

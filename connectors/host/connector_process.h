@@ -30,6 +30,7 @@ struct Outcome {
   std::string provider_ref = {};    // the provider's own id, at most 512 bytes
   std::string detail = {};          // one sentence for people, at most 2 KiB
   int http_status = 0;              // or the SMTP code; 0 = none
+  std::string result_json = {};     // accepted: what was answered, a JSON object of at most 64 KiB, its bytes as they came; or empty
 };
 
 // One attempt to deliver an action, or (query = true) the question what became of an earlier one.

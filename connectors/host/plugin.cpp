@@ -202,6 +202,8 @@ Outcome Plugin::call(void (*function)(nudge_connector*, const nudge_request*, nu
   result.abi_minor = NUDGE_ABI_MINOR;
   result.provider_ref = {ref.data(), ref.size(), 0};
   result.detail = {detail.data(), detail.size(), 0};
+  std::string answer(kResultBytesMax, '\0');
+  result.result = {answer.data(), answer.size(), 0};
   function(instance_, &request, &result);
   Outcome outcome;
   outcome.detail = secrets_.redact(clean_text({detail.data(), std::min(result.detail.size, detail.size())}, kDetailBytesMax));
@@ -214,6 +216,11 @@ Outcome Plugin::call(void (*function)(nudge_connector*, const nudge_request*, nu
   outcome.http_status = std::clamp(result.http_status, 0, 999);
   outcome.retry_after_ms = std::clamp<std::int64_t>(result.retry_after_ms, 0, kRetryAfterMsMax);
   outcome.provider_ref = secrets_.redact(clean_text({ref.data(), std::min(result.provider_ref.size, ref.size())}, kProviderRefBytesMax));
+  if (outcome.status == OutcomeStatus::accepted) outcome.result_json = secrets_.redact(answer.substr(0, result.result.size));
+  if (const std::string problem = outcome.result_json.empty() ? std::string() : result_problem(outcome.result_json); !problem.empty()) {
+    outcome = Outcome{};
+    outcome.detail = "the plugin accepted, but its result " + problem;
+  }
   return outcome;
 }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
+#include "connectors/sdk/raw_json.h"
+
 namespace nudge::connectors {
 
 namespace json = boost::json;
@@ -12,14 +14,6 @@ namespace {
 json::string_view sv(std::string_view s) { return {s.data(), s.size()}; }
 
 std::string quote(std::string_view text) { return json::serialize(json::string(sv(text))); }
-
-// Line breaks can only stand between tokens in valid JSON, so a space says the same.
-std::string one_line(std::string_view text) {
-  std::string out(text);
-  for (char& c : out)
-    if (c == '\n' || c == '\r') c = ' ';
-  return out;
-}
 
 bool is_object(std::string_view text) {
   json::error_code error;
@@ -56,7 +50,7 @@ void collect_environment(const json::value& value, std::vector<std::string>& nam
   }
 }
 
-Outcome decode_outcome(const json::object& object) {
+Outcome decode_outcome(const json::object& object, std::string_view line) {
   Outcome out;
   const std::string status = text_of(object, "status", 64);
   out.detail = text_of(object, "detail", kDetailBytesMax);
@@ -65,6 +59,12 @@ Outcome decode_outcome(const json::object& object) {
   out.retry_after_ms = std::clamp<std::int64_t>(integer_of(object, "retry_after_ms"), 0, kRetryAfterMsMax);
   if (status == "accepted") {
     out.status = OutcomeStatus::accepted;
+    // Its bytes, not its value: 12.10 stays 12.10.
+    if (object.contains("result")) out.result_json = sdk::raw_member(line, "result");
+    if (const std::string problem = object.contains("result") ? result_problem(out.result_json) : std::string(); !problem.empty()) {
+      out = Outcome{};
+      out.detail = "the connector accepted, but its result " + problem;
+    }
   } else if (status == "not_sent") {
     out.status = OutcomeStatus::not_sent;
     out.retryable = flag_of(object, "retryable");
@@ -158,8 +158,24 @@ Reply decode_reply(std::string_view line) {
     return reply;
   }
   reply.what = Reply::What::outcome;
-  reply.outcome = decode_outcome(object);
+  reply.outcome = decode_outcome(object, line);
   return reply;
+}
+
+std::string result_problem(std::string_view text) {
+  if (text.size() > kResultBytesMax) return "is over 64 KiB";
+  json::parse_options options;
+  options.max_depth = kResultDepthMax;
+  json::error_code error;
+  const json::value value = json::parse(sv(text), error, {}, options);
+  return !error && value.is_object() ? "" : "is no JSON object, or nested too deep";
+}
+
+std::string one_line(std::string_view text) {
+  std::string out(text);
+  for (char& c : out)
+    if (c == '\n' || c == '\r') c = ' ';
+  return out;
 }
 
 std::vector<std::string> environment_references(std::string_view config_json) {

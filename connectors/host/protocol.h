@@ -16,6 +16,8 @@ inline constexpr std::size_t kRequestBytesMax = 1u << 20;
 inline constexpr std::size_t kReplyBytesMax = 256u << 10;
 inline constexpr std::size_t kDetailBytesMax = 2048;
 inline constexpr std::size_t kProviderRefBytesMax = 512;
+inline constexpr std::size_t kResultBytesMax = 64u << 10;
+inline constexpr std::size_t kResultDepthMax = 24;  // less than a line may have
 inline constexpr std::int64_t kRetryAfterMsMax = 7ll * 24 * 3600 * 1000;
 
 // The line (with its \n) for a request. The payload's bytes are kept, but for line breaks between tokens.
@@ -39,6 +41,11 @@ Reply decode_reply(std::string_view line);
 
 // The environment variables that a configuration refers to by {"env": NAME}, at any depth.
 std::vector<std::string> environment_references(std::string_view config_json);
+
+// What is wrong with a `result`: no object, too long; empty = nothing.
+std::string result_problem(std::string_view json);
+// JSON with its line breaks, which can only stand between tokens, as spaces.
+std::string one_line(std::string_view json);
 
 // Text from outside, made fit for a log or an error: valid UTF-8 with control characters replaced, cut at `bytes_max`.
 std::string clean_text(std::string_view text, std::size_t bytes_max);

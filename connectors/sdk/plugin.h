@@ -35,16 +35,17 @@ struct Outcome {
   std::string provider_ref = {};
   std::string detail = {};
   int http_status = 0;
+  std::string result = {};  // accepted: what the other side answered, a JSON object; for connectors that ask something
 
   static Outcome accepted(std::string ref, std::string detail = {}, int code = 0) {
-    return {Status::accepted, false, 0, std::move(ref), std::move(detail), code};
+    return {Status::accepted, false, 0, std::move(ref), std::move(detail), code, {}};
   }
   static Outcome retry(std::string detail, std::int64_t after_ms = 0, int code = 0) {
-    return {Status::not_sent, true, after_ms, {}, std::move(detail), code};
+    return {Status::not_sent, true, after_ms, {}, std::move(detail), code, {}};
   }
-  static Outcome refused(std::string detail, int code = 0) { return {Status::not_sent, false, 0, {}, std::move(detail), code}; }
-  static Outcome unknown(std::string detail, int code = 0) { return {Status::unknown, false, 0, {}, std::move(detail), code}; }
-  static Outcome bad_config(std::string detail, int code = 0) { return {Status::bad_config, false, 0, {}, std::move(detail), code}; }
+  static Outcome refused(std::string detail, int code = 0) { return {Status::not_sent, false, 0, {}, std::move(detail), code, {}}; }
+  static Outcome unknown(std::string detail, int code = 0) { return {Status::unknown, false, 0, {}, std::move(detail), code, {}}; }
+  static Outcome bad_config(std::string detail, int code = 0) { return {Status::bad_config, false, 0, {}, std::move(detail), code, {}}; }
 };
 
 // One request, as views: valid until deliver or query returns.
@@ -100,6 +101,14 @@ inline Request view(const nudge_request& r) noexcept {
           view(r.provider_ref), r.attempt,    r.created_ms,    r.deadline_ms};
 }
 
+// False: there is no room for it. Never cut: half an answer is none.
+inline bool write_result(nudge_result* out, std::string_view result) noexcept {
+  if (result.empty()) return true;
+  if (!NUDGE_HAS_FIELD(out, nudge_result, result) || result.size() > out->result.capacity) return false;
+  write(&out->result, result);
+  return true;
+}
+
 template <class Call>
 void answer(nudge_result* result, Call&& call) noexcept {
   try {
@@ -109,6 +118,12 @@ void answer(nudge_result* result, Call&& call) noexcept {
     result->http_status = outcome.http_status;
     result->retry_after_ms = outcome.retry_after_ms;
     write(&result->provider_ref, outcome.provider_ref);
+    if (!write_result(result, outcome.result)) {
+      result->status = NUDGE_NOT_SENT;
+      result->retryable = 0;
+      write(&result->detail, "the answer is longer than this host takes");
+      return;
+    }
     write(&result->detail, outcome.detail);
   } catch (const std::exception& error) {
     result->status = NUDGE_UNKNOWN;
@@ -168,12 +183,14 @@ struct Table {
 }  // namespace detail
 }  // namespace nudge::sdk
 
-// Exports the plugin's table. Say it once, at namespace scope, in one .cpp of the module.
-#define NUDGE_CONNECTOR(Class)                                                                         \
+// Exports the plugin's table. Say it once, at namespace scope, in one .cpp of the module. The second form is for a plugin that can't do
+// without what a minor version of the ABI added; older hosts refuse it and say why.
+#define NUDGE_CONNECTOR(Class) NUDGE_CONNECTOR_NEEDS(Class, 0)
+#define NUDGE_CONNECTOR_NEEDS(Class, minor)                                                            \
   extern "C" NUDGE_EXPORT const nudge_connector_api* nudge_connector_entry(void) {                     \
     using NudgeTable = ::nudge::sdk::detail::Table<Class>;                                             \
     static const nudge_connector_api table = {                                                         \
-        sizeof(nudge_connector_api), NUDGE_ABI_MAJOR,       NUDGE_ABI_MINOR,     0,                    \
+        sizeof(nudge_connector_api), NUDGE_ABI_MAJOR,       NUDGE_ABI_MINOR,     minor,                \
         &NudgeTable::describe,       &NudgeTable::validate, &NudgeTable::create, &NudgeTable::deliver, \
         &NudgeTable::close,          &NudgeTable::query};                                              \
     return &table;                                                                                     \

@@ -15,9 +15,9 @@
 #include <string_view>
 #include <vector>
 
-#include "daemon/ingest/convert.h"
 #include "daemon/ingest/frame.h"
 #include "daemon/ingest/schema.h"
+#include "engine/model/convert.h"
 #include "engine/model/input.h"
 
 namespace nudge::daemon {

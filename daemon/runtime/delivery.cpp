@@ -6,6 +6,7 @@
 #include "daemon/runtime/delivery_lane.h"
 #include "daemon/runtime/payload.h"
 #include "daemon/store/keys.h"
+#include "engine/core/enrich.h"
 #include "engine/core/write.h"
 
 namespace nudge::daemon {
@@ -250,7 +251,7 @@ Delivery::Lane* Delivery::lane_of(const ActionOut& action, std::string& why_not)
   Lane* fallback = nullptr;
   for (auto& [name, lane] : lanes_) {
     if (serves(lane->kind, action.channel)) return lane.get();
-    if (lane->fallback) fallback = lane.get();
+    if (lane->fallback && action.kind != kEnrich) fallback = lane.get();  // a drop keeps messages; it answers nothing
   }
   if (fallback == nullptr)
     why_not = "no connector for `" + action.channel + "` is configured; add one to the configuration and retry this action";
@@ -397,16 +398,17 @@ void Delivery::settle(Lane& lane, ActionRecord record, const connectors::Outcome
   record.note = next.note;
   record.changed_at = now;
   if (next.state == ActionState::accepted || next.state == ActionState::dead) {
-    const bool ok = next.state == ActionState::accepted;
-    Input event = event_for(ok ? "message_accepted" : "message_failed", record.action,
-                            (ok ? "accepted:" : "failed:") + std::to_string(record.tries), now);
+    std::vector<Input> inputs = facts_of_answer(record, outcome, now);
+    const bool ok = record.state == ActionState::accepted;
+    inputs.insert(inputs.begin(), event_for(ok ? "message_accepted" : "message_failed", record.action,
+                                            (ok ? "accepted:" : "failed:") + std::to_string(record.tries), now));
     std::optional<Suppression> gone;
     if (std::string why = address_is_gone(record.action.channel, outcome); !why.empty()) {
       std::string address = normal_address(member_text(record.action.payload, "to"));
       if (!address.empty() && !gate_.test_mode())
         gone = {Suppression::Kind::address, std::move(address), record.action.channel, now, record.connector, std::move(why)};
     }
-    post_(std::move(event), [this, before, record = std::move(record), gone = std::move(gone)](CommitContext& c, Receipt) {
+    post_.many(std::move(inputs), [this, before, record = std::move(record), gone = std::move(gone)](CommitContext& c, Receipt) {
       book_action(c, before, record);
       if (gone) gate_.add(c, *gone);  // in the same batch: a bounce is never forgotten
     });
@@ -417,6 +419,18 @@ void Delivery::settle(Lane& lane, ActionRecord record, const connectors::Outcome
                       if (failure == nullptr && record.state == ActionState::retrying)
                         post_command([this, record, query] { schedule(record, query); });
                     });
+}
+
+std::vector<Input> Delivery::facts_of_answer(ActionRecord& record, const connectors::Outcome& outcome, TimeMs now) const {
+  if (record.action.kind != kEnrich || record.state != ActionState::accepted) return {};
+  Result<Enriched> made = enriched(*plan_()->catalog, record.action, outcome.result_json, now);
+  if (!made) {
+    record.state = ActionState::dead;
+    record.note = made.error().message;
+    return {};
+  }
+  record.note = "written: " + made->written;
+  return std::move(made->facts);
 }
 
 }  // namespace nudge::daemon

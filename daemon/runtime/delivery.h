@@ -67,8 +67,15 @@ std::string address_is_gone(std::string_view channel, const connectors::Outcome&
 // Moves a record from the state `before` to its own in the books and counters.
 void book_action(CommitContext& context, ActionState before, const ActionRecord& after);
 
-// Puts an internal event on its way to its customer's shard, with a change that goes into the same batch.
-using PostEvent = std::function<void(Input, Attachment)>;
+// Puts what nudge itself has to tell on its way to its customer's shard, with a change that goes into the same batch.
+struct PostEvent {
+  std::function<void(std::vector<Input>, Attachment)> many;  // of one customer; all in one batch, judged at one instant
+  void operator()(Input input, Attachment attachment) const {
+    std::vector<Input> one;
+    one.push_back(std::move(input));
+    many(std::move(one), std::move(attachment));
+  }
+};
 
 // Asks the customer's shard what the policies say to an action that waited; answers on another thread.
 using AskPolicies = std::function<void(const ActionOut&, std::function<void(PolicyVerdict)>)>;
@@ -129,6 +136,8 @@ class Delivery {
   void settle_kept(RuleId rule, bool release, const std::string& author, const std::string& reason, const Counted& done);
   void on_outcome(const std::string& lane, const connectors::DeliverRequest& request, const connectors::Outcome& outcome);
   void settle(Lane& lane, ActionRecord record, const connectors::Outcome& outcome);
+  // The facts that an answer makes; none, and the record dead with the reason, when it does not fit.
+  std::vector<Input> facts_of_answer(ActionRecord& record, const connectors::Outcome& outcome, TimeMs now) const;
   void schedule(const ActionRecord& record, bool query = false);
   Lane* lane_of(const ActionOut& action, std::string& why_not);
   void bury(ActionRecord record, std::string note);

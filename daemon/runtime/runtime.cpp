@@ -69,7 +69,7 @@ Result<void> Runtime::start() {
   // Delivery first: what the shards decide in their first turn is handed to it.
   impl.delivery = std::make_unique<Delivery>(
       impl.options.delivery, impl.store, impl.clock, impl.committer, impl.gate,
-      [this](Input input, Attachment attachment) { post_event(std::move(input), std::move(attachment)); },
+      PostEvent{[this](std::vector<Input> inputs, Attachment attachment) { post_events(std::move(inputs), std::move(attachment)); }},
       [this](const ActionOut& action, std::function<void(PolicyVerdict)> done) {
         ask_customer(action.customer, [action, done = std::move(done)](Shard& shard, const CustomerState* state) {
           if (state == nullptr) return done({});
@@ -222,15 +222,19 @@ void Runtime::Impl::parse(Job& job, Parsed& parsed) {
   }
 }
 
-void Runtime::post_event(Input input, Attachment attachment) {
-  Item item;
-  item.slot = slot_of(input.customer);
-  item.input = std::move(input);
-  if (attachment) item.attachment = std::make_unique<Attachment>(std::move(attachment));
-  impl_->queued_items.fetch_add(1, std::memory_order_relaxed);
+void Runtime::post_events(std::vector<Input> inputs, Attachment attachment) {
   std::vector<Item> items;
-  const std::uint8_t slot = item.slot;
-  items.push_back(std::move(item));
+  const std::uint8_t slot = slot_of(inputs.front().customer);
+  for (Input& input : inputs) {
+    Item item;
+    item.slot = slot;
+    item.input = std::move(input);
+    item.with_next = true;
+    items.push_back(std::move(item));
+  }
+  items.back().with_next = false;
+  if (attachment) items.back().attachment = std::make_unique<Attachment>(std::move(attachment));
+  impl_->queued_items.fetch_add(items.size(), std::memory_order_relaxed);
   impl_->shard_of(slot).post(std::move(items));
 }
 

@@ -130,7 +130,8 @@ bool Shard::turn() {
     if (queue_.size() <= room && items_.empty()) {
       items_.swap(queue_);
     } else {
-      const std::size_t take = std::min(room, queue_.size());
+      std::size_t take = std::min(room, queue_.size());
+      while (take > 0 && queue_[take - 1].with_next) ++take;
       std::move(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(take), std::back_inserter(items_));
       queue_.erase(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(take));
     }

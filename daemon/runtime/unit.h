@@ -73,6 +73,7 @@ struct Item {
   std::uint8_t slot = 0;
   bool has_time = true;  // the sender said when it happened
   std::unique_ptr<Attachment> attachment;
+  bool with_next = false;  // goes into the same batch as the item behind it, which is of the same customer
   std::uint32_t next = 0xffffffff;  // the shard's: the next item of the same customer
 };
 

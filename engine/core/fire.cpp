@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "engine/base/limits.h"
+#include "engine/core/enrich.h"
 #include "engine/core/judge.h"
 #include "engine/core/policy.h"
 #include "engine/core/render.h"
@@ -128,7 +129,7 @@ TimeMs Judge::act(const Rule& rule, const Cause& cause, std::uint32_t step, Time
       decide(rule, cause, now, false, Held::render, step, rendered.error().message);
       return now;
     }
-    payload = std::move(*rendered);
+    payload = action.kind == kEnrich ? enrich_payload(std::move(*rendered), fact_id(id, depth_ + 1)) : std::move(*rendered);
   }
   ActionOut out = outline(rule, cause, step, since, now);
   out.payload = std::move(payload);

@@ -222,6 +222,7 @@ Result<void> append_param(const RenderContext& context, const Param& param, Esca
     }
     case Param::Kind::value: append_json(out, param.value.view()); break;
     case Param::Kind::duration: out += std::to_string(param.duration); break;
+    case Param::Kind::expr: append_json(out, context.evaluator.plain(context.evaluator.value(param.expr)).view()); break;
     case Param::Kind::map:
     case Param::Kind::list: {
       const bool map = param.kind == Param::Kind::map;

@@ -40,13 +40,14 @@ struct Template {
 
 // A parameter of an action, by name, in the order written.
 struct Param {
-  enum class Kind : std::uint8_t { text, value, duration, map, list };
+  enum class Kind : std::uint8_t { text, value, duration, map, list, expr };
   std::string name;  // empty inside a list
   Kind kind = Kind::value;
   TemplateId text = kNone;   // text: rendered, always a string
   Value value;               // value: as it is
   DurationMs duration = 0;   // duration: rendered as milliseconds
   std::vector<Param> items;  // map, list
+  ExprId expr = kNone;       // expr: its value in its own type at the instant of the step; null when it is missing
 };
 
 // A condition over the members of a team, for choosing whom a task goes to.

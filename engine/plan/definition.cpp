@@ -263,6 +263,7 @@ void Definitions::put_param(Writer& out, const Param& p) {
   out.svarint(p.duration);
   out.varint(p.items.size());
   for (const Param& item : p.items) put_param(out, item);
+  if (p.kind == Param::Kind::expr) put_hash(out, expr(p.expr));  // an addition: the other kinds keep their definition
 }
 
 void Definitions::put_members(Writer& out, const MemberFilter& f) {

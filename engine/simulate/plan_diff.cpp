@@ -67,6 +67,7 @@ std::string param_words(const Plan& plan, const Param& param) {
     case Param::Kind::text: return out + "\"" + template_words(plan, plan.templates[param.text]) + "\"";
     case Param::Kind::value: return out + to_json(param.value.view());
     case Param::Kind::duration: return out + format_duration(param.duration);
+    case Param::Kind::expr: return out + describe_expr(plan, param.expr);
     case Param::Kind::map:
     case Param::Kind::list: break;
   }

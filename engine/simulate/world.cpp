@@ -5,6 +5,7 @@
 
 #include "engine/base/codec.h"
 #include "engine/base/limits.h"
+#include "engine/core/enrich.h"
 #include "engine/core/write.h"
 
 namespace nudge {
@@ -317,6 +318,28 @@ bool World::report_delivery(std::string_view customer, std::string_view rule, st
   if (!detail.empty()) more.emplace_back("reason", Value::of_text(detail));
   if (!text.empty()) more.emplace_back("text", Value::of_text(text));
   echo(*action, "message_" + std::string(outcome), outcome, clock_, more);
+  return true;
+}
+
+bool World::answer(std::string_view customer, std::string_view rule, std::string_view result, std::string& problem) {
+  const auto action = std::find_if(record_.actions.rbegin(), record_.actions.rend(),
+                                   [&](const ActionOut& a) { return a.customer == customer && a.rule == rule && a.kind == kEnrich; });
+  if (action == record_.actions.rend()) {
+    problem = "there is no `enrich` of the rule `" + std::string(rule) + "` for " + std::string(customer);
+    return false;
+  }
+  Result<Enriched> made = enriched(*plan_->catalog, *action, result, std::max(clock_, action->at + 1));
+  if (!made) {
+    problem = made.error().message;
+    echo(*action, "message_failed", "failed", clock_, {{"reason", Value::of_text(problem)}});
+    return false;
+  }
+  for (Input& fact : made->facts) {
+    writes_until_ = std::max(writes_until_, fact.time);
+    const TimeMs at = fact.time;
+    submit_at(at, std::move(fact));
+  }
+  echo(*action, "message_accepted", "accepted", clock_, {});
   return true;
 }
 

@@ -112,6 +112,10 @@ class World {
   bool report_delivery(std::string_view customer, std::string_view rule, std::string_view outcome, std::string_view detail,
                        std::string_view text = {});
 
+  // What the newest `enrich` of the rule for the customer was answered (a JSON object): written as in the daemon, and told to the rules as
+  // accepted or, when it does not fit, as failed. False and the reason in `problem` when it does not fit, or there is no such action.
+  bool answer(std::string_view customer, std::string_view rule, std::string_view result, std::string& problem);
+
   // 32 hexadecimal digits over all decisions and actions in order: equal digests mean equal decisions.
   std::string digest() const { return to_hex(digest_); }
 

@@ -172,6 +172,9 @@ constexpr auto kCodes = std::to_array<CodeInfo>({
     {"R0712", "A write in a rule with `at_most`",
      "Whether a firing is above `at_most` is known only when all customers are counted together, and a write is in the customer's state before "
      "that. Write in a rule of its own."},
+    {"R0713", "No place in an answer",
+     "`enrich` takes what it writes from the answer: `result.score` is its member `score`, `result.items.0.score` that of the first item of a "
+     "list, and `result` the whole answer. It is a path, not a template."},
     // Tests of rules
     {"R0751", "An unknown attribute, event type or field in a test", "The catalog does not declare it."},
     {"R0752", "A value in a test that the catalog does not allow", "The catalog lists the allowed values with `one_of`."},

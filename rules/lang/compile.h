@@ -123,6 +123,7 @@ class Compiler {
   /// Adds the parameter when the key is there: a template text.
   bool text_param(MapReader& map, std::string_view key, Action& action, const Scope& scope);
   void recipient_param(MapReader& map, std::string_view attribute, Action& action, const Scope& scope);
+  /// JSON as it is written; `{attribute: NAME}` and the like become the value itself.
   std::optional<Param> data_param(const Context& context, const doc::Node& node, std::string_view name, const Scope& scope);
 
   // compile_write.cpp
@@ -135,9 +136,18 @@ class Compiler {
   [[nodiscard]] const Team* team_of(const Action& action) const;
   /// Each: false, and reported, when it is wrong.
   bool write_value(const Context& context, const doc::Node& node, const Operated& target, const Scope& scope, WriteValue& out);
+  /// What `attribute: NAME`, `trait: …`, `score: …` or `field: …` means; not `ok`, and reported, when it means nothing.
+  Operated referred(std::string_view form, const Name& name, const Scope& scope);
   bool written_reference(const doc::Entry& form, const Name& name, const Operated& target, const Scope& scope, WriteValue& out);
   bool written_change(const Context& context, const doc::Entry& form, const Operated& target, const Scope& scope, WriteValue& out);
   std::optional<Value> written_literal(const Context& context, const doc::Node& node, const Operated& target);
+
+  // compile_enrich.cpp
+  void enrich_action(MapReader& map, Action& action, const Scope& scope);
+  void answer_attributes(const doc::Entry& set, const Context& context, Action& action);
+  /// The place in the answer, as written; nothing, and reported, when it is none.
+  std::optional<std::string> answer_path(const Context& context, const doc::Node& node);
+  std::optional<Param> reference_param(const Context& context, const doc::Node& node, std::string_view name, const Scope& scope);
 
   // compile_template.cpp
   TemplateId template_text(std::string_view text, const Where& where, const Scope& scope);

@@ -68,6 +68,8 @@ Action Compiler::action(const ActionAst& ast, const RuleAst& rule, const Scope& 
     }
     if (ast.kind.text == "webhook") {
       webhook_action(map, action, rule_scope);
+    } else if (ast.kind.text == "enrich") {
+      enrich_action(map, action, rule_scope);
     } else {
       message_action(map, action, rule_scope);
     }
@@ -180,6 +182,7 @@ std::optional<Param> Compiler::data_param(const Context& context, const doc::Nod
     context.error("R0105", node.mark, "data nested more than " + std::to_string(kDataDepth) + " levels deep");
     return std::nullopt;
   }
+  if (auto reference = reference_param(context, node, name, scope)) return reference;
   Param param;
   param.name = name;
   if (node.is_map()) {

@@ -53,24 +53,22 @@ std::optional<Value> Compiler::written_literal(const Context& context, const doc
   return value;
 }
 
-/// `{attribute: NAME}`, `{trait: …}`, `{score: …}`, `{field: …}` of the event that fired the rule.
-bool Compiler::written_reference(const doc::Entry& form, const Name& name, const Operated& target, const Scope& scope, WriteValue& out) {
+/// `attribute: NAME`, `trait: …`, `score: …`, and `field: …` of the event that fired the rule.
+Operated Compiler::referred(std::string_view form, const Name& name, const Scope& scope) {
   const Where where = name.where;
-  if (!name) return false;
   Operated source;
-  if (form.key == "attribute") {
+  if (form == "attribute") {
     const ObjectDef* object = nullptr;
     source = attribute_operand(name, &object);
     if (object != nullptr) error("R0315", where, quoted(name.text) + " is an object; one value is needed here", "name one of its members");
-  } else if (form.key == "trait") {
+  } else if (form == "trait") {
     source = trait_reference(name);
-  } else if (form.key == "score") {
+  } else if (form == "score") {
     source = score_reference(name);
   } else if (scope.trigger_event == kNoEventType) {
     if (!scope.any_event)
       error("R0711", where, "`field` is of the event on which the rule fires, and this rule fires on something else",
             "use `when: {event: …}`, or `{attribute: …}`");
-    return false;
   } else if (const FieldId id = field(name, scope.trigger_event, nullptr); id == kTimeField) {
     error("R0711", where, "the event's own time is no field that can be written", "use `{now: true}`, or a field of the event");
   } else if (id != kNoField) {
@@ -79,6 +77,13 @@ bool Compiler::written_reference(const doc::Entry& form, const Name& name, const
               .what = "the field " + quoted(name.text),
               .ok = true};
   }
+  return source;
+}
+
+bool Compiler::written_reference(const doc::Entry& form, const Name& name, const Operated& target, const Scope& scope, WriteValue& out) {
+  const Where where = name.where;
+  if (!name) return false;
+  const Operated source = referred(form.key, name, scope);
   if (!source.ok) return false;
   if (!fits_into(source.type, target.type)) {
     error("R0711", where,

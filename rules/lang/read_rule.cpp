@@ -9,8 +9,8 @@ namespace {
 
 using doc::quoted;
 
-constexpr std::array<std::string_view, 11> kActions = {"call_task",     "email",   "sms",        "ticket",     "webhook",     "maildrop",
-                                                       "set_attribute", "add_tag", "remove_tag", "emit_event", "assign_owner"};
+constexpr std::array<std::string_view, 12> kActions = {"call_task",     "email",   "sms",        "ticket",     "webhook",      "maildrop",
+                                                       "set_attribute", "add_tag", "remove_tag", "emit_event", "assign_owner", "enrich"};
 constexpr std::array<std::string_view, 8> kTriggers = {"event",    "enters", "leaves", "attribute_changes",
                                                        "schedule", "date",   "task",   "message"};
 

@@ -134,6 +134,12 @@ class Reader {
       step.text = map.text("text");
       if (!step.text.empty() && step.outcome != "replied")
         context_.error("R0107", map.mark(), "only a reply has a `text`", "write `delivery: replied`");
+      if (const doc::Entry* result = map.take("result")) {
+        if (MapReader(context_, *result->value, result->key_mark, "`result`").is_map()) step.result = json_of(*result->value);
+        if (step.outcome != "accepted" && step.outcome != "failed")
+          context_.error("R0107", result->key_mark, "a `result` comes with `delivery: accepted`",
+                         "or with `failed`, for an answer that does not fit the catalog");
+      }
     }
     map.require("customer");
     step.customer = map.name("customer");

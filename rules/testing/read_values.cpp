@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <functional>
 
+#include "engine/base/text.h"
+
 namespace nudge::testing {
 namespace {
 
@@ -139,6 +141,24 @@ void read_attributes(const lang::Context& context, const doc::Node& node, const 
                                       same->value = std::move(v);
                                     }
                                   }});
+}
+
+std::string json_of(const doc::Node& node) {
+  if (node.is_null()) return "null";
+  std::string out;
+  if (node.is_scalar()) {
+    if (!node.quoted && doc::looks_typed(node)) return std::string(node.text);
+    append_json_string(out, node.text);
+    return out;
+  }
+  out = node.is_map() ? "{" : "[";
+  for (const doc::Entry& entry : node.entries) {
+    if (out.size() > 1) out += ',';
+    append_json_string(out, entry.key);
+    out += ':' + json_of(*entry.value);
+  }
+  for (const doc::Node* item : node.items) out += (out.size() > 1 ? "," : "") + json_of(*item);
+  return out + (node.is_map() ? '}' : ']');
 }
 
 }  // namespace nudge::testing

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 
 #include "engine/model/input.h"
 #include "rules/lang/shape.h"
@@ -18,5 +19,8 @@ void read_fields(const lang::Context& context, const doc::Node& node, const doc:
 // Attributes from a map; null removes one.
 void read_attributes(const lang::Context& context, const doc::Node& node, const doc::Mark& key_mark, const Catalog& catalog,
                      std::vector<AttributeUpdate>& updates);
+
+// What is written, as JSON: true, false, null and numbers are such when they are not quoted, everything else is text.
+std::string json_of(const doc::Node& node);
 
 }  // namespace nudge::testing

@@ -78,6 +78,7 @@ class Run {
         break;
       case TimelineStep::Kind::delivery:
         world_.settle();
+        if (!step.result.empty()) return answer(step);
         if (!world_.report_delivery(step.customer.text, step.rule.text, step.outcome, step.note, step.text)) {
           fail(step.where, "there is no message of the rule `" + std::string(step.rule.text) + "` for " + std::string(step.customer.text));
         }
@@ -85,6 +86,13 @@ class Run {
       case TimelineStep::Kind::move:
       case TimelineStep::Kind::expect: break;
     }
+  }
+
+  void answer(const TimelineStep& step) {
+    std::string problem;
+    const bool fits = world_.answer(step.customer.text, step.rule.text, step.result, problem);
+    if (step.outcome == "accepted" && !fits) fail(step.where, problem);
+    if (step.outcome == "failed" && fits) fail(step.where, "the answer fits the catalog, so it is accepted; or leave `result` out");
   }
 
   void fail(const Where& where, std::string message) {

@@ -48,6 +48,7 @@ struct TimelineStep {
   Name rule, customer;                          // activate, task, delivery
   std::string_view outcome, disposition, note;  // task, delivery
   std::string_view text;                        // delivery: what the customer answered
+  std::string result;                           // delivery: what an `enrich` was answered, as JSON; empty: none
   std::vector<Expectation> expectations;        // expect
 };
 

@@ -67,7 +67,8 @@ const std::map<std::string, size_t> kGolden = {{"nudge_str.data", 0},
                                                {"nudge_result.retry_after_ms", 24},
                                                {"nudge_result.provider_ref", 32},
                                                {"nudge_result.detail", 56},
-                                               {"sizeof nudge_result", 80},
+                                               {"nudge_result.result", 80},
+                                               {"sizeof nudge_result", 104},
                                                {"nudge_connector_api.struct_size", 0},
                                                {"nudge_connector_api.abi_major", 4},
                                                {"nudge_connector_api.abi_minor", 8},
@@ -103,7 +104,7 @@ nudge_request request(std::string_view payload) {
 TEST_CASE("the layout is the golden one, in C99 and in C++") {
   std::map<std::string, size_t> c;
   for (const offset_row* row = nudge_abi_c_offsets; row->name != nullptr; ++row) c[row->name] = row->at;
-  CHECK(c.size() == 50);
+  CHECK(c.size() == 51);
   CHECK(c == kGolden);
   CHECK(kCppOffsets == kGolden);
 }
@@ -131,6 +132,39 @@ TEST_CASE("version gate: major equal, minor as far as the plugin needs; both ver
   api.needs_minor = 0;
   api.struct_size = offsetof(nudge_connector_api, close);
   CHECK(nudge::connectors::version_problem(api, 1, 1).find("shorter") != std::string::npos);
+}
+
+TEST_CASE("an answer passes whole or not at all; a host without a place for it is told so") {
+  auto plugin = Plugin::load(PLUGINS "/misbehave.so", [](int, const std::string&) {});
+  REQUIRE(plugin);
+  REQUIRE((*plugin)->create("{}"));
+  const auto asked = [&](const char* what) { return (*plugin)->deliver(request(std::string("{\"do\":\"") + what + "\"}")); };
+  CHECK(asked("answer").result_json == "{\"a\": 12.10,\n \"b\":[1]}");
+  CHECK(asked("ok").result_json.empty());
+  const auto long_one = asked("long_answer");
+  CHECK(long_one.status == OutcomeStatus::not_sent);
+  CHECK_FALSE(long_one.retryable);
+  CHECK(long_one.result_json.empty());
+  for (const char* what : {"broken_answer", "list_answer"}) {
+    const auto broken = asked(what);
+    CHECK(broken.status == OutcomeStatus::unknown);
+    CHECK(broken.detail.find("no JSON object") != std::string::npos);
+  }
+  CHECK(asked("answer_and_refuse").result_json.empty());
+
+  // A host of ABI 1.1 hands in a struct that ends before `result`, and whatever lies behind it must not be touched.
+  nudge::sdk::Outcome outcome = nudge::sdk::Outcome::accepted("");
+  outcome.result = "{}";
+  nudge_result result{};
+  result.struct_size = offsetof(nudge_result, result);
+  char behind = 'x';
+  result.result = {&behind, 1, 7};
+  char detail[100];
+  result.detail = {detail, sizeof detail, 0};
+  nudge::sdk::detail::answer(&result, [&] { return outcome; });
+  CHECK(result.status == NUDGE_NOT_SENT);
+  CHECK(behind == 'x');
+  CHECK(result.result.size == 7);
 }
 
 TEST_CASE("an older and a newer plugin load and work; the others are refused with the reason") {

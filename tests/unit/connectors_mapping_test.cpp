@@ -6,6 +6,7 @@
 #include <cstring>
 #include <string>
 
+#include "connectors/enrich/enrich.h"
 #include "connectors/host/protocol.h"
 #include "connectors/http/address_guard.h"
 #include "connectors/http/http_client.h"
@@ -388,4 +389,45 @@ TEST_CASE("the protocol's lines") {
         std::vector<std::string>{"A", "B"});
   CHECK(clean_text("a\x01\xff价\xe4\xbb", 100) == "a ?价??");
   CHECK(clean_text("价价", 4) == "价");
+}
+
+TEST_CASE("enrich: what a service's answer means") {
+  struct Row {
+    int http;
+    const char* body;
+    std::uint32_t attempt;
+    Status status;
+    bool retryable;
+  };
+  for (const Row& row : {Row{200, "{\"a\":1}", 1, Status::accepted, false}, Row{200, "<html>", 1, Status::not_sent, true},
+                         Row{200, "<html>", 2, Status::not_sent, true}, Row{200, "<html>", 3, Status::not_sent, false},
+                         Row{200, "[1]", 3, Status::not_sent, false}, Row{204, "", 3, Status::not_sent, false},
+                         Row{200, "{\"a\":1", 1, Status::not_sent, true}, Row{429, "{}", 1, Status::not_sent, true},
+                         Row{500, "{}", 9, Status::not_sent, true}, Row{502, "{}", 9, Status::not_sent, true},
+                         Row{422, "{}", 1, Status::not_sent, false}, Row{401, "{}", 1, Status::bad_config, false},
+                         Row{302, "{}", 1, Status::not_sent, false}}) {
+    const sdk::Outcome outcome = enrich_outcome(answered(row.http, row.body), row.attempt);
+    CAPTURE(row.http);
+    CAPTURE(row.body);
+    CHECK(outcome.status == row.status);
+    CHECK(outcome.retryable == row.retryable);
+    CHECK(outcome.result == (row.status == Status::accepted ? row.body : ""));
+  }
+  HttpReply cut = answered(200, "{\"a\":1}");
+  cut.error = "the answer was over 65536 bytes and was cut";
+  CHECK(enrich_outcome(cut, 1).status == Status::not_sent);
+  CHECK_FALSE(enrich_outcome(cut, 1).retryable);
+  HttpReply lost;
+  lost.transport = HttpReply::Transport::unknown;
+  CHECK(enrich_outcome(lost, 1).retryable);  // to ask again does no harm
+}
+
+TEST_CASE("protocol: a result belongs to accepted, keeps its bytes, and is bounded") {
+  const auto outcome = [](const std::string& more) { return decode_reply("{\"id\":1,\"status\":\"accepted\"" + more + "}").outcome; };
+  CHECK(outcome("").result_json.empty());
+  CHECK(outcome(R"(,"result": {"x": 12.10} )").result_json == R"({"x": 12.10})");
+  CHECK(outcome(R"(,"result":[1])").status == OutcomeStatus::unknown);
+  CHECK(outcome(R"(,"result":null)").status == OutcomeStatus::unknown);
+  CHECK(outcome(",\"result\":{\"x\":\"" + std::string(kResultBytesMax, 'x') + "\"}").status == OutcomeStatus::unknown);
+  CHECK(decode_reply(R"({"id":1,"status":"not_sent","result":{"x":1}})").outcome.result_json.empty());
 }

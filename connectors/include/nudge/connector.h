@@ -13,7 +13,7 @@
  *     concurrency. `create` and `close` are called from one thread, with no other call running.
  *  6. A plugin is never unloaded; a new version of it needs a new process.
  *
- * Versions: 1.0 ended at `close`. 1.1 appended `query`.
+ * Versions: 1.0 ended at `close`. 1.1 appended `query`. 1.2 appended `result` to nudge_result.
  */
 #ifndef NUDGE_CONNECTOR_H
 #define NUDGE_CONNECTOR_H
@@ -22,7 +22,7 @@
 #include <stdint.h>
 
 #define NUDGE_ABI_MAJOR 1u
-#define NUDGE_ABI_MINOR 1u
+#define NUDGE_ABI_MINOR 2u
 #define NUDGE_ENTRY_SYMBOL "nudge_connector_entry"
 
 #if defined(__GNUC__)
@@ -110,6 +110,9 @@ typedef struct nudge_result {
   int64_t retry_after_ms; /* the provider's own wish, counted from now; 0 = none */
   nudge_text provider_ref;
   nudge_text detail; /* one sentence for people; no secret, no message text */
+  /* Since 1.2, so beyond struct_size at an older host. With NUDGE_ACCEPTED, from connectors that ask somebody something:
+   * the answer, one JSON object of at most `capacity` bytes. One that does not fit must not be cut: answer NUDGE_NOT_SENT. */
+  nudge_text result;
 } nudge_result;
 
 typedef struct nudge_connector nudge_connector; /* the plugin's own instance */

@@ -50,7 +50,21 @@ class Misbehave final : public nudge::sdk::Connector {
       }
     }
     if (wants("huge")) return Outcome::accepted(std::string(100'000, 'r'), std::string(1'000'000, 'd'));
-    if (wants("garbage")) return {static_cast<nudge::sdk::Status>(77), true, -5, "\xff\xfe", "\xc3", 70000};
+    const auto answer = [](std::string text) {
+      Outcome outcome = Outcome::accepted("");
+      outcome.result = std::move(text);
+      return outcome;
+    };
+    if (wants("answer")) return answer("{\"a\": 12.10,\n \"b\":[1]}");
+    if (wants("long_answer")) return answer("{\"a\":\"" + std::string(70'000, 'x') + "\"}");
+    if (wants("broken_answer")) return answer("{\"a\":");
+    if (wants("list_answer")) return answer("[1]");
+    if (wants("answer_and_refuse")) {
+      Outcome refused = answer("{}");
+      refused.status = nudge::sdk::Status::not_sent;
+      return refused;
+    }
+    if (wants("garbage")) return {static_cast<nudge::sdk::Status>(77), true, -5, "\xff\xfe", "\xc3", 70000, {}};
     if (wants("badtext"))
       return Outcome::accepted(
           "r\xff\x01"

@@ -7,7 +7,7 @@
 
 #include "engine/model/catalog.h"
 
-namespace nudge::daemon {
+namespace nudge {
 
 // Why something was set aside. `code` is stable, for machines; `field` is the dotted name or key at fault (may be empty);
 // `reason` is one sentence for a person.
@@ -37,4 +37,4 @@ bool wrong_type(const Target& target, std::string_view got, Problem& problem);
 // "2026-01-31T10:00:00.123Z" fast, everything else through parse_timestamp.
 Result<TimeMs> read_timestamp(std::string_view text);
 
-}  // namespace nudge::daemon
+}  // namespace nudge

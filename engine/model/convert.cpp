@@ -1,4 +1,4 @@
-#include "daemon/ingest/convert.h"
+#include "engine/model/convert.h"
 
 #include <algorithm>
 #include <charconv>
@@ -7,7 +7,7 @@
 #include "engine/base/limits.h"
 #include "engine/base/text.h"
 
-namespace nudge::daemon {
+namespace nudge {
 namespace {
 
 std::string where(const Target& target) {
@@ -159,4 +159,4 @@ Result<TimeMs> read_timestamp(std::string_view text) {
   return t;
 }
 
-}  // namespace nudge::daemon
+}  // namespace nudge
