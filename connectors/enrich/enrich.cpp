@@ -14,21 +14,6 @@ constexpr std::size_t kAnswerBytesMax = 64u << 10;
 constexpr std::size_t kQuestionBytesMax = 256u << 10;
 constexpr std::uint32_t kGarbageAttemptsMax = 3;  // a page of a proxy instead of an answer often goes by
 
-const sdk::Fields& fields() {
-  static const sdk::Fields kFields = with_http_fields(
-      {{.name = "url", .type = FieldType::url, .help = "where to POST the question to", .required = true},
-       {.name = "headers", .type = FieldType::header_map, .help = "further headers, e.g. Authorization by reference"},
-       allow_http_field()},
-      "20000");
-  return kFields;
-}
-
-sdk::Config read(std::string_view json) {
-  sdk::Config config(json, fields());
-  check_https(config);
-  return config;
-}
-
 }  // namespace
 
 Outcome enrich_outcome(HttpReply reply, std::uint32_t attempt) {
@@ -38,26 +23,30 @@ Outcome enrich_outcome(HttpReply reply, std::uint32_t attempt) {
   if (outcome.status != sdk::Status::accepted) return outcome;
   if (!reply.error.empty()) return Outcome::refused("the answer is over 64 KiB", reply.status);
   if (!json_object(reply.body)) {
-    const std::string text =
-        "HTTP " + std::to_string(reply.status) + ", but the answer is no JSON object" + (reply.body.empty() ? "" : ": " + excerpt(reply.body));
+    const std::string text = "HTTP " + std::to_string(reply.status) + ", but the answer is no JSON object" +
+                             (reply.body.empty() ? "" : ": " + excerpt(reply.body));
     return attempt < kGarbageAttemptsMax ? Outcome::retry(text, 0, reply.status) : Outcome::refused(text, reply.status);
   }
   outcome.result = std::move(reply.body);
   return outcome;
 }
 
-std::string_view Enrich::description() {
-  static const std::string kText = sdk::describe_json("enrich", "1.0", {"enrich"}, "key", "retry", fields());
-  return kText;
+const sdk::Manifest& Enrich::manifest() {
+  static const sdk::Manifest kManifest = {
+      .kind = "enrich",
+      .version = "1.0",
+      .channels = {"enrich"},
+      .idempotency = "key",
+      .default_on_unknown = "retry",
+      .fields =
+          with_http_fields({{.name = "url", .type = FieldType::url, .help = "where to POST the question to", .required = true},
+                            {.name = "headers", .type = FieldType::header_map, .help = "further headers, e.g. Authorization by reference"},
+                            allow_http_field()},
+                           "20000")};
+  return kManifest;
 }
 
-std::vector<std::string> Enrich::validate(std::string_view config) { return read(config).problems(); }
-
-std::unique_ptr<Enrich> Enrich::create(const sdk::Host& host, std::string_view json) {
-  const sdk::Config config = read(json);
-  config.throw_if_bad();
-  return std::unique_ptr<Enrich>(new Enrich(host, config));
-}
+void Enrich::check(sdk::Config& config) { check_https(config); }
 
 Enrich::Enrich(const sdk::Host& host, const sdk::Config& config)
     : setup_(host, config), url_(config.text("url")), headers_(config.headers("headers", host)) {}

@@ -2,29 +2,27 @@
 // The question is the rule's `send` as it stands; the answer is a JSON object. To ask twice does no harm: the second answer counts.
 #pragma once
 
-#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "connectors/http/http_setup.h"
-#include "connectors/sdk/plugin.h"
+#include "connectors/sdk/configured.h"
 
 namespace nudge::connectors {
 
 // What an answer of the service means. Pure.
 sdk::Outcome enrich_outcome(HttpReply reply, std::uint32_t attempt);
 
-class Enrich final : public sdk::Connector {
+class Enrich final : public sdk::Configured<Enrich> {
  public:
-  static std::string_view description();
-  static std::vector<std::string> validate(std::string_view config);
-  static std::unique_ptr<Enrich> create(const sdk::Host& host, std::string_view config);
+  static const sdk::Manifest& manifest();
+  static void check(sdk::Config& config);
+  Enrich(const sdk::Host& host, const sdk::Config& config);
   sdk::Outcome deliver(const sdk::Request& request) override;
 
  private:
-  Enrich(const sdk::Host& host, const sdk::Config& config);
   HttpSetup setup_;
   std::string url_;
   std::vector<std::pair<std::string, std::string>> headers_;

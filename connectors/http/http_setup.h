@@ -11,18 +11,18 @@
 
 namespace nudge::connectors {
 
-// The fields of its own that a connector has, and behind them the common ones. `timeout_ms`: the default, as JSON.
-inline sdk::Fields with_http_fields(sdk::Fields own, std::string_view timeout_ms) {
+// The fields of its own that a connector has, and behind them the common ones. The times are defaults, as JSON.
+inline sdk::Fields with_http_fields(sdk::Fields own, std::string_view timeout_ms, std::string_view connect_timeout_ms = "5000") {
   own.push_back({.name = "timeout_ms",
                  .type = sdk::FieldType::integer,
                  .help = "for the whole attempt",
                  .default_json = timeout_ms,
                  .min = 100,
-                 .max = 120'000});
+                 .max = 300'000});
   own.push_back({.name = "connect_timeout_ms",
                  .type = sdk::FieldType::integer,
                  .help = "for name, connection and TLS",
-                 .default_json = "5000",
+                 .default_json = connect_timeout_ms,
                  .min = 100,
                  .max = 60'000});
   own.push_back({.name = "ca_file", .help = "certificate authorities (PEM) to trust instead of the system's"});

@@ -15,21 +15,6 @@ namespace nudge::connectors {
 
 namespace {
 
-const sdk::Fields& fields() {
-  static const sdk::Fields kFields = {
-      {.name = "directory", .help = "absolute path of the directory that gets <action_id>.json; made when it is missing", .required = true},
-      {.name = "sync", .type = sdk::FieldType::boolean, .help = "wait until the disk has the file", .default_json = "true"},
-  };
-  return kFields;
-}
-
-sdk::Config read(std::string_view json) {
-  sdk::Config config(json, fields());
-  if (const std::string directory = config.text("directory"); !directory.empty() && !directory.starts_with('/'))
-    config.problem("directory: must be an absolute path, not \"" + directory + "\"");
-  return config;
-}
-
 bool hexadecimal(std::string_view id) {
   return !id.empty() && id.size() <= 128 && id.find_first_not_of("0123456789abcdefABCDEF") == std::string_view::npos;
 }
@@ -78,19 +63,28 @@ bool sync_directory(const std::string& path) {
 
 }  // namespace
 
-std::string_view Maildrop::description() {
-  static const std::string kText = sdk::describe_json("maildrop", "1.0", {"*"}, "key", "retry", fields());
-  return kText;
+const sdk::Manifest& Maildrop::manifest() {
+  static const sdk::Manifest kManifest = {
+      .kind = "maildrop",
+      .version = "1.0",
+      .channels = {"*"},
+      .idempotency = "key",
+      .default_on_unknown = "retry",
+      .fields = {{.name = "directory",
+                  .help = "absolute path of the directory that gets <action_id>.json; made when it is missing",
+                  .required = true},
+                 {.name = "sync", .type = sdk::FieldType::boolean, .help = "wait until the disk has the file", .default_json = "true"}}};
+  return kManifest;
 }
 
-std::vector<std::string> Maildrop::validate(std::string_view config) { return read(config).problems(); }
+void Maildrop::check(sdk::Config& config) {
+  if (const std::string directory = config.text("directory"); !directory.empty() && !directory.starts_with('/'))
+    config.problem("directory: must be an absolute path, not \"" + directory + "\"");
+}
 
-std::unique_ptr<Maildrop> Maildrop::create(const sdk::Host& host, std::string_view json) {
-  const sdk::Config config = read(json);
-  config.throw_if_bad();
-  if (const std::string problem = directory_problem(config.text("directory")); !problem.empty())
-    throw std::runtime_error("directory: " + problem);
-  return std::unique_ptr<Maildrop>(new Maildrop(host, config.text("directory"), config.flag("sync")));
+Maildrop::Maildrop(const sdk::Host& host, const sdk::Config& config)
+    : host_(host), directory_(config.text("directory")), sync_(config.flag("sync")) {
+  if (const std::string problem = directory_problem(directory_); !problem.empty()) throw std::runtime_error("directory: " + problem);
 }
 
 std::string maildrop_record(const sdk::Request& request, std::int64_t now_ms) {

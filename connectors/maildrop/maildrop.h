@@ -7,21 +7,20 @@
 #include <string_view>
 #include <vector>
 
-#include "connectors/sdk/plugin.h"
+#include "connectors/sdk/configured.h"
 
 namespace nudge::connectors {
 
-class Maildrop final : public sdk::Connector {
+class Maildrop final : public sdk::Configured<Maildrop> {
  public:
-  static std::string_view description();
-  static std::vector<std::string> validate(std::string_view config);
-  static std::unique_ptr<Maildrop> create(const sdk::Host& host, std::string_view config);
+  static const sdk::Manifest& manifest();
+  static void check(sdk::Config& config);
+  Maildrop(const sdk::Host& host, const sdk::Config& config);
 
   sdk::Outcome deliver(const sdk::Request& request) override;
   sdk::Outcome query(const sdk::Request& request) override;
 
  private:
-  Maildrop(sdk::Host host, std::string directory, bool sync) : host_(host), directory_(std::move(directory)), sync_(sync) {}
   sdk::Host host_;
   std::string directory_;
   bool sync_;

@@ -281,7 +281,7 @@ inline boost::json::object json_schema(const Fields& fields) {
 }
 
 // The description that nudge_connector_api::describe returns. Keep the text in a static.
-inline std::string describe_json(std::string_view kind, std::string_view version, std::initializer_list<std::string_view> channels,
+inline std::string describe_json(std::string_view kind, std::string_view version, const std::vector<std::string_view>& channels,
                                  std::string_view idempotency, std::string_view default_on_unknown, const Fields& fields) {
   const auto text = [](std::string_view s) { return boost::json::string(s.data(), s.size()); };
   boost::json::array list;

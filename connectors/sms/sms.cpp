@@ -16,36 +16,18 @@ sdk::Fields make_fields() {
   sdk::Fields fields = {
       {.name = "provider", .help = "who sends", .required = true, .one_of = {"generic_http", "aliyun", "tencent", "twilio"}},
       {.name = "url", .type = FieldType::url, .help = "the provider's address; only generic_http must have one"},
-      {.name = "timeout_ms",
-       .type = FieldType::integer,
-       .help = "for the whole attempt",
-       .default_json = "10000",
-       .min = 100,
-       .max = 120'000},
-      {.name = "connect_timeout_ms",
-       .type = FieldType::integer,
-       .help = "for name, connection and TLS",
-       .default_json = "5000",
-       .min = 100,
-       .max = 60'000},
-      {.name = "ca_file", .help = "certificate authorities (PEM) to trust instead of the system's"},
   };
-  const auto of = [&fields](std::string_view provider, std::vector<Field> more) {
-    for (Field& field : more) {
-      field.when = "provider";
-      field.is = provider;
-      fields.push_back(std::move(field));
-    }
-  };
-  of("generic_http",
-     {{.name = "headers", .type = FieldType::header_map, .help = "headers of each request, e.g. Authorization by reference"},
-      {.name = "sender", .help = "the sender's name or number, sent as \"from\""}});
-  of("aliyun", {{.name = "access_key_id", .help = "the AccessKey's id", .required = true},
-                {.name = "access_key_secret", .type = FieldType::secret, .help = "the AccessKey's secret", .required = true},
-                {.name = "sign_name", .help = "approved signature (SignName) when a message names none"},
-                {.name = "template_code", .help = "approved template (SMS_…) when a message names none"},
-                {.name = "text_param", .help = "the template's variable that gets the whole text of a message without params"}});
-  of("tencent", {{.name = "secret_id", .help = "the API key's SecretId", .required = true},
+  add_fields_of(fields, "generic_http",
+                {{.name = "headers", .type = FieldType::header_map, .help = "headers of each request, e.g. Authorization by reference"},
+                 {.name = "sender", .help = "the sender's name or number, sent as \"from\""}});
+  add_fields_of(fields, "aliyun",
+                {{.name = "access_key_id", .help = "the AccessKey's id", .required = true},
+                 {.name = "access_key_secret", .type = FieldType::secret, .help = "the AccessKey's secret", .required = true},
+                 {.name = "sign_name", .help = "approved signature (SignName) when a message names none"},
+                 {.name = "template_code", .help = "approved template (SMS_…) when a message names none"},
+                 {.name = "text_param", .help = "the template's variable that gets the whole text of a message without params"}});
+  add_fields_of(fields, "tencent",
+                {{.name = "secret_id", .help = "the API key's SecretId", .required = true},
                  {.name = "secret_key", .type = FieldType::secret, .help = "the API key's SecretKey", .required = true},
                  {.name = "sdk_app_id", .help = "the SMS application (SmsSdkAppId)", .required = true},
                  {.name = "region", .help = "X-TC-Region", .default_json = "\"ap-guangzhou\""},
@@ -55,27 +37,15 @@ sdk::Fields make_fields() {
                   .type = FieldType::boolean,
                   .help = "a message without params gives its whole text as the template's one parameter",
                   .default_json = "false"}});
-  of("twilio", {{.name = "account_sid", .help = "the account (AC…)", .required = true},
-                {.name = "auth_token", .type = FieldType::secret, .help = "its auth token, or the secret of api_key_sid", .required = true},
-                {.name = "api_key_sid", .help = "an API key (SK…) to log in with instead of the account"},
-                {.name = "from", .help = "sender's number; or messaging_service_sid"},
-                {.name = "messaging_service_sid", .help = "messaging service (MG…); or from"},
-                {.name = "status_callback", .type = FieldType::url, .help = "where Twilio reports delivery"}});
-  return fields;
-}
-
-const sdk::Fields& fields() {
-  static const sdk::Fields kFields = make_fields();
-  return kFields;
-}
-
-sdk::Config read(std::string_view json) {
-  sdk::Config config(json, fields());
-  const std::string provider = config.text("provider");
-  if (provider == "generic_http" && !config.has("url")) config.problem("url: is missing; generic_http needs the gateway's address");
-  if (provider == "twilio" && config.has("from") == config.has("messaging_service_sid"))
-    config.problem("from: give either from or messaging_service_sid");
-  return config;
+  add_fields_of(
+      fields, "twilio",
+      {{.name = "account_sid", .help = "the account (AC…)", .required = true},
+       {.name = "auth_token", .type = FieldType::secret, .help = "its auth token, or the secret of api_key_sid", .required = true},
+       {.name = "api_key_sid", .help = "an API key (SK…) to log in with instead of the account"},
+       {.name = "from", .help = "sender's number; or messaging_service_sid"},
+       {.name = "messaging_service_sid", .help = "messaging service (MG…); or from"},
+       {.name = "status_callback", .type = FieldType::url, .help = "where Twilio reports delivery"}});
+  return with_http_fields(std::move(fields), "10000");
 }
 
 }  // namespace
@@ -107,32 +77,30 @@ bool code_in(std::string_view code, std::initializer_list<std::string_view> code
   return false;
 }
 
-HttpRequest SmsTransport::request(const sdk::Request& request) const {
-  HttpRequest http;
-  http.url = url;
-  http.ca_file = ca_file;
-  http.connect_timeout_ms = connect_timeout_ms;
-  http.total_timeout_ms = attempt_ms(timeout_ms, request.deadline_ms, host.now_ms());
-  return http;
+const sdk::Manifest& Sms::manifest() {
+  static const sdk::Manifest kManifest = {.kind = "sms",
+                                          .version = "1.0",
+                                          .channels = {"sms"},
+                                          .idempotency = "query",
+                                          .default_on_unknown = "verify",
+                                          .fields = make_fields()};
+  return kManifest;
 }
 
-std::string_view Sms::description() {
-  static const std::string kText = sdk::describe_json("sms", "1.0", {"sms"}, "query", "verify", fields());
-  return kText;
-}
-
-std::vector<std::string> Sms::validate(std::string_view config) { return read(config).problems(); }
-
-std::unique_ptr<Sms> Sms::create(const sdk::Host& host, std::string_view json) {
-  const sdk::Config config = read(json);
-  config.throw_if_bad();
-  const SmsTransport transport{host, config.text("url"), config.text("ca_file"), config.integer("timeout_ms"),
-                               config.integer("connect_timeout_ms")};
+void Sms::check(sdk::Config& config) {
   const std::string provider = config.text("provider");
-  return std::unique_ptr<Sms>(new Sms(provider == "aliyun"    ? make_aliyun(transport, config)
-                                      : provider == "tencent" ? make_tencent(transport, config)
-                                      : provider == "twilio"  ? make_twilio(transport, config)
-                                                              : make_generic_sms(transport, config)));
+  if (provider == "generic_http" && !config.has("url")) config.problem("url: is missing; generic_http needs the gateway's address");
+  if (provider == "twilio" && config.has("from") == config.has("messaging_service_sid"))
+    config.problem("from: give either from or messaging_service_sid");
+}
+
+Sms::Sms(const sdk::Host& host, const sdk::Config& config) {
+  const SmsTransport transport{{host, config}, config.text("url")};
+  const std::string provider = config.text("provider");
+  provider_ = provider == "aliyun"    ? make_aliyun(transport, config)
+              : provider == "tencent" ? make_tencent(transport, config)
+              : provider == "twilio"  ? make_twilio(transport, config)
+                                      : make_generic_sms(transport, config);
 }
 
 Outcome Sms::deliver(const sdk::Request& request) {

@@ -9,9 +9,8 @@
 #include <utility>
 #include <vector>
 
-#include "connectors/http/http_client.h"
-#include "connectors/sdk/config.h"
-#include "connectors/sdk/plugin.h"
+#include "connectors/http/http_setup.h"
+#include "connectors/sdk/configured.h"
 
 namespace nudge::connectors {
 
@@ -43,11 +42,9 @@ class SmsProvider {
 };
 
 // What all of them need of the configuration.
-struct SmsTransport {
-  sdk::Host host;
-  std::string url, ca_file;
-  std::int64_t timeout_ms, connect_timeout_ms;
-  HttpRequest request(const sdk::Request& request) const;
+struct SmsTransport : HttpSetup {
+  std::string url;
+  HttpRequest request(const sdk::Request& request) const { return HttpSetup::request(request, "POST", url); }
 };
 
 std::unique_ptr<SmsProvider> make_aliyun(const SmsTransport& transport, const sdk::Config& config);
@@ -55,16 +52,15 @@ std::unique_ptr<SmsProvider> make_tencent(const SmsTransport& transport, const s
 std::unique_ptr<SmsProvider> make_twilio(const SmsTransport& transport, const sdk::Config& config);
 std::unique_ptr<SmsProvider> make_generic_sms(const SmsTransport& transport, const sdk::Config& config);
 
-class Sms final : public sdk::Connector {
+class Sms final : public sdk::Configured<Sms> {
  public:
-  static std::string_view description();
-  static std::vector<std::string> validate(std::string_view config);
-  static std::unique_ptr<Sms> create(const sdk::Host& host, std::string_view config);
+  static const sdk::Manifest& manifest();
+  static void check(sdk::Config& config);
+  Sms(const sdk::Host& host, const sdk::Config& config);
   sdk::Outcome deliver(const sdk::Request& request) override;
   sdk::Outcome query(const sdk::Request& request) override;
 
  private:
-  explicit Sms(std::unique_ptr<SmsProvider> provider) : provider_(std::move(provider)) {}
   std::unique_ptr<SmsProvider> provider_;
 };
 

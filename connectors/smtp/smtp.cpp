@@ -19,56 +19,8 @@ namespace {
 
 constexpr std::uint32_t kMailboxFullAttemptsMax = 4;
 
-const sdk::Fields& fields() {
-  static const sdk::Fields kFields = {
-      {.name = "host", .help = "the submission server's name", .required = true},
-      {.name = "port", .type = FieldType::integer, .help = "587 for starttls, 465 for tls", .default_json = "587", .min = 1, .max = 65'535},
-      {.name = "security",
-       .help = "starttls (refused when the server doesn't offer it), tls, or none",
-       .default_json = "\"starttls\"",
-       .one_of = {"starttls", "tls", "none"}},
-      {.name = "username", .help = "for AUTH; with password"},
-      {.name = "password", .type = FieldType::secret, .help = "for AUTH; with username"},
-      {.name = "allow_clear_password",
-       .type = FieldType::boolean,
-       .help = "let the password cross the net with security: none",
-       .default_json = "false"},
-      {.name = "from", .help = "the sender: a@b or Name <a@b>", .required = true},
-      {.name = "envelope_from", .help = "where bounces go; the sender's address when absent"},
-      {.name = "ehlo_name", .help = "how we call ourselves; this machine's name when absent"},
-      {.name = "message_id_domain", .help = "right side of Message-ID; the sender's domain when absent"},
-      {.name = "timeout_ms",
-       .type = FieldType::integer,
-       .help = "for the whole attempt",
-       .default_json = "25000",
-       .min = 100,
-       .max = 300'000},
-      {.name = "connect_timeout_ms",
-       .type = FieldType::integer,
-       .help = "for name, connection and TLS",
-       .default_json = "10000",
-       .min = 100,
-       .max = 60'000},
-      {.name = "ca_file", .help = "certificate authorities (PEM) to trust instead of the system's"},
-  };
-  return kFields;
-}
-
 bool host_name(std::string_view text) {
   return text.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:") == std::string_view::npos;
-}
-
-sdk::Config read(std::string_view json) {
-  sdk::Config config(json, fields());
-  for (const char* name : {"from", "envelope_from"})
-    if (config.has(name))
-      if (const auto mailbox = parse_mailbox(config.text(name)); !mailbox) config.problem(std::string(name) + ": " + mailbox.error());
-  for (const char* name : {"host", "ehlo_name", "message_id_domain"})
-    if (!host_name(config.text(name))) config.problem(std::string(name) + ": must be a host name of letters, digits, dots and hyphens");
-  if (config.has("username") != config.has("password")) config.problem("password: give username and password, or neither");
-  if (config.has("password") && config.text("security") == "none" && !config.flag("allow_clear_password"))
-    config.problem("security: none would send the password in clear; use starttls or tls, or set allow_clear_password: true");
-  return config;
 }
 
 struct Talk {
@@ -116,29 +68,56 @@ std::string reference_of(const std::string& line) { return line.size() > 4 ? lin
 
 }  // namespace
 
-std::string_view Smtp::description() {
-  static const std::string kText = sdk::describe_json("smtp", "1.0", {"email"}, "none", "retry", fields());
-  return kText;
+const sdk::Manifest& Smtp::manifest() {
+  static const sdk::Manifest kManifest = {
+      .kind = "smtp",
+      .version = "1.0",
+      .channels = {"email"},
+      .idempotency = "none",
+      .default_on_unknown = "retry",
+      .fields = with_http_fields({{.name = "host", .help = "the submission server's name", .required = true},
+                                  {.name = "port",
+                                   .type = FieldType::integer,
+                                   .help = "587 for starttls, 465 for tls",
+                                   .default_json = "587",
+                                   .min = 1,
+                                   .max = 65'535},
+                                  {.name = "security",
+                                   .help = "starttls (refused when the server doesn't offer it), tls, or none",
+                                   .default_json = "\"starttls\"",
+                                   .one_of = {"starttls", "tls", "none"}},
+                                  {.name = "username", .help = "for AUTH; with password"},
+                                  {.name = "password", .type = FieldType::secret, .help = "for AUTH; with username"},
+                                  {.name = "allow_clear_password",
+                                   .type = FieldType::boolean,
+                                   .help = "let the password cross the net with security: none",
+                                   .default_json = "false"},
+                                  {.name = "from", .help = "the sender: a@b or Name <a@b>", .required = true},
+                                  {.name = "envelope_from", .help = "where bounces go; the sender's address when absent"},
+                                  {.name = "ehlo_name", .help = "how we call ourselves; this machine's name when absent"},
+                                  {.name = "message_id_domain", .help = "right side of Message-ID; the sender's domain when absent"}},
+                                 "25000", "10000")};
+  return kManifest;
 }
 
-std::vector<std::string> Smtp::validate(std::string_view config) { return read(config).problems(); }
-
-std::unique_ptr<Smtp> Smtp::create(const sdk::Host& host, std::string_view json) {
-  const sdk::Config config = read(json);
-  config.throw_if_bad();
-  start_curl();
-  return std::unique_ptr<Smtp>(new Smtp(host, config));
+void Smtp::check(sdk::Config& config) {
+  for (const char* name : {"from", "envelope_from"})
+    if (config.has(name))
+      if (const auto mailbox = parse_mailbox(config.text(name)); !mailbox) config.problem(std::string(name) + ": " + mailbox.error());
+  for (const char* name : {"host", "ehlo_name", "message_id_domain"})
+    if (!host_name(config.text(name))) config.problem(std::string(name) + ": must be a host name of letters, digits, dots and hyphens");
+  if (config.has("username") != config.has("password")) config.problem("password: give username and password, or neither");
+  if (config.has("password") && config.text("security") == "none" && !config.flag("allow_clear_password"))
+    config.problem("security: none would send the password in clear; use starttls or tls, or set allow_clear_password: true");
 }
 
-Smtp::Smtp(sdk::Host host, const sdk::Config& config)
-    : host_(host),
+Smtp::Smtp(const sdk::Host& host, const sdk::Config& config)
+    : setup_(host, config),
       security_(config.text("security")),
       username_(config.text("username")),
       password_(config.secret("password", host)),
-      ca_file_(config.text("ca_file")),
-      from_(*parse_mailbox(config.text("from"))),
-      timeout_ms_(config.integer("timeout_ms")),
-      connect_timeout_ms_(config.integer("connect_timeout_ms")) {
+      from_(*parse_mailbox(config.text("from"))) {
+  start_curl();
   const std::string name = config.text("host");
   url_ = (security_ == "tls" ? "smtps://" : "smtp://") + (name.find(':') == std::string::npos ? name : "[" + name + "]") + ":" +
          std::to_string(config.integer("port"));
@@ -169,7 +148,7 @@ SmtpConversation Smtp::talk(const std::string& recipient, const std::string& mes
   curl_easy_setopt(curl, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
   curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 1L);
   curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 2L);
-  if (!ca_file_.empty()) curl_easy_setopt(curl, CURLOPT_CAINFO, ca_file_.c_str());
+  if (!setup_.ca_file.empty()) curl_easy_setopt(curl, CURLOPT_CAINFO, setup_.ca_file.c_str());
   if (!username_.empty()) {
     curl_easy_setopt(curl, CURLOPT_USERNAME, username_.c_str());
     curl_easy_setopt(curl, CURLOPT_PASSWORD, password_.c_str());
@@ -186,7 +165,7 @@ SmtpConversation Smtp::talk(const std::string& recipient, const std::string& mes
   curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
   curl_easy_setopt(curl, CURLOPT_XFERINFODATA, &talk);
   curl_easy_setopt(curl, CURLOPT_FORBID_REUSE, 1L);  // QUIT inside perform, where on_progress watches
-  curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(connect_timeout_ms_));
+  curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(setup_.connect_timeout_ms));
   curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, static_cast<long>(timeout_ms));
   out.curl_code = static_cast<int>(curl_easy_perform(curl));
   long code = 0;
@@ -247,7 +226,7 @@ Outcome Smtp::deliver(const sdk::Request& request) {
     return Outcome::refused("the action id can't stand in a Message-ID");
   email.message_id = std::string(request.action_id) + "@" + message_id_domain_;
   email.date_ms = request.created_ms;
-  std::int64_t timeout = attempt_ms(timeout_ms_, request.deadline_ms, host_.now_ms());
+  std::int64_t timeout = attempt_ms(setup_.timeout_ms, request.deadline_ms, setup_.host.now_ms());
   if (timeout > 3'000) timeout -= 1'000;  // libcurl looks at on_progress once a second
   Outcome outcome = smtp_outcome(talk("<" + to->address + ">", build_message(email), timeout), request.attempt);
   if (outcome.status == sdk::Status::accepted && outcome.provider_ref.empty()) outcome.provider_ref = email.message_id;

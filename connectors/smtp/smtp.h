@@ -8,8 +8,8 @@
 #include <string_view>
 #include <vector>
 
-#include "connectors/sdk/config.h"
-#include "connectors/sdk/plugin.h"
+#include "connectors/http/http_setup.h"
+#include "connectors/sdk/configured.h"
 #include "connectors/smtp/message.h"
 
 namespace nudge::connectors {
@@ -26,21 +26,19 @@ struct SmtpConversation {
 // The retry decision: 4xx again later, 5xx never, silence after the final dot unknown, credentials and protocol bad_config.
 sdk::Outcome smtp_outcome(const SmtpConversation& conversation, std::uint32_t attempt);
 
-class Smtp final : public sdk::Connector {
+class Smtp final : public sdk::Configured<Smtp> {
  public:
-  static std::string_view description();
-  static std::vector<std::string> validate(std::string_view config);
-  static std::unique_ptr<Smtp> create(const sdk::Host& host, std::string_view config);
+  static const sdk::Manifest& manifest();
+  static void check(sdk::Config& config);
+  Smtp(const sdk::Host& host, const sdk::Config& config);
   sdk::Outcome deliver(const sdk::Request& request) override;
 
  private:
-  Smtp(sdk::Host host, const sdk::Config& config);
   SmtpConversation talk(const std::string& recipient, const std::string& message, std::int64_t timeout_ms) const;
 
-  sdk::Host host_;
-  std::string url_, security_, username_, password_, ca_file_, envelope_from_, message_id_domain_;
+  HttpSetup setup_;
+  std::string url_, security_, username_, password_, envelope_from_, message_id_domain_;
   Mailbox from_;
-  std::int64_t timeout_ms_, connect_timeout_ms_;
 };
 
 }  // namespace nudge::connectors

@@ -20,44 +20,19 @@ sdk::Fields make_fields() {
   sdk::Fields fields = {
       {.name = "provider", .help = "which system", .required = true, .one_of = {"generic_http", "zendesk", "jira"}},
       {.name = "url", .type = FieldType::url, .help = "the system's address, e.g. https://company.zendesk.com", .required = true},
-      {.name = "timeout_ms", .type = FieldType::integer, .help = "for each request", .default_json = "15000", .min = 100, .max = 120'000},
-      {.name = "connect_timeout_ms",
-       .type = FieldType::integer,
-       .help = "for name, connection and TLS",
-       .default_json = "5000",
-       .min = 100,
-       .max = 60'000},
-      {.name = "ca_file", .help = "certificate authorities (PEM) to trust instead of the system's"},
   };
-  const auto of = [&fields](std::string_view provider, std::vector<Field> more) {
-    for (Field& field : more) {
-      field.when = "provider";
-      field.is = provider;
-      fields.push_back(std::move(field));
-    }
-  };
-  of("generic_http",
-     {{.name = "headers", .type = FieldType::header_map, .help = "headers of each request, e.g. Authorization by reference"},
-      {.name = "lookup_url", .type = FieldType::url, .help = "GET address with {id} in it: 200 = there, 404 = not there"}});
-  of("zendesk", {{.name = "zendesk_email", .help = "the agent's e-mail address", .required = true},
+  add_fields_of(fields, "generic_http",
+                {{.name = "headers", .type = FieldType::header_map, .help = "headers of each request, e.g. Authorization by reference"},
+                 {.name = "lookup_url", .type = FieldType::url, .help = "GET address with {id} in it: 200 = there, 404 = not there"}});
+  add_fields_of(fields, "zendesk",
+                {{.name = "zendesk_email", .help = "the agent's e-mail address", .required = true},
                  {.name = "zendesk_token", .type = FieldType::secret, .help = "the API token", .required = true}});
-  of("jira", {{.name = "jira_email", .help = "the account's e-mail address", .required = true},
-              {.name = "jira_token", .type = FieldType::secret, .help = "the API token", .required = true},
-              {.name = "project", .help = "the project's key, e.g. SFA", .required = true},
-              {.name = "issue_type", .help = "the issue type of a ticket that names none", .default_json = "\"Task\""}});
-  return fields;
-}
-
-const sdk::Fields& fields() {
-  static const sdk::Fields kFields = make_fields();
-  return kFields;
-}
-
-sdk::Config read(std::string_view json) {
-  sdk::Config config(json, fields());
-  if (const std::string lookup = config.text("lookup_url"); !lookup.empty() && lookup.find("{id}") == std::string::npos)
-    config.problem("lookup_url: must hold {id}, where the action id goes");
-  return config;
+  add_fields_of(fields, "jira",
+                {{.name = "jira_email", .help = "the account's e-mail address", .required = true},
+                 {.name = "jira_token", .type = FieldType::secret, .help = "the API token", .required = true},
+                 {.name = "project", .help = "the project's key, e.g. SFA", .required = true},
+                 {.name = "issue_type", .help = "the issue type of a ticket that names none", .default_json = "\"Task\""}});
+  return with_http_fields(std::move(fields), "15000");
 }
 
 }  // namespace
@@ -88,35 +63,29 @@ std::string read_ticket(std::string_view json, Ticket& ticket) {
   return {};
 }
 
-HttpRequest TicketTransport::request(const sdk::Request& request, std::string method, std::string path) const {
-  HttpRequest http;
-  http.method = std::move(method);
-  http.url = url + path;
-  http.ca_file = ca_file;
-  http.connect_timeout_ms = connect_timeout_ms;
-  http.total_timeout_ms = attempt_ms(timeout_ms, request.deadline_ms, host.now_ms());
-  http.repeatable = http.method == "GET";
-  return http;
+const sdk::Manifest& TicketConnector::manifest() {
+  static const sdk::Manifest kManifest = {.kind = "ticket",
+                                          .version = "1.0",
+                                          .channels = {"ticket"},
+                                          .idempotency = "query",
+                                          .default_on_unknown = "verify",
+                                          .fields = make_fields()};
+  return kManifest;
 }
 
-std::string_view TicketConnector::description() {
-  static const std::string kText = sdk::describe_json("ticket", "1.0", {"ticket"}, "query", "verify", fields());
-  return kText;
+void TicketConnector::check(sdk::Config& config) {
+  if (const std::string lookup = config.text("lookup_url"); !lookup.empty() && lookup.find("{id}") == std::string::npos)
+    config.problem("lookup_url: must hold {id}, where the action id goes");
 }
 
-std::vector<std::string> TicketConnector::validate(std::string_view config) { return read(config).problems(); }
-
-std::unique_ptr<TicketConnector> TicketConnector::create(const sdk::Host& host, std::string_view json) {
-  const sdk::Config config = read(json);
-  config.throw_if_bad();
-  TicketTransport transport{host, config.text("url"), config.text("ca_file"), config.integer("timeout_ms"),
-                            config.integer("connect_timeout_ms")};
+TicketConnector::TicketConnector(const sdk::Host& host, const sdk::Config& config) : host_(host) {
+  TicketTransport transport{{host, config}, config.text("url")};
   const std::string provider = config.text("provider");
   if (provider != "generic_http")
     while (transport.url.ends_with('/')) transport.url.pop_back();
-  return std::unique_ptr<TicketConnector>(new TicketConnector(host, provider == "zendesk" ? make_zendesk(transport, config)
-                                                                    : provider == "jira"  ? make_jira(transport, config)
-                                                                                          : make_generic_ticket(transport, config)));
+  system_ = provider == "zendesk" ? make_zendesk(transport, config)
+            : provider == "jira"  ? make_jira(transport, config)
+                                  : make_generic_ticket(transport, config);
 }
 
 Outcome TicketConnector::deliver(const sdk::Request& request) {

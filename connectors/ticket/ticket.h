@@ -9,9 +9,8 @@
 #include <utility>
 #include <vector>
 
-#include "connectors/http/http_client.h"
-#include "connectors/sdk/config.h"
-#include "connectors/sdk/plugin.h"
+#include "connectors/http/http_setup.h"
+#include "connectors/sdk/configured.h"
 
 namespace nudge::connectors {
 
@@ -43,27 +42,28 @@ class TicketSystem {
   virtual sdk::Outcome find(const sdk::Request& request) = 0;
 };
 
-struct TicketTransport {
-  sdk::Host host;
-  std::string url, ca_file;
-  std::int64_t timeout_ms, connect_timeout_ms;
-  HttpRequest request(const sdk::Request& request, std::string method, std::string path) const;
+// How to reach it: what HTTP needs, and the system's address.
+struct TicketTransport : HttpSetup {
+  std::string url;
+  // To `path` behind the address.
+  HttpRequest request(const sdk::Request& request, std::string method, const std::string& path) const {
+    return HttpSetup::request(request, std::move(method), url + path);
+  }
 };
 
 std::unique_ptr<TicketSystem> make_generic_ticket(const TicketTransport& transport, const sdk::Config& config);
 std::unique_ptr<TicketSystem> make_zendesk(const TicketTransport& transport, const sdk::Config& config);
 std::unique_ptr<TicketSystem> make_jira(const TicketTransport& transport, const sdk::Config& config);
 
-class TicketConnector final : public sdk::Connector {
+class TicketConnector final : public sdk::Configured<TicketConnector> {
  public:
-  static std::string_view description();
-  static std::vector<std::string> validate(std::string_view config);
-  static std::unique_ptr<TicketConnector> create(const sdk::Host& host, std::string_view config);
+  static const sdk::Manifest& manifest();
+  static void check(sdk::Config& config);
+  TicketConnector(const sdk::Host& host, const sdk::Config& config);
   sdk::Outcome deliver(const sdk::Request& request) override;
   sdk::Outcome query(const sdk::Request& request) override;
 
  private:
-  TicketConnector(sdk::Host host, std::unique_ptr<TicketSystem> system) : host_(host), system_(std::move(system)) {}
   sdk::Host host_;
   std::unique_ptr<TicketSystem> system_;
 };

@@ -16,46 +16,6 @@ namespace {
 
 constexpr std::size_t kBodyBytesMax = 256u << 10;
 
-const sdk::Fields& fields() {
-  static const sdk::Fields kFields = {
-      {.name = "url", .type = FieldType::url, .help = "where to POST to", .required = true},
-      {.name = "secrets",
-       .type = FieldType::secret_list,
-       .help = "signing secrets (whsec_…); with two, both signatures are sent, for a change of secret without a gap",
-       .required = true},
-      {.name = "headers", .type = FieldType::header_map, .help = "further headers, e.g. Authorization by reference"},
-      {.name = "allow_private",
-       .type = FieldType::boolean,
-       .help = "let it connect to private and loopback addresses; they are refused by the resolved address otherwise",
-       .default_json = "false"},
-      {.name = "allow_http", .type = FieldType::boolean, .help = "allow http:// without TLS", .default_json = "false"},
-      {.name = "payload_url", .type = FieldType::boolean, .help = "let a rule choose another url in its payload", .default_json = "false"},
-      {.name = "timeout_ms",
-       .type = FieldType::integer,
-       .help = "for the whole attempt",
-       .default_json = "20000",
-       .min = 100,
-       .max = 120'000},
-      {.name = "connect_timeout_ms",
-       .type = FieldType::integer,
-       .help = "for name, connection and TLS",
-       .default_json = "5000",
-       .min = 100,
-       .max = 60'000},
-      {.name = "ca_file", .help = "certificate authorities (PEM) to trust instead of the system's"},
-  };
-  return kFields;
-}
-
-bool plain_http(std::string_view url) { return url.starts_with("http://"); }
-
-sdk::Config read(std::string_view json) {
-  sdk::Config config(json, fields());
-  if (plain_http(config.text("url")) && !config.flag("allow_http"))
-    config.problem("url: is not https; use https:// or set allow_http: true");
-  return config;
-}
-
 bool event_name(std::string_view name) {
   return !name.empty() && name.size() <= 128 &&
          name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") == std::string_view::npos;
@@ -86,29 +46,42 @@ std::string webhook_body(std::string_view event, std::int64_t created_ms, std::s
          "\",\"data\":" + (data.empty() ? "{}" : std::string(data)) + "}";
 }
 
-std::string_view Webhook::description() {
-  static const std::string kText = sdk::describe_json("webhook", "1.0", {"webhook"}, "key", "retry", fields());
-  return kText;
+const sdk::Manifest& Webhook::manifest() {
+  static const sdk::Manifest kManifest = {
+      .kind = "webhook",
+      .version = "1.0",
+      .channels = {"webhook"},
+      .idempotency = "key",
+      .default_on_unknown = "retry",
+      .fields =
+          with_http_fields({{.name = "url", .type = FieldType::url, .help = "where to POST to", .required = true},
+                            {.name = "secrets",
+                             .type = FieldType::secret_list,
+                             .help = "signing secrets (whsec_…); with two, both signatures are sent, for a change of secret without a gap",
+                             .required = true},
+                            {.name = "headers", .type = FieldType::header_map, .help = "further headers, e.g. Authorization by reference"},
+                            {.name = "allow_private",
+                             .type = FieldType::boolean,
+                             .help = "let it connect to private and loopback addresses; they are refused by the resolved address otherwise",
+                             .default_json = "false"},
+                            allow_http_field(),
+                            {.name = "payload_url",
+                             .type = FieldType::boolean,
+                             .help = "let a rule choose another url in its payload",
+                             .default_json = "false"}},
+                           "20000")};
+  return kManifest;
 }
 
-std::vector<std::string> Webhook::validate(std::string_view config) { return read(config).problems(); }
+void Webhook::check(sdk::Config& config) { check_https(config); }
 
-std::unique_ptr<Webhook> Webhook::create(const sdk::Host& host, std::string_view json) {
-  const sdk::Config config = read(json);
-  config.throw_if_bad();
-  return std::unique_ptr<Webhook>(new Webhook(host, config));
-}
-
-Webhook::Webhook(sdk::Host host, const sdk::Config& config)
-    : host_(host),
+Webhook::Webhook(const sdk::Host& host, const sdk::Config& config)
+    : setup_(host, config),
       url_(config.text("url")),
-      ca_file_(config.text("ca_file")),
       headers_(config.headers("headers", host)),
       allow_private_(config.flag("allow_private")),
       allow_http_(config.flag("allow_http")),
-      payload_url_(config.flag("payload_url")),
-      timeout_ms_(config.integer("timeout_ms")),
-      connect_timeout_ms_(config.integer("connect_timeout_ms")) {
+      payload_url_(config.flag("payload_url")) {
   for (const std::string& secret : config.secrets("secrets", host)) keys_.push_back(webhook_key(secret));
 }
 
@@ -120,25 +93,19 @@ Outcome Webhook::deliver(const sdk::Request& request) {
   const bool own_url = !url.empty() && url != url_;
   if (url.empty()) url = url_;
   if (own_url && !payload_url_) return Outcome::refused("the rule names a url, but this connector's payload_url is false");
-  if (has_control(url) || (plain_http(url) ? !allow_http_ : !url.starts_with("https://")))
+  if (has_control(url) || (is_plain_http(url) ? !allow_http_ : !url.starts_with("https://")))
     return Outcome::refused("the url is not allowed: it must be https (or allow_http must be true)");
 
-  HttpRequest post;
-  post.url = url;
-  post.body = webhook_body(event, request.created_ms, request.payload);
+  HttpRequest post = setup_.post_json(request, url, webhook_body(event, request.created_ms, request.payload));
   if (post.body.size() > kBodyBytesMax) return Outcome::refused("the body is over 256 KiB");
-  const std::int64_t now_ms = host_.now_ms();
-  post.headers = headers_;
-  post.headers.emplace_back("Content-Type", "application/json");
+  const std::int64_t now_ms = setup_.host.now_ms();
+  post.headers.insert(post.headers.end(), headers_.begin(), headers_.end());
   post.headers.emplace_back("User-Agent", "nudge-webhook/1");
   post.headers.emplace_back("webhook-id", std::string(request.action_id));
   post.headers.emplace_back("webhook-timestamp", std::to_string(now_ms / 1000));
   post.headers.emplace_back("webhook-signature", webhook_signature(keys_, request.action_id, now_ms / 1000, post.body));
-  post.total_timeout_ms = attempt_ms(timeout_ms_, request.deadline_ms, now_ms);
-  post.connect_timeout_ms = connect_timeout_ms_;
   post.repeatable = true;  // the receiver knows a repeat by its webhook-id
   post.public_addresses_only = !allow_private_;
-  post.ca_file = ca_file_;
   const HttpReply reply = http_.send(post);
   Outcome outcome = outcome_of(reply);
   if (reply.transport == HttpReply::Transport::answered && reply.status == 410)

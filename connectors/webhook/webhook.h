@@ -3,15 +3,13 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
-#include "connectors/http/http_client.h"
-#include "connectors/sdk/config.h"
-#include "connectors/sdk/plugin.h"
+#include "connectors/http/http_setup.h"
+#include "connectors/sdk/configured.h"
 
 namespace nudge::connectors {
 
@@ -24,21 +22,19 @@ std::string webhook_signature(const std::vector<std::string>& keys, std::string_
 // {"type":EVENT,"timestamp":created,"data":…} with the data's bytes exactly as in the payload.
 std::string webhook_body(std::string_view event, std::int64_t created_ms, std::string_view payload);
 
-class Webhook final : public sdk::Connector {
+class Webhook final : public sdk::Configured<Webhook> {
  public:
-  static std::string_view description();
-  static std::vector<std::string> validate(std::string_view config);
-  static std::unique_ptr<Webhook> create(const sdk::Host& host, std::string_view config);
+  static const sdk::Manifest& manifest();
+  static void check(sdk::Config& config);
+  Webhook(const sdk::Host& host, const sdk::Config& config);
   sdk::Outcome deliver(const sdk::Request& request) override;
 
  private:
-  Webhook(sdk::Host host, const sdk::Config& config);
-  sdk::Host host_;
-  std::string url_, ca_file_;
+  HttpSetup setup_;
+  std::string url_;
   std::vector<std::string> keys_;
   std::vector<std::pair<std::string, std::string>> headers_;
   bool allow_private_, allow_http_, payload_url_;
-  std::int64_t timeout_ms_, connect_timeout_ms_;
   HttpClient http_;
 };
 

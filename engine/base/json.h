@@ -13,7 +13,7 @@ struct JsonValue {
   enum class Kind : std::uint8_t { null, boolean, number, text, list, object };
   Kind kind = Kind::null;
   bool truth = false;
-  std::string text;  // text: unescaped, valid UTF-8; number: its token as written, so that no digit is lost
+  std::string text;                // text: unescaped, valid UTF-8; number: its token as written, so that no digit is lost
   std::vector<std::string> names;  // object: of the members, in the order written
   std::vector<JsonValue> items;    // list; object: the members' values
 

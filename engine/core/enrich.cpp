@@ -16,7 +16,9 @@ namespace {
 
 constexpr std::size_t kPayloadBytes = 2 * 1024 * 1024;
 
-std::unexpected<Error> unfit(std::string what) { return fail(Code::invalid, "the answer does not fit, nothing was written: " + std::move(what)); }
+std::unexpected<Error> unfit(std::string what) {
+  return fail(Code::invalid, "the answer does not fit, nothing was written: " + std::move(what));
+}
 
 std::string quoted(std::string_view name) { return "`" + std::string(name) + "`"; }
 
@@ -45,7 +47,8 @@ Result<const JsonValue*> part_of(const JsonValue& answer, std::string_view path,
 Result<std::vector<std::string>> texts_of(const JsonValue& list, std::string_view what) {
   std::vector<std::string> items;
   for (const JsonValue& item : list.items) {
-    if (item.kind != JsonValue::Kind::text) return unfit(std::string(what) + ": a list of text is needed, but it holds " + std::string(item.kind_name()));
+    if (item.kind != JsonValue::Kind::text)
+      return unfit(std::string(what) + ": a list of text is needed, but it holds " + std::string(item.kind_name()));
     items.push_back(item.text);
   }
   return items;

@@ -318,10 +318,7 @@ void Definitions::put_write(Writer& out, const Write& w) {
   for (const WriteValue& v : w.values) {
     put_enum(out, v.source);
     put_enum(out, v.op);
-    if (w.kind == Write::Kind::event)
-      put_field(out, w.event, v.target);
-    else
-      put_attribute(out, v.target);
+    w.kind == Write::Kind::event ? put_field(out, w.event, v.target) : put_attribute(out, v.target);
     encode_value(out, v.value.view());
     put_hash(out, expr(v.expr));
     put_hash(out, rendered(v.text));

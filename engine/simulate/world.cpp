@@ -328,17 +328,15 @@ bool World::answer(std::string_view customer, std::string_view rule, std::string
     problem = "there is no `enrich` of the rule `" + std::string(rule) + "` for " + std::string(customer);
     return false;
   }
-  Result<Enriched> made = enriched(*plan_->catalog, *action, result, std::max(clock_, action->at + 1));
+  const TimeMs at = std::max(clock_, action->at + 1);
+  Result<Enriched> made = enriched(*plan_->catalog, *action, result, at);
+  writes_until_ = std::max(writes_until_, at);
   if (!made) {
     problem = made.error().message;
     echo(*action, "message_failed", "failed", clock_, {{"reason", Value::of_text(problem)}});
     return false;
   }
-  for (Input& fact : made->facts) {
-    writes_until_ = std::max(writes_until_, fact.time);
-    const TimeMs at = fact.time;
-    submit_at(at, std::move(fact));
-  }
+  for (Input& fact : made->facts) submit_at(at, std::move(fact));
   echo(*action, "message_accepted", "accepted", clock_, {});
   return true;
 }

@@ -96,7 +96,8 @@ void Compiler::enrich_action(MapReader& map, Action& action, const Scope& scope)
             "remove it, or use `expires_after` for how long the question may take");
   }
   if (set == nullptr && tags == nullptr)
-    error("R0103", context.at(map.mark()), "`enrich` does nothing with the answer", "add `set: {churn_risk: result.score}` or `add_tags: result.labels`");
+    error("R0103", context.at(map.mark()), "`enrich` does nothing with the answer",
+          "add `set: {churn_risk: result.score}` or `add_tags: result.labels`");
 }
 
 }  // namespace nudge::lang

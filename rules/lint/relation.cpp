@@ -90,6 +90,19 @@ void add_writes(const Write& write, std::vector<Writing>& writings) {
   }
 }
 
+/// What the answer to an `enrich` sets; nobody knows to what.
+void add_answer(const Plan& plan, const Action& action, std::vector<Writing>& writings) {
+  for (const Param& param : action.params) {
+    if (action.kind != "enrich" || param.name != "set") continue;
+    for (const Param& target : param.items) {
+      Writing w;
+      w.kind = Writing::Kind::attribute;
+      w.attribute = plan.catalog->find_attribute(target.name);
+      if (w.attribute != kNoAttribute) writings.push_back(std::move(w));
+    }
+  }
+}
+
 }  // namespace
 
 std::vector<DurationMs> earliest(const Rule& rule) {
@@ -126,6 +139,7 @@ std::vector<Writing> writings_of(const Plan& plan, const Rule& rule) {
     if (times[i] >= kDay || rule.steps[i].kind != Step::Kind::act) continue;
     const Action& action = rule.steps[i].action;
     add_writes(action.write, writings);
+    add_answer(plan, action, writings);
     if (action.kind == "call_task") {
       add(built_in(plan, "task_created", rule, action));
     } else if (action.kind == "email" || action.kind == "sms" || action.kind == "ticket" || action.kind == "webhook") {

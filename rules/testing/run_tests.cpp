@@ -155,7 +155,7 @@ class Run {
       if (!concerns(e, d.rule, d.customer)) continue;
       if (shown++ == kShownMax) return out + "  …\n";
       out += "  " + format_timestamp(d.at) + " " + d.rule + " " + d.customer +
-             (d.fired                        ? " fired"
+             (d.fired                    ? " fired"
               : d.held == Held::deferred ? " deferred until " + format_timestamp(d.deferred_until)
                                          : " held: " + std::string(held_word(d.held)));
       if (d.step != kNone) out += ", step " + std::to_string(d.step + 1);
@@ -306,8 +306,7 @@ class Run {
     membership(e.in, true);
     membership(e.not_in, false);
     for (const auto& [attribute, expected] : e.attributes)
-      check_value(e, "attribute " + plan.catalog->attributes[attribute].name, *expected.node,
-                  world_.attribute(e.customer.text, attribute));
+      check_value(e, "attribute " + plan.catalog->attributes[attribute].name, *expected.node, world_.attribute(e.customer.text, attribute));
     for (const std::string& tag : e.tags) {
       if (!world_.has_tag(e.customer.text, tag)) differ(e, "tag " + tag, "to be carried", "not carried");
     }

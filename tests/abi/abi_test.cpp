@@ -9,6 +9,7 @@
 #include <string>
 
 #include "connectors/host/plugin.h"
+#include "connectors/sdk/plugin.h"
 #include "connectors/sdk/raw_json.h"
 
 struct offset_row {

@@ -31,7 +31,8 @@ TEST_CASE("json: values as they are, numbers to the last digit") {
 }
 
 TEST_CASE("json: escapes and UTF-8") {
-  CHECK(parse_json(R"("\"\\\/\b\f\n\r\t\u0041\u00e9\u738b\ud83d\ude00")", kMost)->text == "\"\\/\b\f\n\r\tA\xC3\xA9\xE7\x8E\x8B\xF0\x9F\x98\x80");
+  CHECK(parse_json(R"("\"\\\/\b\f\n\r\t\u0041\u00e9\u738b\ud83d\ude00")", kMost)->text ==
+        "\"\\/\b\f\n\r\tA\xC3\xA9\xE7\x8E\x8B\xF0\x9F\x98\x80");
   for (const char* bad : {R"("\ud83d")", R"("\ude00")", R"("\ud83dx")", R"("\ud83d\u0041")", R"("\u12g4")", R"("\x41")", "\"\\", "\"\\u12",
                           "\"\xff\"", "\"a\nb\"", "\"a"})
     CHECK_FALSE_MESSAGE(good(bad), bad);
@@ -39,8 +40,8 @@ TEST_CASE("json: escapes and UTF-8") {
 
 TEST_CASE("json: what is no JSON") {
   for (const char* ok : {"0", "-0", "1.5", "1e9", "1E-9", "{}", "[]", "[1,2]", "null", " true "}) CHECK_MESSAGE(good(ok), ok);
-  for (const char* bad : {"", " ", "01", "1.", ".5", "+1", "-", "1e", "1e+", "NaN", "tru", "nul", "{", "[", "{]", "[1,]", "{\"a\"}", "{\"a\":}",
-                          "{\"a\":1,}", "{a:1}", "[1 2]", "{} {}", "'x'", "// c\n1"})
+  for (const char* bad : {"",  " ", "01", "1.",   ".5",      "+1",       "-",          "1e",    "1e+",   "NaN",   "tru", "nul",
+                          "{", "[", "{]", "[1,]", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{a:1}", "[1 2]", "{} {}", "'x'", "// c\n1"})
     CHECK_FALSE_MESSAGE(good(bad), bad);
 }
 

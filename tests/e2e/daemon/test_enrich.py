@@ -94,7 +94,8 @@ class Service:
 
 class Asking(Daemon):
     def __init__(self, service, more="", process="{timeout: 10s}"):
-        super().__init__(rules=RULES, catalog=CATALOG, config=f"""connectors:
+        super().__init__(rules=RULES, catalog=CATALOG, config=f"""http: {{port: 0}}
+connectors:
   model: {{kind: enrich, url: "{service.url}", allow_http: true, headers: {{Authorization: {{env: MODEL_KEY}}}}, process: {process}{more}}}
   drop: {{kind: maildrop}}
 """)

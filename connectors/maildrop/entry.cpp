@@ -1,3 +1,0 @@
-#include "connectors/maildrop/maildrop.h"
-
-NUDGE_CONNECTOR(nudge::connectors::Maildrop)

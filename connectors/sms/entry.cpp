@@ -1,3 +1,0 @@
-#include "connectors/sms/sms.h"
-
-NUDGE_CONNECTOR(nudge::connectors::Sms)

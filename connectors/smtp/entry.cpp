@@ -1,3 +1,0 @@
-#include "connectors/smtp/smtp.h"
-
-NUDGE_CONNECTOR(nudge::connectors::Smtp)

@@ -1,3 +1,0 @@
-#include "connectors/ticket/ticket.h"
-
-NUDGE_CONNECTOR(nudge::connectors::TicketConnector)

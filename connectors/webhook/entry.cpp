@@ -1,3 +1,0 @@
-#include "connectors/webhook/webhook.h"
-
-NUDGE_CONNECTOR(nudge::connectors::Webhook)
