@@ -222,6 +222,12 @@ void Runtime::Impl::parse(Job& job, Parsed& parsed) {
   }
 }
 
+void Runtime::post_event(Input input, Attachment attachment) {
+  std::vector<Input> inputs;
+  inputs.push_back(std::move(input));
+  post_events(std::move(inputs), std::move(attachment));
+}
+
 void Runtime::post_events(std::vector<Input> inputs, Attachment attachment) {
   std::vector<Item> items;
   const std::uint8_t slot = slot_of(inputs.front().customer);

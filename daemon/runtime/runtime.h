@@ -90,7 +90,8 @@ class Runtime {
   // is dropped. Otherwise job->done is called once, after everything in it is on disk or set aside on disk.
   Result<void> ingest(std::unique_ptr<Job> job, Framing framing);
   // An input that nudge itself makes, with a change that is committed together with it.
-  // All of one customer, which must not be empty; the attachment goes with the last.
+  void post_event(Input input, Attachment attachment);
+  // All of one customer, and at least one; they stay in one batch. The attachment goes with the last.
   void post_events(std::vector<Input> inputs, Attachment attachment);
 
   // Runs `ask` on the shard of the customer; the state is null when the customer was never heard of.

@@ -234,10 +234,8 @@ void Runtime::replay_quarantined(std::uint64_t number, std::function<void(Result
   if (line.problem.set()) return done(std::move(line.problem));
   if (!impl.claim(number))
     return done(nudge::fail(Code::conflict, "record " + std::to_string(number) + " is being replayed or discarded already"));
-  std::vector<Input> inputs;
-  inputs.push_back(std::move(line.input));
-  post_events(
-      std::move(inputs), [&impl, &store = impl.store, number, length, done = std::move(done)](CommitContext& c, Receipt receipt) {
+  post_event(
+      std::move(line.input), [&impl, &store = impl.store, number, length, done = std::move(done)](CommitContext& c, Receipt receipt) {
         --c.delta[Counter::internal];
         c.after.push_back([&impl, number] { impl.release(number); });
         if (receipt == Receipt::conflict) {
