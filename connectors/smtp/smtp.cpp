@@ -1,10 +1,12 @@
 #include "connectors/smtp/smtp.h"
 
 #include <curl/curl.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <mutex>
 #include <stdexcept>
 
 #include "connectors/http/http_client.h"
@@ -18,6 +20,9 @@ using sdk::Outcome;
 namespace {
 
 constexpr std::uint32_t kMailboxFullAttemptsMax = 4;
+constexpr std::size_t kLinesMax = 16;                // kept connections
+constexpr std::size_t kMessagesPerLine = 100;        // servers like to see a new one now and then
+constexpr auto kIdleMax = std::chrono::seconds(20);  // below the shortest patience of common servers
 
 bool host_name(std::string_view text) {
   return text.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:") == std::string_view::npos;
@@ -27,6 +32,7 @@ struct Talk {
   const std::string* message = nullptr;
   std::size_t sent = 0;
   bool needs_auth = false, authenticated = false, ended = false, refused = false;
+  bool fresh = false;  // the greeting of a new connection was seen
   std::string last_line;
   std::chrono::steady_clock::time_point deadline, answered_at = std::chrono::steady_clock::time_point::max();
 };
@@ -34,6 +40,10 @@ struct Talk {
 std::size_t on_reply(char* data, std::size_t size, std::size_t count, void* user) {
   auto& talk = *static_cast<Talk*>(user);
   std::string_view line(data, size * count);
+  if (talk.last_line.empty() && line.starts_with("220")) {
+    talk.fresh = true;
+    talk.authenticated = false;  // what an earlier connection had proved
+  }
   if (line.starts_with("235")) talk.authenticated = true;
   while (!line.empty() && (line.back() == '\n' || line.back() == '\r')) line.remove_suffix(1);
   if (!line.empty() && !line.starts_with("221")) talk.last_line = line.substr(0, 400);  // 221 answers QUIT: not about the message
@@ -111,12 +121,38 @@ void Smtp::check(sdk::Config& config) {
     config.problem("security: none would send the password in clear; use starttls or tls, or set allow_clear_password: true");
 }
 
+struct Smtp::Line {
+  CURL* curl = curl_easy_init();
+  bool authenticated = false;
+  std::size_t messages = 0;
+  std::chrono::steady_clock::time_point used = {};
+
+  Line() = default;
+  Line(const Line&) = delete;
+  Line& operator=(const Line&) = delete;
+  ~Line() {
+    if (curl == nullptr) return;
+    // libcurl says QUIT and waits two minutes for the answer. It is said; nobody needs to hear it.
+    curl_socket_t socket = CURL_SOCKET_BAD;
+    if (curl_easy_getinfo(curl, CURLINFO_ACTIVESOCKET, &socket) == CURLE_OK && socket != CURL_SOCKET_BAD) ::shutdown(socket, SHUT_RD);
+    curl_easy_cleanup(curl);
+  }
+};
+
+struct Smtp::Lines {
+  std::mutex mutex;
+  std::vector<std::unique_ptr<Line>> idle;  // the last used at the end
+};
+
+Smtp::~Smtp() = default;
+
 Smtp::Smtp(const sdk::Host& host, const sdk::Config& config)
     : setup_(host, config),
       security_(config.text("security")),
       username_(config.text("username")),
       password_(config.secret("password", host)),
-      from_(*parse_mailbox(config.text("from"))) {
+      from_(*parse_mailbox(config.text("from"))),
+      lines_(std::make_unique<Lines>()) {
   start_curl();
   const std::string name = config.text("host");
   url_ = (security_ == "tls" ? "smtps://" : "smtp://") + (name.find(':') == std::string::npos ? name : "[" + name + "]") + ":" +
@@ -127,15 +163,47 @@ Smtp::Smtp(const sdk::Host& host, const sdk::Config& config)
       config.has("message_id_domain") ? config.text("message_id_domain") : from_.address.substr(from_.address.rfind('@') + 1);
 }
 
-SmtpConversation Smtp::talk(const std::string& recipient, const std::string& message, std::int64_t timeout_ms) const {
+SmtpConversation Smtp::send(const std::string& recipient, const std::string& message, std::int64_t timeout_ms) {
+  std::unique_ptr<Line> line;
+  std::vector<std::unique_ptr<Line>> old;  // closed without the lock
+  {
+    const std::lock_guard lock(lines_->mutex);
+    auto& idle = lines_->idle;
+    const auto now = std::chrono::steady_clock::now();
+    while (!idle.empty() && now - idle.front()->used > kIdleMax) {
+      old.push_back(std::move(idle.front()));
+      idle.erase(idle.begin());
+    }
+    if (!idle.empty()) {
+      line = std::move(idle.back());
+      idle.pop_back();
+    }
+  }
+  old.clear();
+  if (!line) line = std::make_unique<Line>();
+  SmtpConversation out = talk(*line, recipient, message, timeout_ms);
+  if (out.stale) {
+    line = std::make_unique<Line>();
+    out = talk(*line, recipient, message, timeout_ms);
+  }
+  if (out.curl_code != CURLE_OK || ++line->messages >= kMessagesPerLine) return out;
+  line->used = std::chrono::steady_clock::now();
+  const std::lock_guard lock(lines_->mutex);
+  if (lines_->idle.size() < kLinesMax) lines_->idle.push_back(std::move(line));
+  return out;
+}
+
+SmtpConversation Smtp::talk(Line& line, const std::string& recipient, const std::string& message, std::int64_t timeout_ms) const {
   SmtpConversation out;
-  CURL* curl = curl_easy_init();
+  CURL* curl = line.curl;
   if (curl == nullptr) {
     out.curl_code = CURLE_OUT_OF_MEMORY;
     return out;
   }
+  curl_easy_reset(curl);  // the options; the connection stays
   Talk talk{.message = &message,
             .needs_auth = !username_.empty(),
+            .authenticated = line.authenticated,
             .deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout_ms)};
   char error[CURL_ERROR_SIZE] = {};
   curl_slist* recipients = curl_slist_append(nullptr, recipient.c_str());
@@ -164,7 +232,6 @@ SmtpConversation Smtp::talk(const std::string& recipient, const std::string& mes
   curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
   curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
   curl_easy_setopt(curl, CURLOPT_XFERINFODATA, &talk);
-  curl_easy_setopt(curl, CURLOPT_FORBID_REUSE, 1L);  // QUIT inside perform, where on_progress watches
   curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(setup_.connect_timeout_ms));
   curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, static_cast<long>(timeout_ms));
   out.curl_code = static_cast<int>(curl_easy_perform(curl));
@@ -176,7 +243,11 @@ SmtpConversation Smtp::talk(const std::string& recipient, const std::string& mes
   // libcurl knows the size, so it may send the final dot without asking for more.
   out.message_sent = talk.ended || talk.sent == message.size();
   out.not_authenticated = talk.refused;
-  curl_easy_cleanup(curl);
+  // 421: "I close this connection", the answer to the first command on one that idled too long.
+  out.stale = line.messages > 0 && !talk.fresh && out.curl_code != CURLE_OK && talk.sent == 0 && !talk.refused &&
+              (talk.last_line.empty() || talk.last_line.starts_with("421"));
+  line.authenticated = talk.authenticated;
+  curl_easy_setopt(curl, CURLOPT_MAIL_RCPT, nullptr);
   curl_slist_free_all(recipients);
   return out;
 }
@@ -228,7 +299,7 @@ Outcome Smtp::deliver(const sdk::Request& request) {
   email.date_ms = request.created_ms;
   std::int64_t timeout = attempt_ms(setup_.timeout_ms, request.deadline_ms, setup_.host.now_ms());
   if (timeout > 3'000) timeout -= 1'000;  // libcurl looks at on_progress once a second
-  Outcome outcome = smtp_outcome(talk("<" + to->address + ">", build_message(email), timeout), request.attempt);
+  Outcome outcome = smtp_outcome(send("<" + to->address + ">", build_message(email), timeout), request.attempt);
   if (outcome.status == sdk::Status::accepted && outcome.provider_ref.empty()) outcome.provider_ref = email.message_id;
   return outcome;
 }

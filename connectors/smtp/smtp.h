@@ -1,5 +1,5 @@
-// smtp: e-mail through a submission server. Thread-safe. One message per recipient and per connection, so that every answer of
-// the server is about exactly one action.
+// smtp: e-mail through a submission server. Thread-safe. One message per recipient, so that every answer of the server is about exactly one
+// action; a connection is kept for the next message.
 #pragma once
 
 #include <cstdint>
@@ -22,6 +22,7 @@ struct SmtpConversation {
   std::string error;               // libcurl's words
   bool message_sent = false;       // the whole message and its final dot left
   bool not_authenticated = false;  // stopped by us: credentials are set, but the server did not take them
+  bool stale = false;              // a kept connection turned out to be gone before it said anything: nothing happened
 };
 // The retry decision: 4xx again later, 5xx never, silence after the final dot unknown, credentials and protocol bad_config.
 sdk::Outcome smtp_outcome(const SmtpConversation& conversation, std::uint32_t attempt);
@@ -31,14 +32,20 @@ class Smtp final : public sdk::Configured<Smtp> {
   static const sdk::Manifest& manifest();
   static void check(sdk::Config& config);
   Smtp(const sdk::Host& host, const sdk::Config& config);
+  ~Smtp() override;
   sdk::Outcome deliver(const sdk::Request& request) override;
 
  private:
-  SmtpConversation talk(const std::string& recipient, const std::string& message, std::int64_t timeout_ms) const;
+  struct Line;  // a connection, kept between messages
+  struct Lines;
+  SmtpConversation talk(Line& line, const std::string& recipient, const std::string& message, std::int64_t timeout_ms) const;
+  // On a kept connection when there is one, else on a new one.
+  SmtpConversation send(const std::string& recipient, const std::string& message, std::int64_t timeout_ms);
 
   HttpSetup setup_;
   std::string url_, security_, username_, password_, envelope_from_, message_id_domain_;
   Mailbox from_;
+  std::unique_ptr<Lines> lines_;
 };
 
 }  // namespace nudge::connectors

@@ -20,10 +20,7 @@ class Jira final : public TicketSystem {
         issue_type_(config.text("issue_type")) {}
 
   Outcome open(const sdk::Request& request, const Ticket& ticket) override {
-    if (request.attempt > 1)
-      if (Outcome found = find(request); found.status != sdk::Status::not_sent)
-        return found.status == sdk::Status::accepted ? found
-                                                     : Outcome::retry("not opened again, because the look-up failed: " + found.detail);
+    if (auto found = found_before(request)) return *std::move(found);
     HttpRequest post = transport_.request(request, "POST", "/rest/api/3/issue");
     post.headers = headers();
     post.body = boost::json::serialize(boost::json::object{{"fields", fields(request, ticket)}});

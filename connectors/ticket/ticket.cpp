@@ -18,7 +18,7 @@ constexpr std::int64_t kSettleMs = 60'000;  // how long a ticket that a search d
 
 sdk::Fields make_fields() {
   sdk::Fields fields = {
-      {.name = "provider", .help = "which system", .required = true, .one_of = {"generic_http", "zendesk", "jira"}},
+      {.name = "provider", .help = "which system", .required = true, .one_of = {"generic_http", "zendesk", "jira", "zammad"}},
       {.name = "url", .type = FieldType::url, .help = "the system's address, e.g. https://company.zendesk.com", .required = true},
   };
   add_fields_of(fields, "generic_http",
@@ -32,6 +32,14 @@ sdk::Fields make_fields() {
                  {.name = "jira_token", .type = FieldType::secret, .help = "the API token", .required = true},
                  {.name = "project", .help = "the project's key, e.g. SFA", .required = true},
                  {.name = "issue_type", .help = "the issue type of a ticket that names none", .default_json = "\"Task\""}});
+  add_fields_of(fields, "zammad",
+                {{.name = "zammad_token", .type = FieldType::secret, .help = "the access token, with ticket.agent", .required = true},
+                 {.name = "group", .help = "the group that gets the tickets", .required = true},
+                 {.name = "customer", .help = "whose ticket it is when it names no requester: an e-mail address", .required = true},
+                 {.name = "id_attribute",
+                  .help = "the ticket attribute (type Text) that keeps the action id, so that a repeat is found; make it in Zammad's "
+                          "admin, under Objects",
+                  .default_json = "\"nudge_id\""}});
   return with_http_fields(std::move(fields), "15000");
 }
 
@@ -83,9 +91,10 @@ TicketConnector::TicketConnector(const sdk::Host& host, const sdk::Config& confi
   const std::string provider = config.text("provider");
   if (provider != "generic_http")
     while (transport.url.ends_with('/')) transport.url.pop_back();
-  system_ = provider == "zendesk" ? make_zendesk(transport, config)
-            : provider == "jira"  ? make_jira(transport, config)
-                                  : make_generic_ticket(transport, config);
+  system_ = provider == "zendesk"  ? make_zendesk(transport, config)
+            : provider == "jira"   ? make_jira(transport, config)
+            : provider == "zammad" ? make_zammad(transport, config)
+                                   : make_generic_ticket(transport, config);
 }
 
 Outcome TicketConnector::deliver(const sdk::Request& request) {
@@ -111,10 +120,8 @@ class GenericTicket final : public TicketSystem {
       : transport_(std::move(transport)), headers_(config.headers("headers", transport_.host)), lookup_url_(config.text("lookup_url")) {}
 
   Outcome open(const sdk::Request& request, const Ticket& ticket) override {
-    if (request.attempt > 1 && !lookup_url_.empty())
-      if (Outcome found = find(request); found.status != sdk::Status::not_sent)
-        return found.status == sdk::Status::accepted ? found
-                                                     : Outcome::retry("not opened again, because the look-up failed: " + found.detail);
+    if (!lookup_url_.empty())
+      if (auto found = found_before(request)) return *std::move(found);
     HttpRequest post = transport_.request(request, "POST", "");
     post.headers = headers_;
     post.headers.emplace_back("Content-Type", "application/json");

@@ -1,9 +1,10 @@
-// ticket: opens a ticket in Zendesk, Jira or any system with an HTTP interface. Thread-safe.
+// ticket: opens a ticket in Zendesk, Jira, Zammad or any system with an HTTP interface. Thread-safe.
 // An action never opens two: by the provider's idempotency key where there is one, else by looking before creating again.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -40,6 +41,16 @@ class TicketSystem {
   virtual sdk::Outcome open(const sdk::Request& request, const Ticket& ticket) = 0;
   // accepted = it is there; not_sent = it certainly is not; unknown = can't say.
   virtual sdk::Outcome find(const sdk::Request& request) = 0;
+
+ protected:
+  // Where there is no key: looks before a repeat. What to answer instead of opening it once more; nothing: it is to be opened.
+  std::optional<sdk::Outcome> found_before(const sdk::Request& request) {
+    if (request.attempt <= 1) return std::nullopt;
+    sdk::Outcome found = find(request);
+    if (found.status == sdk::Status::not_sent) return std::nullopt;
+    if (found.status == sdk::Status::accepted) return found;
+    return sdk::Outcome::retry("not opened again, because the look-up failed: " + found.detail);
+  }
 };
 
 // How to reach it: what HTTP needs, and the system's address.
@@ -53,6 +64,7 @@ struct TicketTransport : HttpSetup {
 
 std::unique_ptr<TicketSystem> make_generic_ticket(const TicketTransport& transport, const sdk::Config& config);
 std::unique_ptr<TicketSystem> make_zendesk(const TicketTransport& transport, const sdk::Config& config);
+std::unique_ptr<TicketSystem> make_zammad(const TicketTransport& transport, const sdk::Config& config);
 std::unique_ptr<TicketSystem> make_jira(const TicketTransport& transport, const sdk::Config& config);
 
 class TicketConnector final : public sdk::Configured<TicketConnector> {

@@ -19,10 +19,8 @@ class Zendesk final : public TicketSystem {
 
   Outcome open(const sdk::Request& request, const Ticket& ticket) override {
     // Nobody tells here when the first attempt was; it can't have been before the action was made.
-    if (request.attempt > 1 && transport_.host.now_ms() - request.created_ms > kKeyKeptMs)
-      if (Outcome found = find(request); found.status != sdk::Status::not_sent)
-        return found.status == sdk::Status::accepted ? found
-                                                     : Outcome::retry("not opened again, because the look-up failed: " + found.detail);
+    if (transport_.host.now_ms() - request.created_ms > kKeyKeptMs)
+      if (auto found = found_before(request)) return *std::move(found);
     HttpRequest post = transport_.request(request, "POST", "/api/v2/tickets.json");
     post.headers = {
         {"Authorization", authorization_}, {"Content-Type", "application/json"}, {"Idempotency-Key", std::string(request.action_id)}};

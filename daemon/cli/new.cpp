@@ -75,6 +75,7 @@ Act act_of(const std::string& channel, const Catalog& catalog) {
             "sms: {text: \"About {{NAME}}\"}"};
   }
   if (channel == "ticket") return {"ticket: {subject: \"{{ customer.id }}: {{ rule.name }}\"}", "ticket: {subject: \"c1: {{NAME}}\"}"};
+  if (channel == "chat") return {"chat: {text: \"{{ customer.id }}: {{ rule.name }}\"}", "chat: {text: \"c1: {{NAME}}\"}"};
   if (channel == "webhook")
     return {"webhook: {event: \"{{NAME}}.fired\", data: {customer: \"{{ customer.id }}\"}}", "webhook: {data: {customer: c1}}"};
   if (channel == "maildrop")

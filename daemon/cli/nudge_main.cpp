@@ -187,7 +187,7 @@ class Setup {
         ->capture_default_str();
     rule->add_option("--event", line_.scaffold.event, "the event type; else the first of the catalog");
     rule->add_option("--channel", line_.scaffold.channel, "what it does")
-        ->check(CLI::IsMember({"call_task", "email", "sms", "ticket", "webhook", "maildrop"}))
+        ->check(CLI::IsMember({"call_task", "email", "sms", "ticket", "chat", "webhook", "maildrop"}))
         ->capture_default_str();
     make("project", "a directory with a catalog, a rule, its test and a README", NewOptions::What::project, "DIR",
          "a directory that is new or empty");

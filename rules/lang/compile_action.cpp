@@ -163,6 +163,17 @@ void Compiler::message_action(MapReader& map, Action& action, const Scope& scope
         action.params.push_back(std::move(*param));
     }
     if (!has_any(map, {"template", "subject"})) error("R0103", here, "`ticket` needs a `template` or a `subject`");
+  } else if (action.kind == "chat") {
+    action.category = Category::collaboration;  // a robot speaks to colleagues, whatever the rule is about
+    for (const std::string_view key : {"subject", "text"}) text_param(map, key, action, scope);
+    if (const auto format = map.word("format", {"text", "markdown"}))
+      action.params.push_back(value_param_of("format", Value::of_text(*format == 0 ? "text" : "markdown")));
+    if (const doc::Entry* entry = map.take("mention")) {
+      const bool list = !items_of(map.context(), *entry->value, entry->key_mark, "`mention`").empty();
+      if (auto param = list ? data_param(map.context(), *entry->value, "mention", scope) : std::nullopt)
+        action.params.push_back(std::move(*param));
+    }
+    if (!has_any(map, {"template", "text"})) error("R0103", here, "`chat` needs a `template` or a `text`");
   } else {  // maildrop: whatever channel, kept locally
     for (const std::string_view key : {"to", "subject", "text"}) text_param(map, key, action, scope);
     if (!has_any(map, {"text"})) error("R0103", here, "`maildrop` needs a `text`");

@@ -132,20 +132,25 @@ TemplateAst read_template(const Context& context, const doc::Entry& entry) {
   MapReader map(context, *entry.value, entry.key_mark, "the template " + quoted(entry.key));
   map.text("description");
   result.allow = read_allow(map);
-  static constexpr std::array<std::string_view, 3> kChannels = {"email", "sms", "ticket"};
+  struct Kind {
+    std::string_view channel;
+    std::initializer_list<std::string_view> parts;
+    std::string_view hint;
+  };
+  static const std::array<Kind, 4> kKinds = {{{"email", {"subject", "text", "html"}, "e-mails have `subject`, `text` and `html`"},
+                                              {"sms", {"text"}, "text messages have `text`"},
+                                              {"ticket", {"subject", "body"}, "tickets have `subject` and `body`"},
+                                              {"chat", {"subject", "text"}, "chat messages have `subject` and `text`"}}};
   map.require("channel");
-  const std::optional<std::size_t> channel = map.word("channel", {"email", "sms", "ticket"});
-  if (channel) result.channel = kChannels[*channel];
+  const std::optional<std::size_t> channel = map.word("channel", {"email", "sms", "ticket", "chat"});
+  if (channel) result.channel = kKinds[*channel].channel;
   static constexpr std::array<std::string_view, 4> kParts = {"subject", "text", "html", "body"};
   for (const std::string_view part : kParts) {
     const doc::Entry* taken = map.take(part);
     if (taken == nullptr) continue;
-    const bool fits = !channel || part == "subject" || (*channel == 2) == (part == "body");
-    if (!fits || (channel == 1U && part != "text")) {
+    if (channel && std::ranges::find(kKinds[*channel].parts, part) == kKinds[*channel].parts.end()) {
       context.error("R0705", taken->key_mark, "a template for `" + std::string(result.channel) + "` has no " + quoted(part),
-                    *channel == 0   ? "e-mails have `subject`, `text` and `html`"
-                    : *channel == 1 ? "text messages have `text`"
-                                    : "tickets have `subject` and `body`");
+                    std::string(kKinds[*channel].hint));
       continue;
     }
     const doc::Read<std::string_view> text = doc::read_text(*taken->value);

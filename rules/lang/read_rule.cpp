@@ -9,8 +9,9 @@ namespace {
 
 using doc::quoted;
 
-constexpr std::array<std::string_view, 12> kActions = {"call_task",     "email",   "sms",        "ticket",     "webhook",      "maildrop",
-                                                       "set_attribute", "add_tag", "remove_tag", "emit_event", "assign_owner", "enrich"};
+constexpr std::array<std::string_view, 13> kActions = {"call_task",  "email",        "sms",           "ticket",  "chat",
+                                                       "webhook",    "maildrop",     "set_attribute", "add_tag", "remove_tag",
+                                                       "emit_event", "assign_owner", "enrich"};
 constexpr std::array<std::string_view, 8> kTriggers = {"event",    "enters", "leaves", "attribute_changes",
                                                        "schedule", "date",   "task",   "message"};
 
@@ -105,10 +106,9 @@ void read_work_trigger(MapReader& map, TriggerAst& trigger, const doc::Entry& fo
 void read_trigger_of_kind(MapReader& map, TriggerAst& trigger, const doc::Entry& form) {
   const Context& context = map.context();
   const auto kind = static_cast<std::size_t>(std::find(kTriggers.begin(), kTriggers.end(), form.key) - kTriggers.begin());
-  static constexpr std::array<Trigger::Kind, 8> kKinds = {Trigger::Kind::event,    Trigger::Kind::enters,
-                                                          Trigger::Kind::leaves,   Trigger::Kind::attribute_changes,
-                                                          Trigger::Kind::schedule, Trigger::Kind::date,
-                                                          Trigger::Kind::event,    Trigger::Kind::event};
+  static constexpr std::array<Trigger::Kind, 8> kKinds = {
+      Trigger::Kind::event,    Trigger::Kind::enters, Trigger::Kind::leaves, Trigger::Kind::attribute_changes,
+      Trigger::Kind::schedule, Trigger::Kind::date,   Trigger::Kind::event,  Trigger::Kind::event};
   trigger.kind = kKinds[kind];
   if (form.key == "task" || form.key == "message") return read_work_trigger(map, trigger, form);
   if (form.key == "schedule") {

@@ -142,7 +142,8 @@ std::vector<Writing> writings_of(const Plan& plan, const Rule& rule) {
     add_answer(plan, action, writings);
     if (action.kind == "call_task") {
       add(built_in(plan, "task_created", rule, action));
-    } else if (action.kind == "email" || action.kind == "sms" || action.kind == "ticket" || action.kind == "webhook") {
+    } else if (action.kind == "email" || action.kind == "sms" || action.kind == "ticket" || action.kind == "webhook" || action.kind == "chat" ||
+               action.kind == "enrich") {
       for (const std::string_view event : {"message_accepted", "message_failed", "message_held"}) add(built_in(plan, event, rule, action));
     }
   }

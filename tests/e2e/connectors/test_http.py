@@ -446,6 +446,45 @@ class TicketTest(HttpConnectorTest):
         code, errors = connector.stop()
         self.assertNotIn(b"jira-token", connector.raw_output + errors)
 
+    def test_zammad(self):
+        tickets, keeps = [], True
+
+        def script(seen):
+            if seen.headers.get("authorization") != "Token token=zammad-token":
+                return (401, {}, {"error": "Invalid credentials"})
+            if seen.method == "GET":
+                query = urllib.parse.parse_qs(urllib.parse.urlsplit(seen.path).query)
+                self.assertEqual(query["expand"], ["true"])
+                name, _, wanted = query["query"][0].partition(":")
+                similar = [t for t in tickets if str(t.get(name, "")).startswith(wanted.strip('"')[:1])]  # a search engine finds what is like it, too
+                return (200, {}, similar)
+            body = seen.json()
+            if seen.headers.get("content-type") != "application/json" or not body.get("group") or not body["customer_id"].startswith("guess:"):
+                return (422, {}, {"error": "Need at least article"})
+            tickets.append({"id": 40 + len(tickets), "number": "31000", "title": body["title"], **({"nudge_id": body["nudge_id"]} if keeps else {})})
+            return steps.pop(0) if steps else (201, {}, tickets[-1])
+        steps = ["silent"]
+        peer = self.peer(script)
+        connector = self.connector("ticket", {"provider": "zammad", "url": peer.url + "/", "zammad_token": self.secret("z", "zammad-token"), "group": "Sales",
+                                              "customer": "nudge@example.com", "timeout_ms": 2000})
+        self.unknown(connector.deliver(self.PAYLOAD, action_id="f1"))
+        again = self.accepted(connector.deliver(self.PAYLOAD, action_id="f1", attempt=2))
+        self.assertEqual((again["provider_ref"], len(tickets)), ("40", 1), "a second attempt must not open a second ticket")
+        self.assertEqual(self.accepted(connector.deliver({"subject": "plain"}, action_id="f", attempt=2))["provider_ref"], "41", "f is not f1")
+        body = peer.seen[0].json()
+        self.assertEqual((body["group"], body["customer_id"], body["priority_id"], body["nudge_id"], body["tags"]),
+                         ("Sales", "guess:wang@example.net", 3, "f1", "nudge,vip customer,escalation"))
+        self.assertEqual((body["article"]["content_type"], body["article"]["internal"], body["state"]), ("text/plain", True, "pending reminder"))
+        self.assertEqual(peer.seen[-1].json()["customer_id"], "guess:nudge@example.com")
+        steps.append((422, {}, {"error": "No lookup value found for 'group'"}))
+        self.assertIn("group", self.refused(connector.deliver(self.PAYLOAD, action_id="f4"))["detail"])
+        keeps = False
+        self.assertIn("nudge_id", self.accepted(connector.deliver(self.PAYLOAD, action_id="f5"))["detail"])
+        code, errors = connector.stop()
+        self.assertNotIn(b"zammad-token", connector.raw_output + errors)
+        wrong = self.connector("ticket", {"provider": "zammad", "url": peer.url, "zammad_token": self.secret("y", "wrong-token"), "group": "Sales", "customer": "a@example.com"})
+        self.bad_config(wrong.deliver(self.PAYLOAD))
+
 
 class ExampleTest(HttpConnectorTest):
     def test_the_connector_of_the_documentation(self):

@@ -21,9 +21,10 @@ class Mailbox:
     """aiosmtpd handler: keeps messages, and answers RCPT and DATA as scripted."""
 
     def __init__(self):
-        self.messages, self.rcpt, self.data, self.mail = [], None, None, None
+        self.messages, self.rcpt, self.data, self.mail, self.peers = [], None, None, None, []
 
     async def handle_MAIL(self, server, session, envelope, address, options):
+        self.peers.append(session.peer)
         if self.mail:
             return self.mail
         envelope.mail_from = address
@@ -111,6 +112,59 @@ class RawServer:
                     return
                 else:
                     say("250 OK")
+
+    def close(self):
+        self.listener.close()
+
+
+class ClosingServer:
+    """Closes a connection after one message: at once, or with 421 to the next command. Offers AUTH on its first `auth_on` connections."""
+
+    def __init__(self, ends, auth_on=0):
+        self.ends, self.auth_on, self.messages, self.connections = ends, auth_on, 0, 0
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            threading.Thread(target=self.talk, args=(connection, self.connections <= self.auth_on), daemon=True).start()
+
+    def talk(self, connection, auth):
+        with connection, connection.makefile("rwb") as stream:
+            def say(*lines):
+                stream.write("".join(line + "\r\n" for line in lines).encode())
+                stream.flush()
+            say("220 closing")
+            done = False
+            for line in stream:
+                word = line.decode().split(" ")[0].strip().upper()
+                if done:
+                    return say("421 4.4.2 idle for too long")
+                if word == "EHLO":
+                    say("250-closing", *(["250-AUTH PLAIN"] if auth else []), "250 SIZE 1000000")
+                elif word == "AUTH":
+                    say("235 2.7.0 ok") if len(line.split()) > 2 else say("334 ")
+                elif word == "DATA":
+                    say("354 go ahead")
+                    while (part := stream.readline()) and part != b".\r\n":
+                        pass
+                    if not part:  # it broke off
+                        return
+                    self.messages += 1
+                    say("250 2.0.0 queued")
+                    if self.ends == "close":
+                        return
+                    done = True
+                elif word == "QUIT":
+                    return say("221 bye")
+                else:
+                    say("235 2.7.0 ok" if auth and word not in ("MAIL", "RCPT", "RSET", "NOOP") else "250 OK")
 
     def close(self):
         self.listener.close()
@@ -245,6 +299,48 @@ class SmtpTest(ConnectorTest):
         connector = self.connector(self.config(raw.port, username="nudge", password=self.secret("p", "right-password"), allow_clear_password=True))
         self.assertIn("AUTH", self.bad_config(connector.deliver(PAYLOAD))["detail"])
         self.assertTrue(all(not body.strip() for body in raw.bodies), "the message left without authentication")
+
+    def test_many_messages_on_one_connection(self):
+        server, mailbox = self.server(tls_context=self.tls_context(), require_starttls=True, authenticator=authenticator, auth_required=True)
+        connector = self.connector(self.config(server.port, security="starttls", username="nudge", password=self.secret("p", "right-password"), ca_file=self.cert))
+        for n in range(30):
+            if n == 10:  # a refusal in between costs neither the others nor the login
+                mailbox.rcpt = "550 5.1.1 no such user"
+                self.refused(connector.deliver(PAYLOAD, action_id="bad"))
+                mailbox.rcpt = None
+            self.accepted(connector.deliver({**PAYLOAD, "to": f"c{n}@example.net"}, action_id=f"ab{n}"))
+        self.assertEqual([m[1] for m in mailbox.messages], [[f"c{n}@example.net"] for n in range(30)])
+        self.assertTrue(all(m[3] for m in mailbox.messages), "authenticated, each of them")
+        self.assertLessEqual(len(set(mailbox.peers)), 2)
+
+    def test_several_at_once_have_connections_of_their_own(self):
+        server, mailbox = self.server()
+        connector = self.connector(self.config(server.port))
+        for round in range(3):
+            numbers = [connector.start({**PAYLOAD, "to": f"c{n}@example.net"}, action_id=f"ab{round}{n}") for n in range(8)]
+            for number in numbers:
+                self.accepted(connector.wait(number))
+        self.assertEqual(len(mailbox.messages), 24)
+        self.assertEqual(sorted(m[1][0] for m in mailbox.messages), sorted([f"c{n}@example.net" for n in range(8)] * 3))
+        self.assertLessEqual(len(set(mailbox.peers)), 8)
+
+    def test_a_kept_connection_that_the_server_has_closed_is_replaced(self):
+        for ends in ("close", "421"):
+            with self.subTest(ends):
+                raw = ClosingServer(ends)
+                self.addCleanup(raw.close)
+                connector = self.connector(self.config(raw.port, timeout_ms=5000))
+                for n in range(3):
+                    self.accepted(connector.deliver(PAYLOAD, action_id=f"ab{n}"))
+                self.assertEqual((raw.messages, raw.connections), (3, 3))
+
+    def test_a_new_connection_must_prove_the_login_again(self):
+        raw = ClosingServer("close", auth_on=1)
+        self.addCleanup(raw.close)
+        connector = self.connector(self.config(raw.port, username="nudge", password=self.secret("p", "right-password"), allow_clear_password=True))
+        self.accepted(connector.deliver(PAYLOAD))
+        self.assertIn("AUTH", self.bad_config(connector.deliver(PAYLOAD, action_id="ab2"))["detail"])
+        self.assertEqual(raw.messages, 1)
 
     def test_connection_lost(self):
         begin = time.monotonic()
