@@ -169,6 +169,35 @@ class Policies(unittest.TestCase):
             self.assertEqual(len(self.actions(d, "burst", "discarded")), kept)
             self.balanced(d)
 
+    def test_tasks_that_the_brake_keeps_come_to_the_list_or_never_do(self):
+        rules = """
+rules:
+  calls:
+    category: management
+    when: {event: ping}
+    then: [{call_task: {team: inside, assign: {strategy: least_loaded}, subject: "Call {{ event.n }}", due_in: 24h}}]
+policies:
+  brake: {for: {rule: calls}, brake: {times: 2, at_least: 2}}
+teams:
+  inside: {members: [{id: lin, name: Lin}, {id: wu, name: Wu}]}
+"""
+        with Daemon(rules=rules) as d:
+            d.start()
+            for i in range(4):
+                self.event(d, "ping", f"p{i}", n=i)
+            d.until(lambda: len(self.actions(d, "calls", "kept")) == 2)
+            self.assertEqual(len(d.get("/v1/tasks")["tasks"]), 2)
+            self.assertEqual(d.post("/v1/rules/calls/release", WHO)["actions"], 2)
+            tasks = d.until(lambda: [t for t in [d.get("/v1/tasks")["tasks"]] if len(t) == 4])[0]
+            self.assertEqual(sorted(t["owner"] for t in tasks), ["lin", "lin", "wu", "wu"])
+            d.until(lambda: len([e for e in d.get("/v1/customers/c")["events"] if e["event"] == "task_created"]) == 4)
+            for i in range(4, 12):
+                self.event(d, "ping", f"p{i}", n=i)
+            kept = len(d.until(lambda: self.actions(d, "calls", "kept")))
+            self.assertEqual(d.post("/v1/rules/calls/discard", WHO)["actions"], kept)
+            self.assertEqual(len(d.get("/v1/tasks")["tasks"]), 12 - kept)
+            self.balanced(d)
+
     def test_the_suppression_list_by_customer_address_and_domain(self):
         with Daemon(rules=RULES) as d:
             d.start()
