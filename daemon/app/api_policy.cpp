@@ -16,7 +16,8 @@ struct Signed {
 };
 Result<Signed> signed_body(const http::Request& request) {
   Signed s{body_text(request, "author"), body_text(request, "reason")};
-  if (s.author.empty() || s.reason.empty()) return fail(Code::invalid, "say who does this and why: {\"author\": \"lin\", \"reason\": \"…\"}");
+  if (s.author.empty() || s.reason.empty())
+    return fail(Code::invalid, "say who does this and why: {\"author\": \"lin\", \"reason\": \"…\"}");
   return s;
 }
 
@@ -48,13 +49,12 @@ Result<Suppression> suppression_of(std::string_view kind_name, std::string_view 
   if (*kind == Suppression::Kind::domain && s.value.starts_with('@')) s.value.erase(0, 1);
   s.channel = channel;
   if (s.value.empty() || s.value.size() > limits::kCustomerIdBytes || s.value.find('\0') != std::string::npos)
-    return fail(Code::invalid, "`value` is empty or too long: a customer's id, an address such as a@example.com or +8613800138000, or a domain");
+    return fail(Code::invalid,
+                "`value` is empty or too long: a customer's id, an address such as a@example.com or +8613800138000, or a domain");
   return s;
 }
 
-std::string audit_key(TimeMs at, std::string_view what) {
-  return quarantine_key(static_cast<std::uint64_t>(at)) + std::string(what);
-}
+std::string audit_key(TimeMs at, std::string_view what) { return quarantine_key(static_cast<std::uint64_t>(at)) + std::string(what); }
 
 }  // namespace
 
@@ -94,7 +94,9 @@ http::Response Api::policies() {
   }
   json.end_array().field("stopped", controls->stopped);
   if (controls->stopped)
-    json.field_time("stopped_at", controls->stopped_at).field("stopped_by", controls->stopped_by).field("stopped_why", controls->stopped_why);
+    json.field_time("stopped_at", controls->stopped_at)
+        .field("stopped_by", controls->stopped_by)
+        .field("stopped_why", controls->stopped_why);
   json.field("suppressions", runtime_.gate().size()).key("test_mode").begin_array();
   for (const std::string& address : runtime_.gate().send_only_to()) json.value(address);
   json.end_array().end_object();
@@ -134,8 +136,9 @@ void Api::add_silence(http::Request& request, http::Responder responder) {
   s.from = runtime_.now();
   if (s.channel == "call_task") s.channel = "task";
   if (describe_silence(s).empty())
-    return to->send(error_response({Code::invalid, "a silence matches something: give `rule`, `channel`, `category` or `customer`. "
-                                                   "To stop everything there is stop-all"}));
+    return to->send(error_response({Code::invalid,
+                                    "a silence matches something: give `rule`, `channel`, `category` or `customer`. "
+                                    "To stop everything there is stop-all"}));
   if (!s.rule.empty() && runtime_.plan()->find_rule(s.rule) == nullptr)
     return to->send(error_response({Code::not_found, "there is no rule `" + s.rule + "`"}));
   const std::string until = body_text(request, "until"), length = body_text(request, "for");
@@ -153,8 +156,8 @@ void Api::add_silence(http::Request& request, http::Responder responder) {
         kept->id = c.desk.silence(*kept);
         c.desk_changed = true;
         c.set.put(Family::audit, audit_key(c.now, "silence"),
-                  "silence " + std::to_string(kept->id) + " (" + describe_silence(*kept) + ") until " + format_timestamp(kept->until) + " by " +
-                      kept->author + ": " + kept->reason);
+                  "silence " + std::to_string(kept->id) + " (" + describe_silence(*kept) + ") until " + format_timestamp(kept->until) +
+                      " by " + kept->author + ": " + kept->reason);
       },
       [kept] {
         Json json;
@@ -177,7 +180,9 @@ void Api::end_silence(http::Request& request, http::Responder responder) {
       [id, found, who = *who](CommitContext& c) {
         *found = c.desk.end_silence(id, c.now);
         c.desk_changed = true;
-        if (*found) c.set.put(Family::audit, audit_key(c.now, "silence"), "silence " + std::to_string(id) + " ended by " + who.author + ": " + who.reason);
+        if (*found)
+          c.set.put(Family::audit, audit_key(c.now, "silence"),
+                    "silence " + std::to_string(id) + " ended by " + who.author + ": " + who.reason);
       },
       [found, text] {
         if (!*found) return error_response({Code::not_found, "there is no silence " + text + " that has not ended"});
@@ -198,7 +203,8 @@ void Api::stop_all(http::Request& request, http::Responder responder) {
       [stop = on == "on", who = *who](CommitContext& c) {
         c.desk.stop_all(stop, c.now, who.author, who.reason);
         c.desk_changed = true;
-        c.set.put(Family::audit, audit_key(c.now, "stop-all"), std::string("stop-all ") + (stop ? "on" : "off") + " by " + who.author + ": " + who.reason);
+        c.set.put(Family::audit, audit_key(c.now, "stop-all"),
+                  std::string("stop-all ") + (stop ? "on" : "off") + " by " + who.author + ": " + who.reason);
       },
       [on] {
         Json json;
@@ -226,8 +232,9 @@ void Api::settle_kept(http::Request& request, http::Responder responder, bool re
   runtime_.change(
       [id, name, release, who = *who](CommitContext& c) {
         if (c.desk.release(id)) c.desk_changed = true;
-        c.set.put(Family::audit, audit_key(c.now, "kept"),
-                  std::string(release ? "released" : "discarded") + " what was kept of rule " + name + " by " + who.author + ": " + who.reason);
+        c.set.put(
+            Family::audit, audit_key(c.now, "kept"),
+            std::string(release ? "released" : "discarded") + " what was kept of rule " + name + " by " + who.author + ": " + who.reason);
       },
       [this, to, id, release, who = *who, answer](const Error* failure) {
         if (failure != nullptr) return to->send(error_response(*failure));
@@ -245,8 +252,9 @@ http::Response Api::suppressions(const http::Request& request) {
   std::string after;
   if (const auto last = request.query_param("after")) {
     const std::size_t first = std::min(last->find(','), last->size()), second = std::min(last->find(',', first + 1), last->size());
-    const Result<Suppression> entry = suppression_of(last->substr(0, first), last->substr(std::min(first + 1, last->size()), second - first - 1),
-                                                     last->substr(std::min(second + 1, last->size())));
+    const Result<Suppression> entry =
+        suppression_of(last->substr(0, first), last->substr(std::min(first + 1, last->size()), second - first - 1),
+                       last->substr(std::min(second + 1, last->size())));
     if (!entry) return error_response(entry.error());
     after = Gate::key_of(entry->kind, entry->value, entry->channel);
   }
@@ -296,7 +304,8 @@ void Api::suppress(http::Request& request, http::Responder responder, bool add) 
 void Api::import_suppressions(http::Request& request, http::Responder responder) {
   auto to = std::make_shared<http::Responder>(std::move(responder));
   const std::string author(request.query_param("author").value_or("")), reason(request.query_param("reason").value_or(""));
-  if (author.empty() || reason.empty()) return to->send(error_response({Code::invalid, "say who imports this and why: ?author=…&reason=…"}));
+  if (author.empty() || reason.empty())
+    return to->send(error_response({Code::invalid, "say who imports this and why: ?author=…&reason=…"}));
   auto entries = std::make_shared<std::vector<Suppression>>();
   auto refused = std::make_shared<std::vector<std::pair<std::size_t, std::string>>>();
   std::string_view rest = request.body;
@@ -346,14 +355,16 @@ Result<void> Api::install_policy(http::HttpServer& server) {
   NUDGE_TRY(server.route(Method::get, "/v1/policies", on_worker([this](const http::Request&) { return policies(); })));
   NUDGE_TRY(server.route(Method::get, "/v1/silences", on_worker([this](const http::Request&) { return silences(); })));
   NUDGE_TRY(server.route(Method::post, "/v1/silences", [this](http::Request& r, http::Responder to) { add_silence(r, std::move(to)); }));
-  NUDGE_TRY(server.route(Method::post, "/v1/silences/{id}/end", [this](http::Request& r, http::Responder to) { end_silence(r, std::move(to)); }));
+  NUDGE_TRY(
+      server.route(Method::post, "/v1/silences/{id}/end", [this](http::Request& r, http::Responder to) { end_silence(r, std::move(to)); }));
   NUDGE_TRY(server.route(Method::post, "/v1/stop-all", [this](http::Request& r, http::Responder to) { stop_all(r, std::move(to)); }));
   NUDGE_TRY(server.route(Method::post, "/v1/rules/{name}/release",
                          [this](http::Request& r, http::Responder to) { settle_kept(r, std::move(to), true); }));
   NUDGE_TRY(server.route(Method::post, "/v1/rules/{name}/discard",
                          [this](http::Request& r, http::Responder to) { settle_kept(r, std::move(to), false); }));
   NUDGE_TRY(server.route(Method::get, "/v1/suppressions", on_worker([this](const http::Request& r) { return suppressions(r); })));
-  NUDGE_TRY(server.route(Method::post, "/v1/suppressions", [this](http::Request& r, http::Responder to) { suppress(r, std::move(to), true); }));
+  NUDGE_TRY(
+      server.route(Method::post, "/v1/suppressions", [this](http::Request& r, http::Responder to) { suppress(r, std::move(to), true); }));
   NUDGE_TRY(server.route(Method::post, "/v1/suppressions/remove",
                          [this](http::Request& r, http::Responder to) { suppress(r, std::move(to), false); }));
   return server.route(Method::post, "/v1/suppressions/import",

@@ -1,5 +1,5 @@
-// One-click unsubscribe (RFC 8058): the link of a mail shows a page with a button, and a POST on it does it, without a login and as often as
-// one likes. A GET changes nothing: scanners follow links.
+// One-click unsubscribe (RFC 8058): the link of a mail shows a page with a button, and a POST on it does it, without a login and as often
+// as one likes. A GET changes nothing: scanners follow links.
 #include "daemon/app/api.h"
 #include "daemon/store/keys.h"
 
@@ -12,8 +12,10 @@ http::Response page(int status, std::string_view title, std::string_view body) {
   response.content_type = "text/html; charset=utf-8";
   response.headers.emplace_back("Referrer-Policy", "no-referrer");
   response.headers.emplace_back("Cache-Control", "no-store");
-  response.body = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">"
-                  "<title>" + std::string(title) + "</title><body><h1>" + std::string(title) + "</h1>" + std::string(body) + "</body></html>\n";
+  response.body =
+      "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">"
+      "<title>" +
+      std::string(title) + "</title><body><h1>" + std::string(title) + "</h1>" + std::string(body) + "</body></html>\n";
   return response;
 }
 

@@ -35,7 +35,8 @@ std::string author_of(const PolicyWords& words) {
   return user == nullptr || *user == '\0' ? "unknown" : user;
 }
 
-Exit send(const Output& out, Client& client, const std::string& path, const Body& body, const std::function<std::string(const Json&)>& say_it) {
+Exit send(const Output& out, Client& client, const std::string& path, const Body& body,
+          const std::function<std::string(const Json&)>& say_it) {
   const auto answer = client.post(path, body.text());
   if (!answer) return report(out, answer.error());
   out.terminal.line(out.json ? answer->compact() : say_it(*answer));
@@ -147,13 +148,15 @@ Exit suppress_import(const Output& out, Client& client, const PolicyWords& words
     if (!file) return report(out, {Code::io, say("{1} can't be read", {words.word})});
     text.assign(std::istreambuf_iterator<char>(file), {});
   }
-  const auto answer = client.post("/v1/suppressions/import" + query({{"author", author_of(words)}, {"reason", words.reason}}), text, "text/csv");
+  const auto answer =
+      client.post("/v1/suppressions/import" + query({{"author", author_of(words)}, {"reason", words.reason}}), text, "text/csv");
   if (!answer) return report(out, answer.error());
   if (out.json) {
     out.terminal.line(answer->compact());
   } else {
     out.terminal.line(say("{1} entries are on the list", {(*answer)["imported"].shown()}));
-    for (const Json& r : (*answer)["refused"].items) out.terminal.line("  " + say("line {1}: {2}", {r["line"].shown(), r["reason"].shown()}));
+    for (const Json& r : (*answer)["refused"].items)
+      out.terminal.line("  " + say("line {1}: {2}", {r["line"].shown(), r["reason"].shown()}));
   }
   return (*answer)["refused"].items.empty() ? Exit::ok : Exit::failed;
 }

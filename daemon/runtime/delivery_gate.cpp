@@ -153,8 +153,9 @@ void Delivery::settle_kept(RuleId rule, bool release, const std::string& author,
   const TimeMs now = clock_.now();
   const std::string note = std::string(release ? "released by " : "discarded by ") + author + ": " + reason;
   for (std::size_t from = 0; from < kept.size(); from += kPortion) {
-    std::vector<ActionRecord> portion(std::make_move_iterator(kept.begin() + static_cast<std::ptrdiff_t>(from)),
-                                      std::make_move_iterator(kept.begin() + static_cast<std::ptrdiff_t>(std::min(kept.size(), from + kPortion))));
+    std::vector<ActionRecord> portion(
+        std::make_move_iterator(kept.begin() + static_cast<std::ptrdiff_t>(from)),
+        std::make_move_iterator(kept.begin() + static_cast<std::ptrdiff_t>(std::min(kept.size(), from + kPortion))));
     const bool last = from + kPortion >= kept.size();
     for (ActionRecord& record : portion) {
       const bool task = record.action.kind == "call_task";

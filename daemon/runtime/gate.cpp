@@ -143,16 +143,18 @@ GateVerdict Gate::ask(const ActionOut& action, TimeMs now) const {
   GateVerdict verdict;
   const std::shared_ptr<const Controls> current = controls();
   if (const Silence* s = current->silenced(action, now)) {
-    return {GateVerdict::Kind::hold, Held::silenced,
-            "silence " + std::to_string(s->id) + " (" + describe_silence(*s) + ") by " + s->author + " until " + format_timestamp(s->until) +
-                ": " + s->reason,
+    return {GateVerdict::Kind::hold,
+            Held::silenced,
+            "silence " + std::to_string(s->id) + " (" + describe_silence(*s) + ") by " + s->author + " until " +
+                format_timestamp(s->until) + ": " + s->reason,
             {}};
   }
   const bool reaches = reaches_customer(action.channel);
   const std::string address = reaches ? normal_address(member_text(action.payload, "to")) : std::string();
   if (reaches && action.purpose != Purpose::internal) {
     if (const std::optional<Suppression> s = find(action.customer, action.channel, address)) {
-      return {GateVerdict::Kind::hold, Held::suppressed,
+      return {GateVerdict::Kind::hold,
+              Held::suppressed,
               "the " + std::string(suppression_kind_name(s->kind)) + " is on the suppression list since " + format_timestamp(s->at) + " (" +
                   s->author + ": " + s->reason + ")",
               {}};
@@ -170,9 +172,11 @@ GateVerdict Gate::ask(const ActionOut& action, TimeMs now) const {
     }
   }
   if (current->stopped) {
-    return {GateVerdict::Kind::wait, Held::none,
-            "everything was stopped by " + current->stopped_by + " on " + format_timestamp(current->stopped_at) + ": " + current->stopped_why,
-            {}};
+    return {
+        GateVerdict::Kind::wait,
+        Held::none,
+        "everything was stopped by " + current->stopped_by + " on " + format_timestamp(current->stopped_at) + ": " + current->stopped_why,
+        {}};
   }
   return verdict;
 }

@@ -34,9 +34,7 @@ std::string UnsubscribeLinks::token(const UnsubscribeWish& wish) const {
   return base64url(bytes) + "." + base64url(connectors::hmac_sha256(key, bytes));
 }
 
-std::string UnsubscribeLinks::link(const UnsubscribeWish& wish) const {
-  return base + (base.ends_with('/') ? "u/" : "/u/") + token(wish);
-}
+std::string UnsubscribeLinks::link(const UnsubscribeWish& wish) const { return base + (base.ends_with('/') ? "u/" : "/u/") + token(wish); }
 
 std::optional<UnsubscribeWish> UnsubscribeLinks::read(std::string_view token) const {
   const std::size_t dot = token.find('.');

@@ -1,5 +1,5 @@
-// Links by which a customer unsubscribes without logging in (RFC 8058): what they speak of, signed, so that nobody can make one for another.
-// Pure; thread-safe.
+// Links by which a customer unsubscribes without logging in (RFC 8058): what they speak of, signed, so that nobody can make one for
+// another. Pure; thread-safe.
 #pragma once
 
 #include <optional>

@@ -1,5 +1,5 @@
-// What people have set by hand to hold actions back, and which rules the brake has stopped. Part of the desk's state; copied out for those who
-// show it or check an action before it leaves. Plain data; not thread-safe.
+// What people have set by hand to hold actions back, and which rules the brake has stopped. Part of the desk's state; copied out for those
+// who show it or check an action before it leaves. Plain data; not thread-safe.
 #pragma once
 
 #include <map>

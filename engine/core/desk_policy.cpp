@@ -58,8 +58,8 @@ bool Desk::brake(const Policy& policy, const ActionOut& action, std::string& wor
 // Moves what is held back out of `effects.actions`, which keeps its order.
 bool Desk::judge_actions(const Plan& plan, Effects& effects) {
   if (effects.actions.empty()) return false;
-  const bool watches = std::ranges::any_of(
-      plan.policies, [](const Policy& p) { return p.kind == Policy::Kind::budget || p.kind == Policy::Kind::brake; });
+  const bool watches =
+      std::ranges::any_of(plan.policies, [](const Policy& p) { return p.kind == Policy::Kind::budget || p.kind == Policy::Kind::brake; });
   if (!watches && controls_.silences.empty() && controls_.braked.empty()) return false;
   bool changed = false;
   const auto judge = [&](ActionOut& action) {

@@ -80,7 +80,7 @@ struct Word {
 // What a reply says about further messages: the words that providers agree on, alone in the message, whatever their case.
 enum class Answer : std::uint8_t { other, stop, start };
 Answer answer_of(std::string_view text) {
-  static constexpr std::string_view kStop[] = {"STOP", "STOPALL", "STOP ALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPTOUT",
+  static constexpr std::string_view kStop[] = {"STOP", "STOPALL", "STOP ALL", "UNSUBSCRIBE", "CANCEL", "END",   "QUIT",  "REVOKE", "OPTOUT",
                                                "TD",   "T",       "N",        "退订",        "TD退订", "ARRET", "STOPP", "拒收"};
   static constexpr std::string_view kStart[] = {"START", "UNSTOP", "YES", "订阅"};
   while (!text.empty() && std::string_view(" \t\r\n").contains(text.front())) text.remove_prefix(1);
@@ -131,15 +131,16 @@ PolicyVerdict judge_opt_out(Evaluator& evaluator, const PolicySubject& subject) 
   // At one instant the refusal counts: a message too few can be made up for.
   if (in.there && in.time > out.time) return {};
   return drop(Held::opted_out, nullptr,
-              "the customer unsubscribed from " + std::string(subject.channel) + " (" + std::string(purpose_name(subject.purpose)) + ") on " +
-                  format_timestamp(out.time) + ", event " + std::string(out.id));
+              "the customer unsubscribed from " + std::string(subject.channel) + " (" + std::string(purpose_name(subject.purpose)) +
+                  ") on " + format_timestamp(out.time) + ", event " + std::string(out.id));
 }
 
 // --- consent, inhibition
 
 PolicyVerdict judge_consent(Evaluator& evaluator, const Policy& policy) {
   if (evaluator.truth(policy.condition).truth) return {};
-  return drop(Held::consent, &policy, "consent `" + policy.name + "`: it does not hold that " + describe(evaluator.plan(), policy.condition));
+  return drop(Held::consent, &policy,
+              "consent `" + policy.name + "`: it does not hold that " + describe(evaluator.plan(), policy.condition));
 }
 
 std::string_view rule_name(const Plan& plan, RuleId id) {
@@ -167,10 +168,10 @@ PolicyVerdict judge_quiet(Evaluator& evaluator, const Policy& policy, const Poli
   const Zone zone = zone_for(evaluator, policy);
   const Opening opening = opening_of(evaluator.plan(), policy, zone, now);
   if (opening.open) return {};
-  const std::string words =
-      "quiet hours `" + policy.name + "`: it is " + clock_text(zone, now) + " in " + std::string(zone.name()) + ", ";
+  const std::string words = "quiet hours `" + policy.name + "`: it is " + clock_text(zone, now) + " in " + std::string(zone.name()) + ", ";
   if (!opening.found) return drop(Held::quiet_hours, &policy, words + "and no opening comes within 400 days");
-  if (policy.over == Policy::Over::cancel) return drop(Held::quiet_hours, &policy, words + "the next opening is " + clock_text(zone, opening.from));
+  if (policy.over == Policy::Over::cancel)
+    return drop(Held::quiet_hours, &policy, words + "the next opening is " + clock_text(zone, opening.from));
   // Each action has its own place in the opening, the same whenever it is asked.
   const DurationMs room = std::min(policy.spread, opening.to - opening.from);
   const DurationMs offset = room <= 0 ? 0 : static_cast<DurationMs>(subject.action.lo % static_cast<std::uint64_t>(room));
@@ -202,20 +203,19 @@ PolicyVerdict judge_cap(Evaluator& evaluator, const Policy& policy, const Policy
     PolicySubject other;
     other.rule = rule_name(evaluator.plan(), c.rule);
     other.purpose = static_cast<Purpose>(c.purpose);
-    const bool channel = policy.match.channels.empty() ? reaches_customer(c.channel)
-                                                       : std::ranges::any_of(policy.match.channels, [&](const std::string& name) {
-                                                           return channel_number(name) == c.channel;
-                                                         });
+    const bool channel =
+        policy.match.channels.empty()
+            ? reaches_customer(c.channel)
+            : std::ranges::any_of(policy.match.channels, [&](const std::string& name) { return channel_number(name) == c.channel; });
     if (channel && fits(policy.match, other.rule, subject.category, other.purpose)) counted.push_back(c.at);
   }
   if (counted.size() < policy.at_most) return {};
   static constexpr const char* kUnits[] = {"day", "week", "month", "quarter", "year"};
   if (policy.rolling) next = counted[counted.size() - policy.at_most] + policy.per;
   const std::string words = "cap `" + policy.name + "`: " + std::to_string(counted.size()) + " of " + std::to_string(policy.at_most) + " " +
-                            (policy.rolling ? "in the last " + format_duration(policy.per)
-                             : policy.unit_is_hour
-                                 ? "in this hour"
-                                 : "in this calendar " + std::string(kUnits[static_cast<int>(policy.unit)])) +
+                            (policy.rolling        ? "in the last " + format_duration(policy.per)
+                             : policy.unit_is_hour ? "in this hour"
+                                                   : "in this calendar " + std::string(kUnits[static_cast<int>(policy.unit)])) +
                             "; room again from " + format_timestamp(next);
   if (policy.over == Policy::Over::defer) return wait(Held::cap, policy, next, words);
   return drop(Held::cap, &policy, words);
@@ -250,7 +250,8 @@ bool policy_binds(const Policy& policy, const PolicySubject& subject) {
   const bool over_all = policy.kind == Policy::Kind::budget || policy.kind == Policy::Kind::brake;
   const bool asked_for = std::ranges::find(policy.match.purposes, subject.purpose) != policy.match.purposes.end();
   if (!over_all && subject.purpose == Purpose::internal && !asked_for) return false;
-  if (policy.match.channels.empty() ? !over_all && !reaches_customer(subject.channel) : !within_list(policy.match.channels, subject.channel))
+  if (policy.match.channels.empty() ? !over_all && !reaches_customer(subject.channel)
+                                    : !within_list(policy.match.channels, subject.channel))
     return false;
   return fits(policy.match, subject.rule, subject.category, subject.purpose);
 }
@@ -337,8 +338,8 @@ void keep_contact(const Plan& plan, CustomerState& state, const PolicySubject& s
   const bool inhibits = std::ranges::any_of(plan.policies, [&](const Policy& p) {
     return p.kind == Policy::Kind::inhibit && std::ranges::find(p.by.rules, subject.rule) != p.by.rules.end();
   });
-  const bool capped = std::ranges::any_of(
-      plan.policies, [&](const Policy& p) { return p.kind == Policy::Kind::cap && policy_binds(p, subject); });
+  const bool capped =
+      std::ranges::any_of(plan.policies, [&](const Policy& p) { return p.kind == Policy::Kind::cap && policy_binds(p, subject); });
   if (!inhibits && !capped) return;
   auto& contacts = state.contacts;
   std::erase_if(contacts, [&](const Contact& c) { return c.at <= now - plan.contact_horizon; });
@@ -383,21 +384,19 @@ std::string describe_policy(const Plan& plan, const Policy& policy) {
       if (policy.spread > 0) out += ", spread over " + format_duration(policy.spread);
       return out;
     }
-    case Policy::Kind::cap:
-      return "at most " + std::to_string(policy.at_most) + " per " + per() + " to one customer; more: " + over();
+    case Policy::Kind::cap: return "at most " + std::to_string(policy.at_most) + " per " + per() + " to one customer; more: " + over();
     case Policy::Kind::inhibit:
-      return "held back within " + format_duration(policy.within) + " after an action of " +
-             [&] {
-               std::string names;
-               for (const std::string& rule : policy.by.rules) names += (names.empty() ? "" : ", ") + rule;
-               return names;
-             }();
+      return "held back within " + format_duration(policy.within) + " after an action of " + [&] {
+        std::string names;
+        for (const std::string& rule : policy.by.rules) names += (names.empty() ? "" : ", ") + rule;
+        return names;
+      }();
     case Policy::Kind::budget:
       return "at most " + std::to_string(policy.at_most) + " per " + per() + (policy.shared ? " of all rules together" : " of each rule") +
              "; more: " + over();
     case Policy::Kind::brake:
-      return "a rule with more than " + std::to_string(policy.at_least) + " actions in an hour, and more than " + std::to_string(policy.times) +
-             " times its busiest hour of the last 7 days, is stopped";
+      return "a rule with more than " + std::to_string(policy.at_least) + " actions in an hour, and more than " +
+             std::to_string(policy.times) + " times its busiest hour of the last 7 days, is stopped";
   }
   return "";
 }

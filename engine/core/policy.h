@@ -1,5 +1,5 @@
-// What policies say to one customer's action at one instant: let it through, wait, or drop it. Pure: the state, the plan and the instant in,
-// a verdict in words out. Used by the engine when an action is to be made, by delivery before an action leaves that had to wait, and by
+// What policies say to one customer's action at one instant: let it through, wait, or drop it. Pure: the state, the plan and the instant
+// in, a verdict in words out. Used by the engine when an action is to be made, by delivery before an action leaves that had to wait, and by
 // explain.
 #pragma once
 
@@ -19,8 +19,8 @@ struct PolicySubject {
   std::string_view channel;
   Category category = Category::sales;
   Purpose purpose = Purpose::marketing;
-  Hash128 action;                    // spreads a backlog; its own contact never counts against it
-  TimeMs expires_at = kNever;        // no later than this
+  Hash128 action;              // spreads a backlog; its own contact never counts against it
+  TimeMs expires_at = kNever;  // no later than this
 };
 
 struct PolicyVerdict {

@@ -6,8 +6,8 @@
 namespace nudge {
 namespace {
 
-constexpr std::array<std::string_view, 11> kChannels = {"",         "email", "sms",    "chat", "task", "ticket", "webhook",
-                                                        "maildrop", "call",  "wechat", "push"};
+constexpr std::array<std::string_view, 11> kChannels = {"",        "email",    "sms",  "chat",   "task", "ticket",
+                                                        "webhook", "maildrop", "call", "wechat", "push"};
 
 }  // namespace
 

@@ -1,7 +1,7 @@
 // The compiled form of policies: what binds every rule. Plain data; immutable once the plan is built.
 //
-// Consent, quiet hours, caps and inhibition are judged by the engine from one customer's state (core/policy.h); budgets and the brake by the
-// desk, which sees all customers (core/desk.h).
+// Consent, quiet hours, caps and inhibition are judged by the engine from one customer's state (core/policy.h); budgets and the brake by
+// the desk, which sees all customers (core/desk.h).
 #pragma once
 
 #include <cstdint>
@@ -85,9 +85,9 @@ struct Policy {
   bool unit_is_hour = false;
   bool shared = false;  // budget: all rules that match share it, else each has its own
 
-  PolicyMatch by;           // inhibit: an action of these rules …
-  DurationMs within = 0;    // … so recently holds back the ones that match; cap: unused
-  std::uint64_t times = 0;  // brake: an hour with more than this times the busiest hour of the last 7 days …
+  PolicyMatch by;              // inhibit: an action of these rules …
+  DurationMs within = 0;       // … so recently holds back the ones that match; cap: unused
+  std::uint64_t times = 0;     // brake: an hour with more than this times the busiest hour of the last 7 days …
   std::uint64_t at_least = 0;  // … and more than this many stops the rule
 };
 std::string_view policy_kind_name(Policy::Kind kind);

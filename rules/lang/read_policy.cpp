@@ -76,8 +76,9 @@ Calendar read_week_times(const Context& context, const doc::Node& node, const do
   }
   if (days != nullptr) calendar.dates = read_ranges(context, *days);
   if (map.is_map() && weekdays == nullptr && hours == nullptr && days == nullptr) {
-    context.error("R0506", key_mark, what + " needs `weekdays`" + (dates ? ", `hours` or `dates`" : " or `hours`"),
-                  dates ? "calendar: {weekdays: [monday, friday], hours: 09:00-18:00}" : "{weekdays: [monday, friday], hours: 09:00-18:00}");
+    context.error(
+        "R0506", key_mark, what + " needs `weekdays`" + (dates ? ", `hours` or `dates`" : " or `hours`"),
+        dates ? "calendar: {weekdays: [monday, friday], hours: 09:00-18:00}" : "{weekdays: [monday, friday], hours: 09:00-18:00}");
   }
   return calendar;
 }
@@ -187,10 +188,11 @@ void read_amount(MapReader& map, PolicyAst& ast) {
       if (*length == 0 || *length > 400 * kDay)
         context.error("R0105", per->value->mark, "a cap looks back more than no time and at most 400d", "such as 7d");
     } else {
-      context.error("R0604", per->value->mark,
-                    budget ? "a budget is given per `calendar_hour`, `calendar_day`, `calendar_week` or `calendar_month`"
-                           : "a cap is given per time (`7d`: rolling) or per `calendar_hour`, `calendar_day`, `calendar_week` or `calendar_month`",
-                    "name it explicitly: the last seven days and this calendar week are not the same");
+      context.error(
+          "R0604", per->value->mark,
+          budget ? "a budget is given per `calendar_hour`, `calendar_day`, `calendar_week` or `calendar_month`"
+                 : "a cap is given per time (`7d`: rolling) or per `calendar_hour`, `calendar_day`, `calendar_week` or `calendar_month`",
+          "name it explicitly: the last seven days and this calendar week are not the same");
     }
   }
   if (budget) {
