@@ -6,10 +6,11 @@
 
 namespace nudge::daemon {
 
-Api::Api(Runtime& runtime, Workers& workers, metrics::Registry& metrics, ApiOptions options)
+Api::Api(Runtime& runtime, Workers& workers, metrics::Registry& metrics, ApiAccess access, ApiOptions options)
     : runtime_(runtime),
       workers_(workers),
       metrics_(metrics),
+      access_(access),
       options_(std::move(options)),
       backtests_(runtime, runtime.options().shards),
       plans_(runtime, runtime.options().shards) {}
@@ -24,6 +25,8 @@ Result<void> Api::install(http::HttpServer& server) {
   NUDGE_TRY(install_unsubscribe(server));
   NUDGE_TRY(install_drafts(server));
   NUDGE_TRY(install_admin(server));
+  NUDGE_TRY(install_access(server));
+  NUDGE_TRY(install_users(server));
   return {};
 }
 

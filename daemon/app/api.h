@@ -8,9 +8,13 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
+#include "daemon/access/accounts.h"
+#include "daemon/access/audit.h"
+#include "daemon/access/gate.h"
 #include "daemon/app/backtests.h"
 #include "daemon/app/json.h"
 #include "daemon/app/plans.h"
@@ -31,9 +35,21 @@ struct ApiOptions {
   std::string rules_from;  // directory, apply
 };
 
+// Who may ask, and where what they change is written down. All must outlive the server.
+struct ApiAccess {
+  access::Accounts& accounts;
+  access::AuditLog& audit;
+  access::Gate& gate;
+  bool tls = false;
+};
+// The table of routes and roles: every route that there is (access_table.cpp).
+std::span<const access::RouteAccess> access_table();
+
 class Api {
  public:
-  Api(Runtime& runtime, Workers& workers, metrics::Registry& metrics, ApiOptions options);
+  Api(Runtime& runtime, Workers& workers, metrics::Registry& metrics, ApiAccess access, ApiOptions options);
+  // For http::Options::decorate: what changes something is written down before it is answered.
+  http::Handler audited(http::Method method, std::string_view pattern, http::Handler handler);
   Result<void> install(http::HttpServer& server);
   // False: /-/ready answers 503 (starting, draining).
   void set_ready(bool ready) { ready_ = ready; }
@@ -54,6 +70,8 @@ class Api {
   Result<void> install_admin(http::HttpServer& server);
   Result<void> install_policy(http::HttpServer& server);
   Result<void> install_drafts(http::HttpServer& server);
+  Result<void> install_access(http::HttpServer& server);
+  Result<void> install_users(http::HttpServer& server);
 
   void ingest(http::Request& request, http::Responder responder, bool import, std::string customer);
   void customer(http::Request& request, http::Responder responder);
@@ -98,10 +116,20 @@ class Api {
   http::Response maildrop(const http::Request& request);
   void collect(metrics::Page& page);
   void collect_held(metrics::Page& page, const RuntimeFigures& figures);
+  http::Response log_in(const http::Request& request);
+  http::Response change_password(const http::Request& request);
+  http::Response create_token(const http::Request& request);
+  http::Response rotate_token(const http::Request& request);
+  http::Response create_user(const http::Request& request);
+  http::Response change_user(const http::Request& request);
+  http::Response audit_records(const http::Request& request);
+  http::Response back_up(const http::Request& request);
+  http::Response audit_verdict(const http::Request& request);
 
   Runtime& runtime_;
   Workers& workers_;
   metrics::Registry& metrics_;
+  ApiAccess access_;
   const ApiOptions options_;
   Backtests backtests_;
   Plans plans_;

@@ -9,7 +9,6 @@
 #include <thread>
 
 #include "daemon/app/api.h"
-#include "daemon/http/auth.h"
 #include "daemon/log/log.h"
 
 namespace nudge::daemon {
@@ -23,6 +22,8 @@ http::Options http_options(const config::Settings& s) {
   o.port = static_cast<std::uint16_t>(s.http_port);
   o.insecure_ok = s.http_insecure_ok;
   o.allowed_hosts = s.http_allowed_hosts;
+  o.tls_certificate = s.http_tls_certificate;
+  o.tls_key = s.http_tls_key;
   o.io_threads = static_cast<unsigned>(s.http_io_threads);
   o.head_bytes_max = static_cast<std::size_t>(s.http_head_bytes_max);
   o.header_fields_max = static_cast<std::size_t>(s.http_header_fields_max);
@@ -59,6 +60,9 @@ struct App::Impl {
   std::vector<ConnectorSetup> connectors;
   std::unique_ptr<Store> store;
   std::unique_ptr<Runtime> runtime;
+  std::unique_ptr<access::Accounts> accounts;
+  std::unique_ptr<access::AuditLog> audit;
+  std::unique_ptr<access::Gate> gate;
   std::unique_ptr<metrics::Registry> metrics;
   std::unique_ptr<Workers> workers;
   std::unique_ptr<Api> api;
@@ -72,6 +76,7 @@ struct App::Impl {
   Result<void> open_store();
   Result<void> open_runtime();
   Result<void> activate();
+  Result<void> open_access();
   Result<void> start_http();
 };
 
@@ -89,6 +94,7 @@ Result<void> App::start() {
   NUDGE_ASSIGN(impl.data_dir, prepare_data_dir(impl.loaded.settings.data_dir));
   NUDGE_ASSIGN(impl.connectors, connector_setups(impl.loaded, impl.data_dir, impl.maildrop));
   NUDGE_TRY(impl.open_store());
+  NUDGE_TRY(impl.open_access());
   NUDGE_TRY(impl.open_runtime());
   NUDGE_TRY(impl.activate());
   NUDGE_TRY(impl.runtime->start());
@@ -102,11 +108,16 @@ Result<void> App::start() {
   api.data_dir = impl.data_dir;
   api.batch_bytes_max = static_cast<std::size_t>(impl.loaded.settings.intake_batch_bytes_max);
   api.started_at = impl.runtime->now();
-  impl.api = std::make_unique<Api>(*impl.runtime, *impl.workers, *impl.metrics, std::move(api));
+  impl.api = std::make_unique<Api>(*impl.runtime, *impl.workers, *impl.metrics,
+                                   ApiAccess{*impl.accounts, *impl.audit, *impl.gate, !impl.loaded.settings.http_tls_certificate.empty()},
+                                   std::move(api));
   NUDGE_TRY(impl.start_http());
   impl.api->set_ready(true);
   // For scripts that start nudged on any free port.
   std::ofstream(impl.data_dir + "/nudged.url") << address() << "\n";
+  if (impl.accounts->is_open())
+    log::warn("nobody is asked for credentials; whoever reaches this address may do everything",
+              {{"mend", "nudge --local " + impl.data_dir + " user create NAME --role admin"}});
   log::info("nudged is ready", {{"address", address()}, {"data_dir", impl.data_dir}, {"version", impl.options.version}});
   return {};
 }
@@ -127,6 +138,33 @@ Result<void> App::Impl::open_store() {
   };
   NUDGE_ASSIGN(store, Store::open(std::move(o)));
   return {};
+}
+
+Result<void> App::Impl::open_access() {
+  const config::Settings& s = loaded.settings;
+  access::AccountsOptions o;
+  o.demand = s.http_auth == "required" ? access::Demand::required
+             : s.http_auth == "open"   ? access::Demand::open
+                                       : access::Demand::automatic;
+  o.fixed_token = s.http_token;
+  o.clock = [this] { return clock().now(); };
+  NUDGE_ASSIGN(accounts, access::Accounts::open(*store, std::move(o)));
+  NUDGE_ASSIGN(audit, access::AuditLog::open(*store));
+  access::GateOptions g;
+  g.tls = !s.http_tls_certificate.empty();
+  g.requests_per_second = s.http_requests_per_second;
+  g.steady_ms = [] {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
+  };
+  gate = std::make_unique<access::Gate>(*accounts, access_table(), std::move(g));
+  // Beyond this machine, somebody who needs no credentials could be anybody.
+  const bool loopback = s.http_host == "localhost" || s.http_host == "::1" || s.http_host.starts_with("127.");
+  if (!loopback && s.http_auth == "automatic" && accounts->is_open())
+    return fail(Code::denied, "http.host " + s.http_host +
+                                  " can be reached from other machines, and there are no accounts or tokens yet, so anybody could do "
+                                  "everything: set http.auth: required (then make the first account with `nudge --local " +
+                                  data_dir + " user create NAME --role admin`), or http.auth: open if that is what you want");
+  return write_private_file(data_dir + "/nudged.token", std::string(accounts->local_token().reveal()) + "\n");
 }
 
 Result<void> App::Impl::open_runtime() {
@@ -193,7 +231,16 @@ Result<void> App::Impl::start_http() {
     requests.add();
     if (done.status >= 500) errors.add();
   };
-  o.gate = http::bearer_gate(loaded.settings.http_token, {"/-/healthy", "/-/ready", "/u/"});
+  o.gate = [this](http::Request& request) { return gate->check(request); };
+  o.decorate = [this](http::Method method, std::string_view pattern, http::Handler handler) {
+    return api->audited(method, pattern, std::move(handler));
+  };
+  o.tls_changed = [](const std::optional<Error>& error) {
+    if (error)
+      log::error("the changed certificate can't be used; the old one stays", {{"error", *error}});
+    else
+      log::info("the changed certificate is in use");
+  };
   server = std::make_unique<http::HttpServer>(std::move(o));
   NUDGE_TRY(api->install(*server));
   return server->start();
@@ -262,7 +309,10 @@ void App::stop() {
   if (impl.store) {
     if (Result<void> closed = impl.store->close(); !closed) log::error("the store did not close cleanly", {{"error", closed.error()}});
   }
-  if (!impl.data_dir.empty()) ::unlink((impl.data_dir + "/nudged.url").c_str());
+  // Only what this process has written: the next one may run already.
+  if (impl.accounts) {
+    for (const char* name : {"/nudged.url", "/nudged.token"}) ::unlink((impl.data_dir + name).c_str());
+  }
   log::info("nudged has stopped");
   log::flush();
 }
@@ -271,7 +321,8 @@ std::uint16_t App::port() const { return impl_->server ? impl_->server->port() :
 
 std::string App::address() const {
   const std::string& host = impl_->loaded.settings.http_host;
-  return "http://" + (host.find(':') != std::string::npos ? "[" + host + "]" : host) + ":" + std::to_string(port());
+  const std::string_view scheme = impl_->loaded.settings.http_tls_certificate.empty() ? "http://" : "https://";
+  return std::string(scheme) + (host.find(':') != std::string::npos ? "[" + host + "]" : host) + ":" + std::to_string(port());
 }
 
 std::optional<Error> App::failed() const {

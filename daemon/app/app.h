@@ -56,6 +56,8 @@ Result<std::vector<ConnectorSetup>> connector_setups(const config::Loaded& loade
 Result<PlanSources> read_sources(const config::Loaded& loaded, const std::vector<ConnectorSetup>& connectors);
 // The directory, made with mode 0700 when its last part is missing; absolute.
 Result<std::string> prepare_data_dir(const std::string& path);
+// Writes a file that only this user can read, in place of one of that name.
+Result<void> write_private_file(const std::string& path, const std::string& text);
 // A refused set of rules, for people.
 Error refused(const PlanChange& change);
 

@@ -136,4 +136,14 @@ Error refused(const PlanChange& change) {
   return Error{Code::invalid, std::move(text)};
 }
 
+Result<void> write_private_file(const std::string& path, const std::string& text) {
+  const std::string aside = path + ".new";
+  ::unlink(aside.c_str());
+  const int file = ::open(aside.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+  const bool written = file >= 0 && ::write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size());
+  if (file >= 0) ::close(file);
+  if (written && ::rename(aside.c_str(), path.c_str()) == 0) return {};
+  return fail(Code::io, "cannot write " + path + ": " + std::strerror(errno));
+}
+
 }  // namespace nudge::daemon

@@ -35,7 +35,8 @@ struct Client::Impl {
   CURL* handle = nullptr;
 };
 
-Client::Client(std::string url, std::string token) : url_(std::move(url)), token_(std::move(token)), impl_(std::make_unique<Impl>()) {
+Client::Client(std::string url, std::string token, std::string authorities)
+    : url_(std::move(url)), token_(std::move(token)), authorities_(std::move(authorities)), impl_(std::make_unique<Impl>()) {
   static std::once_flag once;
   std::call_once(once, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
   while (url_.ends_with('/')) url_.pop_back();
@@ -55,6 +56,7 @@ Result<Reply> Client::send(std::string_view method, std::string_view path, std::
   curl_easy_setopt(curl, CURLOPT_URL, target.c_str());
   curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, verb.c_str());
   curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+  if (!authorities_.empty()) curl_easy_setopt(curl, CURLOPT_CAINFO, authorities_.c_str());
   curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, kConnectSeconds);
   curl_easy_setopt(curl, CURLOPT_TIMEOUT, kAnswerSeconds);

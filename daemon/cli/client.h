@@ -21,8 +21,9 @@ struct Reply {
 
 class Client {
  public:
-  // `url`: "http://127.0.0.1:8480". `token` may be empty.
-  Client(std::string url, std::string token);
+  // `url`: "http://127.0.0.1:8650". `token` may be empty. `authorities`: PEM file of those that may have signed the daemon's certificate;
+  // empty: the system's.
+  Client(std::string url, std::string token, std::string authorities = {});
   ~Client();
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
@@ -39,6 +40,7 @@ class Client {
   struct Impl;
   std::string url_;
   std::string token_;
+  std::string authorities_;
   std::unique_ptr<Impl> impl_;
 };
 

@@ -139,6 +139,39 @@ Exit apply_rules(const Output& out, Client& client, const PlanOptions& options);
 Exit versions(const Output& out, Client& client);
 Exit rollback(const Output& out, Client& client, const PlanOptions& options);
 
+// Who may use it, and what they changed.
+struct AccessOptions {
+  std::string name;  // of a token (or its id), or of an account
+  std::vector<std::string> roles;
+  std::int64_t days = 0;  // that a token lives; 0: for ever
+  std::int64_t overlap_seconds = 3600;
+  std::string password_file;  // empty: ask; -: standard input
+  bool new_password = false, disable = false, enable = false;
+  std::uint64_t after = 0;
+  std::string head;  // NUMBER:HASH
+};
+Exit create_token(const Output& out, Client& client, const AccessOptions& options);
+Exit rotate_token(const Output& out, Client& client, const AccessOptions& options);
+Exit revoke_token(const Output& out, Client& client, const AccessOptions& options);
+Exit tokens(const Output& out, Client& client);
+Exit create_user(const Output& out, Client& client, const AccessOptions& options);
+Exit change_user(const Output& out, Client& client, const AccessOptions& options);
+Exit remove_user(const Output& out, Client& client, const AccessOptions& options);
+Exit users(const Output& out, Client& client);
+Exit audit_list(const Output& out, Client& client, const AccessOptions& options);
+Exit audit_verify(const Output& out, Client& client, const AccessOptions& options);
+
+// Copies of the data directory. Only making one needs the daemon.
+struct BackupCommand {
+  std::string directory, to;
+  std::uint64_t number = 0;  // 0: the newest
+  std::int64_t keep = 0;     // 0: all
+};
+Exit create_backup(const Output& out, Client& client, const BackupCommand& command);
+Exit backups(const Output& out, const BackupCommand& command);
+Exit verify_backup(const Output& out, const BackupCommand& command);
+Exit restore(const Output& out, const BackupCommand& command);
+
 // --- sending to it
 Exit post_events(const Output& out, Client& client, const std::string& file, bool history);
 struct ImportOptions {

@@ -38,6 +38,10 @@ struct Settings {
   bool http_insecure_ok = false;
   std::vector<std::string> http_allowed_hosts;
   Secret http_token;
+  std::string http_auth;             // automatic, required, open
+  std::string http_tls_certificate;  // path; empty: no TLS
+  std::string http_tls_key;
+  std::int64_t http_requests_per_second = 0;
   std::int64_t http_io_threads = 0;
   std::int64_t http_head_bytes_max = 0;
   std::int64_t http_header_fields_max = 0;

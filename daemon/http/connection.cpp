@@ -28,11 +28,35 @@ Connection::Connection(Core& core, Socket socket) : core_(core), socket_(std::mo
   socket_.non_blocking(true, ec);
   socket_.set_option(asio::ip::tcp::no_delay(true), ec);
   socket_.set_option(asio::socket_base::keep_alive(true), ec);
+  if (const auto& tls = core.shared().tls) {
+    tls_ = tls->accept(socket_.native_handle());
+    if (!tls_) socket_.close(ec);  // the first wait fails and ends it
+  }
 }
 
 Connection::~Connection() = default;
 
 void Connection::start() { wait_read(); }
+
+std::size_t Connection::read_bytes(std::span<char> to, ErrorCode& ec) {
+  if (!tls_) return socket_.read_some(asio::buffer(to.data(), to.size()), ec);
+  // A read takes one record; all that came are read, because the socket does not tell again of what OpenSSL holds.
+  std::size_t total = 0;
+  tls_wants_write_ = false;
+  while (total < to.size()) {
+    std::size_t n = 0;
+    const TlsResult result = tls_->read(to.data() + total, to.size() - total, n);
+    total += n;
+    if (result == TlsResult::ok) continue;
+    if (total > 0) break;  // the next read meets it again
+    tls_wants_write_ = result == TlsResult::wait_write;
+    ec = asio::error::connection_reset;
+    if (result == TlsResult::end) ec = asio::error::eof;
+    if (result == TlsResult::wait_read || result == TlsResult::wait_write) ec = asio::error::would_block;
+    return 0;
+  }
+  return total;
+}
 
 void Connection::maybe_delete() {
   if (closed_ && !read_pending_ && !write_pending_) core_.closed(this);
@@ -50,7 +74,7 @@ void Connection::close() {
 void Connection::wait_read() {
   if (read_pending_ || closed_) return;
   read_pending_ = true;
-  socket_.async_wait(Socket::wait_read, [this](ErrorCode ec) {
+  socket_.async_wait(tls_wants_write_ ? Socket::wait_write : Socket::wait_read, [this](ErrorCode ec) {
     read_pending_ = false;
     if (!closed_ && ec) close();
     if (!closed_) on_readable();
@@ -62,7 +86,7 @@ void Connection::on_readable() {
   if (reading_state_ == Reading::stopped) return;  // until it lingers
   const std::span<char> scratch = core_.scratch();
   ErrorCode ec;
-  const std::size_t n = socket_.read_some(asio::buffer(scratch.data(), scratch.size()), ec);
+  const std::size_t n = read_bytes(scratch, ec);
   if (ec == asio::error::would_block) return wait_read();
   if (ec == asio::error::eof) return on_end_of_input();
   if (ec) return close();

@@ -43,6 +43,8 @@ class Connection {
   // Reading (connection.cpp)
   void wait_read();
   void on_readable();
+  std::size_t read_bytes(std::span<char> to, ErrorCode& ec);
+  std::size_t write_bytes(std::string_view first, std::string_view second, ErrorCode& ec);
   void on_end_of_input();
   void process(std::string_view& in);
   void process_kept();
@@ -83,6 +85,8 @@ class Connection {
 
   Core& core_;
   Socket socket_;
+  std::unique_ptr<TlsSession> tls_;  // null: plain
+  bool tls_wants_write_ = false;     // to go on with reading
   std::string peer_;
 
   Reading reading_state_ = Reading::head;

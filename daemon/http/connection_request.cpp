@@ -24,7 +24,10 @@ bool Connection::host_is_allowed() const {
 }
 
 void Connection::on_head(Exchange& exchange) {
-  const Request& request = exchange.request;
+  Request& request = exchange.request;
+  request.actor.clear();
+  request.csrf.clear();
+  request.roles = 0;
   exchange.http11 = head_.http11;
   exchange.keep_alive = head_.keep_alive;
   exchange.head_only = request.method == Method::head;
@@ -59,7 +62,7 @@ bool Connection::route(Exchange& exchange) {
   const Router::Match match = core_.shared().router.match(request.method, target.substr(0, question), request);
   exchange.route = match.route;
   switch (match.found) {
-    case Router::Found::yes: break;
+    case Router::Found::yes: request.route = match.route->pattern; break;
     case Router::Found::no_path:
       refuse(exchange, problem(404, "http.no_such_path", "there is nothing at " + quoted_path(request)));
       return false;

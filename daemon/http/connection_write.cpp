@@ -61,21 +61,36 @@ void Connection::wait_write() {
   });
 }
 
+std::size_t Connection::write_bytes(std::string_view first, std::string_view second, ErrorCode& ec) {
+  if (!tls_) {
+    const std::array<asio::const_buffer, 2> buffers{asio::const_buffer(first.data(), first.size()),
+                                                    asio::const_buffer(second.data(), second.size())};
+    return second.empty() ? socket_.write_some(buffers[0], ec) : socket_.write_some(buffers, ec);
+  }
+  // Nothing is said before the handshake is done: a refusal could not be read.
+  if (!tls_->established()) {
+    ec = asio::error::connection_reset;
+    return 0;
+  }
+  const std::string_view piece = first.empty() ? second : first;
+  std::size_t n = 0;
+  const TlsResult result = tls_->write(piece.data(), piece.size(), n);
+  if (result == TlsResult::wait_write)
+    ec = asio::error::would_block;
+  else if (result != TlsResult::ok)
+    ec = asio::error::connection_reset;
+  return n;
+}
+
 // Sends what is gathered. True: all of it went. False: the socket is full (a wait is pending) or the connection is closed.
 bool Connection::write_some() {
   for (;;) {
     const std::size_t total = output_.size() + output_body_.size();
     if (written_ == total) break;
-    std::array<asio::const_buffer, 2> buffers;
-    if (written_ < output_.size()) {
-      buffers = {asio::const_buffer(output_.data() + written_, output_.size() - written_),
-                 asio::const_buffer(output_body_.data(), output_body_.size())};
-    } else {
-      const std::size_t at = written_ - output_.size();
-      buffers = {asio::const_buffer(output_body_.data() + at, output_body_.size() - at), asio::const_buffer()};
-    }
+    const std::string_view head(output_), body(output_body_);
+    const bool in_head = written_ < head.size();
     ErrorCode ec;
-    const std::size_t n = output_body_.empty() ? socket_.write_some(buffers[0], ec) : socket_.write_some(buffers, ec);
+    const std::size_t n = in_head ? write_bytes(head.substr(written_), body, ec) : write_bytes(body.substr(written_ - head.size()), {}, ec);
     if (ec == asio::error::would_block) {
       wait_write();
       return false;
@@ -280,6 +295,7 @@ void Connection::observe(const Exchange& exchange, std::size_t bytes) const {
 // connection, and the client might never see the answer.
 void Connection::begin_linger() {
   ErrorCode ec;
+  if (tls_) tls_->shut_down();
   socket_.shutdown(Socket::shutdown_send, ec);
   if (ec) return close();
   if (linger_left_ == 0) linger_left_ = 64 * 1024;

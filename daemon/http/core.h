@@ -25,6 +25,7 @@
 
 #include "daemon/http/http_server.h"
 #include "daemon/http/router.h"
+#include "daemon/http/tls.h"
 
 namespace nudge::http {
 
@@ -90,6 +91,7 @@ struct CoreStats {
 struct Shared {
   Options options;
   Router router;
+  std::shared_ptr<TlsFiles> tls;   // null: plain
   std::vector<std::string> hosts;  // allowed values of Host, lower case; empty: any
   std::chrono::milliseconds tick{250};
   std::atomic<std::size_t> open{0};

@@ -25,6 +25,10 @@ struct Options {
   std::string host = "127.0.0.1";  // an address, or "localhost"
   std::uint16_t port = 0;          // 0: any free one, see HttpServer::port()
   bool insecure_ok = false;        // listen beyond loopback without TLS; without it start() refuses
+  // PEM files of the certificate chain and its key: the port speaks TLS 1.2 and 1.3 only. Read again when they change. Both or none.
+  std::string tls_certificate, tls_key;
+  // Told when a changed certificate was taken (no error), or can't be (the old one stays).
+  std::function<void(const std::optional<Error>&)> tls_changed;
   // Values of the Host header (without port) that are served; others get 421. Empty: on loopback localhost, 127.0.0.1, [::1]
   // (so that a web page cannot reach us by DNS rebinding), else any. "*" is any.
   std::vector<std::string> allowed_hosts;
@@ -46,8 +50,12 @@ struct Options {
   std::chrono::milliseconds handler_timeout{30'000};  // from handler call to answer
 
   // Asked when the header of a routed request has come, before its body is read (authentication, rate limits): an answer
-  // refuses the request and closes the connection if there is a body. Runs on an I/O thread; must not block.
-  std::function<std::optional<Response>(const Request&)> gate;
+  // refuses the request and closes the connection if there is a body. It may set actor, roles and csrf of the request. Runs on an
+  // I/O thread; must not block.
+  std::function<std::optional<Response>(Request&)> gate;
+
+  // Asked for each route that is added: the handler to use instead. Empty: as it is.
+  std::function<Handler(Method, std::string_view pattern, Handler)> decorate;
 
   // Told of each answered request (access log, metrics). Runs on an I/O thread; must not block or throw.
   struct Completed {

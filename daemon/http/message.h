@@ -30,6 +30,11 @@ struct Request {
   std::string body;       // whole, decoded from gzip; its capacity is at least size() + kBodyPadding
   std::string_view peer;  // "127.0.0.1" (the address, without port)
 
+  std::string_view route;   // the pattern that matched, "/v1/customers/{id}"; for the gate and the handler
+  std::string actor;        // who asks, as the gate found out; empty without a gate
+  std::uint32_t roles = 0;  // what they may, as the gate found out
+  std::string csrf;         // of the session they come with, if they do
+
   // The parameter of the route pattern; empty if the pattern has none of that name.
   std::string_view param(std::string_view name) const;
   // The first query parameter of that name, or nothing.
@@ -46,6 +51,7 @@ struct Response {
   std::string_view content_type = "application/json";        // a literal, or what lives as long as the process
   std::vector<std::pair<std::string, std::string>> headers;  // replace the defaults of the same name; CR, LF, NUL are refused
   std::string body;
+  std::string note;  // for whoever decorates handlers (HttpServer's Options::decorate); not sent
 };
 
 // What a streaming body has to offer at this moment.

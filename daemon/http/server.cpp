@@ -47,10 +47,10 @@ Result<asio::ip::address> address_of(const Options& options) {
   if (ec)
     return fail(Code::invalid,
                 "http.host '" + options.host + "' is not an address; write one such as 127.0.0.1, ::1 or 0.0.0.0, or localhost");
-  if (!address.is_loopback() && !options.insecure_ok)
+  if (!address.is_loopback() && !options.insecure_ok && options.tls_certificate.empty())
     return fail(Code::denied, "http.host " + options.host +
-                                  " can be reached from other machines, and there is no TLS on this port: listen on 127.0.0.1 behind a "
-                                  "proxy, or set http.insecure_ok if you know the network");
+                                  " can be reached from other machines, and there is no TLS on this port: set http.tls_certificate and "
+                                  "http.tls_key, listen on 127.0.0.1 behind a proxy, or set http.insecure_ok if you know the network");
   return address;
 }
 
@@ -98,6 +98,9 @@ struct HttpServer::Impl {
 Result<void> HttpServer::Impl::listen() {
   const Options& options = shared->options;
   NUDGE_ASSIGN(const asio::ip::address address, address_of(options));
+  if (!options.tls_certificate.empty() || !options.tls_key.empty()) {
+    NUDGE_ASSIGN(shared->tls, TlsFiles::load(options.tls_certificate, options.tls_key, options.tls_changed));
+  }
   shared->hosts = options.allowed_hosts;
   if (shared->hosts.empty() && address.is_loopback()) shared->hosts = {"localhost", "127.0.0.1", "[::1]"};
   if (std::ranges::find(shared->hosts, "*") != shared->hosts.end()) shared->hosts.clear();
@@ -156,6 +159,7 @@ HttpServer::~HttpServer() { stop(std::chrono::milliseconds(0)); }
 
 Result<void> HttpServer::route(Method method, std::string_view pattern, Handler handler, RouteOptions options) {
   if (impl_->started) return fail(Code::internal, "routes are added before the start");
+  if (const auto& decorate = impl_->shared->options.decorate; decorate && handler) handler = decorate(method, pattern, std::move(handler));
   return impl_->shared->router.add(method, pattern, std::move(handler), options);
 }
 

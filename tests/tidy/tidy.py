@@ -29,6 +29,8 @@ ONLY_IN = [
     (re.compile(r"^rocksdb/"), ["daemon/store", "tests"]),
     (re.compile(r"^boost/(asio|beast)"), ["daemon/http", "tests"]),
     (re.compile(r"^spdlog/"), ["daemon/log"]),
+    (re.compile(r"^sodium"), ["daemon/access"]),
+    (re.compile(r"^openssl/(ssl|err)"), ["daemon/http"]),
     (re.compile(r"^simdjson"), ["daemon/ingest", "daemon/cli", "rules/testing", "tests"]),
     (re.compile(r"^curl/"), ["connectors", "daemon/cli"]),
     (re.compile(r"^re2/"), ["engine/base"]),

@@ -1,0 +1,104 @@
+// Who may use which route: the one table. The gate goes by it, the audit log takes its words from it, GET /v1/access shows it, and
+// tests/e2e/access walks all of it. A route without a row is for admins only, and fails that test.
+#include <array>
+
+#include "daemon/app/api.h"
+
+namespace nudge::daemon {
+namespace {
+
+using access::RouteAccess;
+using http::Method;
+using namespace access;  // the names of roles
+
+// May look: whatever is personal in it is masked for those who need not know (access::kSeesPersonalData).
+constexpr Roles kReaders = kViewer | kSalesperson | kManager | kAuthor | kOperator;
+constexpr Roles kAnyRole = kEveryRole;
+constexpr Roles kSales = kSalesperson | kManager;
+
+constexpr RouteAccess kTable[] = {
+    {Method::get, "/-/healthy", kAnybody, ""},
+    {Method::get, "/-/ready", kAnybody, ""},
+    {Method::post, "/v1/session", kAnybody, "session.open"},
+    {Method::get, "/v1/session", kAnyRole, ""},
+    {Method::del, "/v1/session", kAnyRole, "session.close"},
+    {Method::post, "/v1/session/password", kAnyRole, "session.password"},
+
+    {Method::post, "/v1/events", kIngest, ""},
+    {Method::post, "/v1/customers/{id}", kIngest, ""},
+    {Method::post, "/v1/import", kIngest | kOperator, ""},
+
+    {Method::get, "/v1/customers", kReaders, ""},
+    {Method::get, "/v1/customers/{id}", kReaders, ""},
+    {Method::get, "/v1/explain", kReaders, ""},
+    {Method::get, "/v1/rules", kReaders, ""},
+    {Method::get, "/v1/rules/{name}", kReaders, ""},
+    {Method::get, "/v1/segments", kReaders, ""},
+    {Method::get, "/v1/segments/{name}", kReaders, ""},
+    {Method::get, "/v1/segments/{name}/members", kReaders, ""},
+    {Method::get, "/v1/decisions", kReaders, ""},
+    {Method::get, "/v1/actions", kReaders, ""},
+    {Method::get, "/v1/actions/{id}", kSales | kOperator, ""},  // whole messages
+    {Method::get, "/v1/tasks", kSales | kOperator, ""},
+    {Method::get, "/v1/tasks/{id}", kSales | kOperator, ""},
+    {Method::get, "/v1/versions", kReaders, ""},
+    {Method::get, "/v1/versions/{version}", kReaders, ""},
+    {Method::get, "/v1/status", kReaders, ""},
+    {Method::get, "/v1/connectors", kReaders, ""},
+    {Method::get, "/metrics", kViewer | kOperator, ""},
+    {Method::get, "/v1/access", kReaders, ""},
+
+    {Method::post, "/v1/tasks/{id}/complete", kSales, "task.complete"},
+    {Method::post, "/v1/actions/{id}/retry", kOperator, "action.retry"},
+    {Method::post, "/v1/actions/{id}/discard", kOperator, "action.discard"},
+
+    {Method::get, "/v1/policies", kReaders, ""},
+    {Method::get, "/v1/silences", kReaders, ""},
+    {Method::post, "/v1/silences", kOperator | kManager, "silence.add"},
+    {Method::post, "/v1/silences/{id}/end", kOperator | kManager, "silence.end"},
+    {Method::post, "/v1/stop-all", kOperator | kManager, "stop-all"},
+    {Method::post, "/v1/rules/{name}/release", kOperator, "rule.release"},
+    {Method::post, "/v1/rules/{name}/discard", kOperator, "rule.discard"},
+    {Method::get, "/v1/suppressions", kOperator | kManager, ""},  // addresses
+    {Method::post, "/v1/suppressions", kOperator | kSales, "suppression.add"},
+    {Method::post, "/v1/suppressions/remove", kOperator | kManager, "suppression.remove"},
+    {Method::post, "/v1/suppressions/import", kOperator | kManager, "suppression.import"},
+    {Method::get, "/u/{token}", kAnybody, ""},   // a customer, by the link in a message
+    {Method::post, "/u/{token}", kAnybody, ""},  // the same; it is in the log of events
+
+    {Method::post, "/v1/backtests", kAuthor, "backtest.start"},
+    {Method::get, "/v1/backtests", kAuthor, ""},
+    {Method::get, "/v1/backtests/{id}", kAuthor, ""},
+    {Method::del, "/v1/backtests/{id}", kAuthor, "backtest.cancel"},
+    {Method::post, "/v1/plans", kAuthor, ""},  // compares, changes nothing
+    {Method::get, "/v1/plans/{id}", kAuthor, ""},
+    {Method::post, "/v1/plans/{id}/apply", kAuthor, "rules.apply"},
+    {Method::post, "/v1/reload", kAuthor | kOperator, "rules.reload"},
+
+    {Method::get, "/v1/quarantine", kOperator, ""},
+    {Method::get, "/v1/quarantine/{number}", kOperator, ""},
+    {Method::post, "/v1/quarantine/replay", kOperator, "quarantine.replay"},
+    {Method::post, "/v1/quarantine/{number}/replay", kOperator, "quarantine.replay"},
+    {Method::post, "/v1/quarantine/{number}/discard", kOperator, "quarantine.discard"},
+    {Method::get, "/v1/maildrop", kOperator, ""},
+    {Method::get, "/v1/digest", kOperator, ""},
+    {Method::post, "/v1/digest/replay", kOperator, ""},  // reads only
+
+    {Method::get, "/v1/tokens", kAdmin, ""},
+    {Method::post, "/v1/tokens", kAdmin, "token.create"},
+    {Method::post, "/v1/tokens/{id}/rotate", kAdmin, "token.rotate"},
+    {Method::del, "/v1/tokens/{id}", kAdmin, "token.revoke"},
+    {Method::get, "/v1/users", kAdmin, ""},
+    {Method::post, "/v1/users", kAdmin, "user.create"},
+    {Method::post, "/v1/users/{name}", kAdmin, "user.change"},
+    {Method::del, "/v1/users/{name}", kAdmin, "user.remove"},
+    {Method::post, "/v1/backup", kAdmin, "backup.create"},
+    {Method::get, "/v1/audit", kAdmin, ""},
+    {Method::get, "/v1/audit/verdict", kAdmin, ""},
+};
+
+}  // namespace
+
+std::span<const RouteAccess> access_table() { return kTable; }
+
+}  // namespace nudge::daemon
