@@ -24,6 +24,9 @@ if(NUDGE_LLD AND CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
   add_link_options(--ld-path=${NUDGE_LLD})
 endif()
 
+# Nothing that was bound at the start can be overwritten afterwards, and no stack holds code.
+add_link_options(-Wl,-z,relro,-z,now,-z,noexecstack)
+
 # -pthread everywhere, or nowhere: clang takes no precompiled header that was made without it.
 set(THREADS_PREFER_PTHREAD_FLAG ON)
 find_package(Threads REQUIRED)

@@ -161,6 +161,11 @@ Exit users(const Output& out, Client& client);
 Exit audit_list(const Output& out, Client& client, const AccessOptions& options);
 Exit audit_verify(const Output& out, Client& client, const AccessOptions& options);
 
+// What is wrong, and what to do. `directory`: the data directory when it is on this machine; else empty.
+Exit doctor(const Output& out, Client& client, const std::string& directory);
+// The same and more, in a new directory `to`, for somebody who helps: no secrets, no customers.
+Exit support(const Output& out, Client& client, const std::string& directory, const std::string& to);
+
 // Copies of the data directory. Only making one needs the daemon.
 struct BackupCommand {
   std::string directory, to;

@@ -5,6 +5,7 @@
 #include <fstream>
 #include <functional>
 
+#include "daemon/cli/admin_commands.h"
 #include "daemon/cli/commands.h"
 #include "daemon/cli/policy.h"
 #include "daemon/cli/words.h"
@@ -20,8 +21,7 @@ struct Line {
   std::string url;
   std::string local;  // data directory of the daemon on this machine
   std::string authorities;
-  AccessOptions access;
-  BackupCommand backup;
+  AdminLine admin;
   ProjectPaths paths;
   CheckOptions check;
   TestOptions test;
@@ -62,8 +62,16 @@ class Setup {
     work();
     policy_words();
     intake();
-    people();
-    backups_of();
+    add_admin_commands(
+        app_, line_.admin, line_.local,
+        [this](CLI::App& parent, const std::string& name, const std::string& what, std::function<Exit(const Output&, Client&)> work) {
+          return ask(parent, name, what, std::move(work));
+        },
+        [this](CLI::App& parent, const std::string& name, const std::string& what, std::function<Exit(const Output&)> work) {
+          CLI::App* sub = parent.add_subcommand(name, what);
+          sub->callback([this, work = std::move(work)] { command_ = work; });
+          return sub;
+        });
     if (language() == Language::chinese) translate(app_);
   }
 
@@ -235,78 +243,6 @@ class Setup {
     return work(out, client);
   }
 
-  void people() {
-    const auto roles = [this](CLI::App* sub) {
-      return sub->add_option("--role", line_.access.roles, "what it may do; may be repeated")
-          ->check(CLI::IsMember({"ingest", "viewer", "salesperson", "manager", "author", "operator", "admin"}));
-    };
-    const auto one = [this](CLI::App& parent, const char* name, const char* what,
-                            Exit (*work)(const Output&, Client&, const AccessOptions&)) {
-      CLI::App* sub = ask(parent, name, what, [this, work](const Output& out, Client& c) { return work(out, c, line_.access); });
-      sub->add_option("NAME", line_.access.name)->required();
-      return sub;
-    };
-    CLI::App* token = app_.add_subcommand("token", "tokens for machines");
-    token->require_subcommand(1);
-    CLI::App* create = one(*token, "create", "make one; it is printed this once", create_token);
-    roles(create)->required();
-    create->add_option("--days", line_.access.days, "how long it lives; without it for ever")->check(CLI::Range(1, 3650));
-    ask(*token, "list", "all of them, without their secrets", [](const Output& out, Client& c) { return tokens(out, c); });
-    one(*token, "rotate", "a new secret for it", rotate_token)
-        ->add_option("--overlap", line_.access.overlap_seconds, "seconds for which the old secret is taken too")
-        ->check(CLI::Range(0, 30 * 86400))
-        ->capture_default_str();
-    one(*token, "revoke", "take it back, at once", revoke_token);
-    CLI::App* user = app_.add_subcommand("user", "accounts of people");
-    user->require_subcommand(1);
-    CLI::App* add_user = one(*user, "create", "make one; the password is asked for", create_user);
-    roles(add_user)->required();
-    add_user->add_option("--password-file", line_.access.password_file, "file whose first line is the password; - is standard input");
-    ask(*user, "list", "all of them", [](const Output& out, Client& c) { return users(out, c); });
-    CLI::App* change = one(*user, "change", "other roles, a new password, or no entry for a while", change_user);
-    roles(change);
-    change->add_flag("--password", line_.access.new_password, "a new password; it ends the sessions");
-    change->add_option("--password-file", line_.access.password_file, "file whose first line is the password; - is standard input");
-    change->add_flag("--disable", line_.access.disable, "no entry until --enable")
-        ->excludes(change->add_flag("--enable", line_.access.enable, "entry again"));
-    one(*user, "remove", "remove it", remove_user);
-    CLI::App* audit = app_.add_subcommand("audit", "who changed what");
-    audit->require_subcommand(1);
-    ask(*audit, "list", "the record of changes, oldest first", [this](const Output& out, Client& c) {
-      return audit_list(out, c, line_.access);
-    })->add_option("--after", line_.access.after, "only records with a higher number");
-    ask(*audit, "verify", "whether the record is whole and unchanged", [this](const Output& out, Client& c) {
-      return audit_verify(out, c, line_.access);
-    })->add_option("--head", line_.access.head, "NUMBER:HASH, as an earlier verify printed it");
-  }
-
-  void backups_of() {
-    CLI::App* make = app_.add_subcommand("backup", "copies of all data, made while nudged runs");
-    make->require_subcommand(1);
-    const auto directory = [this](CLI::App* sub) {
-      sub->add_option("DIR", line_.backup.directory, "directory of the backups")->required();
-    };
-    const auto which = [this](CLI::App* sub) { sub->add_option("--number", line_.backup.number, "which; the newest when not given"); };
-    CLI::App* create = ask(*make, "create", "add one; only what is new is written",
-                           [this](const Output& out, Client& c) { return create_backup(out, c, line_.backup); });
-    directory(create);
-    create->add_option("--keep", line_.backup.keep, "remove older ones beyond so many")->check(CLI::Range(1, 100'000));
-    const auto offline_one = [this](CLI::App& parent, const char* name, const char* what,
-                                    Exit (*work)(const Output&, const BackupCommand&)) {
-      CLI::App* sub = parent.add_subcommand(name, what);
-      sub->callback([this, work] { command_ = [this, work](const Output& out) { return work(out, line_.backup); }; });
-      return sub;
-    };
-    directory(offline_one(*make, "list", "all of them", backups));
-    CLI::App* verify = offline_one(*make, "verify", "read one and compare every file", verify_backup);
-    directory(verify);
-    which(verify);
-    CLI::App* back = offline_one(app_, "restore", "make a data directory of a backup", restore);
-    directory(back);
-    back->add_option("--to", line_.backup.to, "the data directory to make; it must not hold data")->required();
-    which(back);
-  }
-
   void questions() {
     ask("status", "what nudged does, and whether its books add up", [](const Output& out, Client& c) { return status(out, c); });
     rules_words();
@@ -442,8 +378,8 @@ class Setup {
     };
     whom(with_reason(ask(*list, "add", "put a customer, address or domain on the list",
                          [this](const Output& out, Client& c) { return suppress(out, c, line_.policy, true); })));
-    whom(with_reason(
-        ask(*list, "remove", "take one off the list", [this](const Output& out, Client& c) { return suppress(out, c, line_.policy, false); })));
+    whom(with_reason(ask(*list, "remove", "take one off the list",
+                         [this](const Output& out, Client& c) { return suppress(out, c, line_.policy, false); })));
     ask(*list, "list", "the whole list", [](const Output& out, Client& c) { return suppress_list(out, c); });
     with_reason(ask(*list, "import", "read a file with lines of kind,value[,channel]",
                     [this](const Output& out, Client& c) { return suppress_import(out, c, line_.policy); }))
@@ -454,7 +390,8 @@ class Setup {
   void rules_words() {
     CLI::App* all = ask("rules", "each rule with its version, state, firings and last error", nullptr);
     const auto settle = [&](const char* name, const char* what, bool release) {
-      with_reason(ask(*all, name, what, [this, release](const Output& out, Client& c) { return settle_kept(out, c, line_.policy, release); }))
+      with_reason(
+          ask(*all, name, what, [this, release](const Output& out, Client& c) { return settle_kept(out, c, line_.policy, release); }))
           ->add_option("RULE", line_.policy.word)
           ->required();
     };

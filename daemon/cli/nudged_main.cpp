@@ -1,4 +1,7 @@
 // nudged: the daemon. Exit codes: 0 stopped, 1 could not start or a check failed, 2 wrong usage, 3 the disk failed under way.
+#include <sys/resource.h>
+#include <sys/stat.h>
+
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -125,6 +128,10 @@ int main(int argc, char** argv) {
     std::printf("%s", nudge::config::print_config(*loaded).c_str());
     return 0;
   }
+  // What it writes is for its user only, whatever the shell says; a core file would hold customers and secrets.
+  ::umask(077);
+  const rlimit no_core{0, 0};
+  ::setrlimit(RLIMIT_CORE, &no_core);
   // Blocked before any thread starts, so that all of them leave signals to serve().
   sigset_t signals;
   ::sigemptyset(&signals);

@@ -1,0 +1,88 @@
+#include "daemon/cli/admin_commands.h"
+
+#include <CLI/CLI.hpp>
+
+namespace nudge::cli {
+namespace {
+
+void access_commands(CLI::App& app, AdminLine& line, const AddOnline& ask) {
+  const auto roles = [&line](CLI::App* sub) {
+    return sub->add_option("--role", line.access.roles, "what it may do; may be repeated")
+        ->check(CLI::IsMember({"ingest", "viewer", "salesperson", "manager", "author", "operator", "admin"}));
+  };
+  const auto one = [&line, &ask](CLI::App& parent, const char* name, const char* what,
+                                 Exit (*work)(const Output&, Client&, const AccessOptions&)) {
+    CLI::App* sub = ask(parent, name, what, [&line, work](const Output& out, Client& c) { return work(out, c, line.access); });
+    sub->add_option("NAME", line.access.name)->required();
+    return sub;
+  };
+  CLI::App* token = app.add_subcommand("token", "tokens for machines");
+  token->require_subcommand(1);
+  CLI::App* create = one(*token, "create", "make one; it is printed this once", create_token);
+  roles(create)->required();
+  create->add_option("--days", line.access.days, "how long it lives; without it for ever")->check(CLI::Range(1, 3650));
+  ask(*token, "list", "all of them, without their secrets", [](const Output& out, Client& c) { return tokens(out, c); });
+  one(*token, "rotate", "a new secret for it", rotate_token)
+      ->add_option("--overlap", line.access.overlap_seconds, "seconds for which the old secret is taken too")
+      ->check(CLI::Range(0, 30 * 86400))
+      ->capture_default_str();
+  one(*token, "revoke", "take it back, at once", revoke_token);
+  CLI::App* user = app.add_subcommand("user", "accounts of people");
+  user->require_subcommand(1);
+  CLI::App* add_user = one(*user, "create", "make one; the password is asked for", create_user);
+  roles(add_user)->required();
+  add_user->add_option("--password-file", line.access.password_file, "file whose first line is the password; - is standard input");
+  ask(*user, "list", "all of them", [](const Output& out, Client& c) { return users(out, c); });
+  CLI::App* change = one(*user, "change", "other roles, a new password, or no entry for a while", change_user);
+  roles(change);
+  change->add_flag("--password", line.access.new_password, "a new password; it ends the sessions");
+  change->add_option("--password-file", line.access.password_file, "file whose first line is the password; - is standard input");
+  change->add_flag("--disable", line.access.disable, "no entry until --enable")
+      ->excludes(change->add_flag("--enable", line.access.enable, "entry again"));
+  one(*user, "remove", "remove it", remove_user);
+  CLI::App* audit = app.add_subcommand("audit", "who changed what");
+  audit->require_subcommand(1);
+  ask(*audit, "list", "the record of changes, oldest first", [&line](const Output& out, Client& c) {
+    return audit_list(out, c, line.access);
+  })->add_option("--after", line.access.after, "only records with a higher number");
+  ask(*audit, "verify", "whether the record is whole and unchanged", [&line](const Output& out, Client& c) {
+    return audit_verify(out, c, line.access);
+  })->add_option("--head", line.access.head, "NUMBER:HASH, as an earlier verify printed it");
+}
+
+void care_commands(CLI::App& app, AdminLine& line, const std::string& local, const AddOnline& ask, const AddOffline& offline) {
+  ask(app, "doctor", "what is wrong with nudged, and what to do", [&local](const Output& out, Client& c) { return doctor(out, c, local); });
+  ask(app, "support", "a directory for whoever is to help: figures and findings, no secrets, no customers",
+      [&line, &local](const Output& out, Client& c) { return support(out, c, local, line.word); })
+      ->add_option("DIR", line.word, "the directory to make")
+      ->required();
+  CLI::App* make = app.add_subcommand("backup", "copies of all data, made while nudged runs");
+  make->require_subcommand(1);
+  const auto directory = [&line](CLI::App* sub) { sub->add_option("DIR", line.backup.directory, "directory of the backups")->required(); };
+  const auto which = [&line](CLI::App* sub) { sub->add_option("--number", line.backup.number, "which; the newest when not given"); };
+  CLI::App* create = ask(*make, "create", "add one; only what is new is written",
+                         [&line](const Output& out, Client& c) { return create_backup(out, c, line.backup); });
+  directory(create);
+  create->add_option("--keep", line.backup.keep, "remove older ones beyond so many")->check(CLI::Range(1, 100'000));
+  const auto offline_one = [&line, &offline](CLI::App& parent, const char* name, const char* what,
+                                             Exit (*work)(const Output&, const BackupCommand&)) {
+    return offline(parent, name, what, [&line, work](const Output& out) { return work(out, line.backup); });
+  };
+  directory(offline_one(*make, "list", "all of them", backups));
+  CLI::App* verify = offline_one(*make, "verify", "read one and compare every file", verify_backup);
+  directory(verify);
+  which(verify);
+  CLI::App* back = offline_one(app, "restore", "make a data directory of a backup", restore);
+  directory(back);
+  back->add_option("--to", line.backup.to, "the data directory to make; it must not hold data")->required();
+  which(back);
+}
+
+}  // namespace
+
+void add_admin_commands(CLI::App& app, AdminLine& line, const std::string& local, const AddOnline& ask, const AddOffline& offline) {
+  access_commands(app, line, ask);
+  care_commands(app, line, local, ask, offline);
+}
+
+}  // namespace nudge::cli

@@ -1,0 +1,30 @@
+// The words of the command line for an admin: tokens, accounts, audit, backups, doctor. The frame around them is nudge_main.cpp.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "daemon/cli/commands.h"
+
+namespace CLI {
+class App;
+}
+
+namespace nudge::cli {
+
+// What the words fill in; must outlive the app.
+struct AdminLine {
+  AccessOptions access;
+  BackupCommand backup;
+  std::string word;
+};
+// Adds a command that needs the daemon, or one that does not, to `parent`.
+using AddOnline = std::function<CLI::App*(CLI::App& parent, const std::string& name, const std::string& what,
+                                          std::function<Exit(const Output&, Client&)>)>;
+using AddOffline =
+    std::function<CLI::App*(CLI::App& parent, const std::string& name, const std::string& what, std::function<Exit(const Output&)>)>;
+
+// `local`: where --local goes.
+void add_admin_commands(CLI::App& app, AdminLine& line, const std::string& local, const AddOnline& ask, const AddOffline& offline);
+
+}  // namespace nudge::cli
