@@ -14,7 +14,8 @@ constexpr std::uint64_t kQueueBytes = 64U << 20;
 constexpr std::uint64_t kBatchBytes = 8U << 20;
 constexpr DurationMs kStatsEvery = 2 * kSecond;
 
-std::uint64_t weight(const Unit& unit) { return unit.entries.size() + unit.states.bytes() + 512; }
+// Roughly what a unit takes in memory: what it decided is most of it when many timers come at once.
+std::uint64_t weight(const Unit& unit) { return unit.entries.size() + unit.states.bytes() + unit.effects.size() * 1024 + 512; }
 
 }  // namespace
 
@@ -210,6 +211,7 @@ void Committer::put_together(Batch& batch) {
     return;
   }
   last_block_.store(sequence, std::memory_order_release);
+  for (const auto& unit : batch.units) steps_.fetch_add(unit->steps, std::memory_order_relaxed);
   {
     const std::lock_guard lock(stats_mutex_);
     stats_ = std::move(batch.sums);

@@ -30,6 +30,8 @@ struct RuntimeOptions {
   std::uint64_t quarantine_bytes_max = 256U << 20;
   DurationMs skew = 5 * kMinute;
   DurationMs checkpoint_interval = 10 * kSecond;
+  // Also after this many steps, so that the work after a crash is bounded whatever the load was.
+  std::uint64_t checkpoint_steps = 300'000;
   DeliveryOptions delivery;
   std::vector<std::string> send_only_to;  // test mode; empty: none
 };

@@ -1,4 +1,6 @@
 // Start and plans: recovery from checkpoint and log, activation and reload, the sweep, checkpoints.
+#include <algorithm>
+#include <chrono>
 #include <future>
 #include <utility>
 
@@ -7,6 +9,11 @@
 #include "daemon/runtime/runtime_impl.h"
 
 namespace nudge::daemon {
+namespace {
+
+constexpr auto kLookAtSteps = std::chrono::milliseconds(100);
+
+}  // namespace
 
 Result<std::unique_ptr<Runtime>> Runtime::open(RuntimeOptions options, Store& store, Clock& clock,
                                                std::function<void(const Error&)> fatal) {
@@ -47,11 +54,66 @@ Result<void> Runtime::Impl::recover() {
   return {};
 }
 
+namespace {
+
+// Entries of the log on their way to their shards: one thread a shard steps a portion while the next is read.
+class Replay {
+ public:
+  explicit Replay(std::vector<std::unique_ptr<Shard>>& shards) : shards_(shards), portion_(shards.size()) {}
+  ~Replay() { wait(); }
+
+  void add(std::size_t shard, LogEntry&& entry, const std::shared_ptr<const Plan>& plan) {
+    portion_[shard].push_back({std::move(entry), plan});
+    if (++entries_ % kPortion == 0) start();
+  }
+  std::uint64_t entries() const { return entries_; }
+  bool failed() const { return error_.has_value(); }
+  Result<void> finish() {
+    start();
+    wait();
+    if (error_) return std::unexpected(*std::move(error_));
+    return {};
+  }
+
+ private:
+  static constexpr std::uint64_t kPortion = 32'768;
+  struct Step {
+    LogEntry entry;
+    std::shared_ptr<const Plan> plan;
+  };
+
+  void start() {
+    wait();
+    for (std::size_t i = 0; i < shards_.size(); ++i) {
+      if (portion_[i].empty()) continue;
+      running_.push_back(std::async(std::launch::async, [&shard = *shards_[i], steps = std::move(portion_[i])]() mutable -> Result<void> {
+        for (Step& step : steps) NUDGE_TRY(shard.replay(step.entry, step.plan));
+        return {};
+      }));
+      portion_[i].clear();
+    }
+  }
+  void wait() {
+    for (auto& running : running_) {
+      if (Result<void> done = running.get(); !done && !error_) error_ = std::move(done).error();
+    }
+    running_.clear();
+  }
+
+  std::vector<std::unique_ptr<Shard>>& shards_;
+  std::vector<std::vector<Step>> portion_;
+  std::vector<std::future<Result<void>>> running_;
+  std::uint64_t entries_ = 0;
+  std::optional<Error> error_;
+};
+
+}  // namespace
+
 Result<void> Runtime::Impl::replay_tail(std::uint64_t checkpoint, StoredStats& stats) {
   const std::uint64_t from = std::min(checkpoint, stats.sequence) + 1;
   const std::uint64_t stats_from = stats.sequence;
   std::optional<Error> error;
-  std::uint64_t entries = 0;
+  Replay replay(shards);
   NUDGE_TRY(store.log_blocks(from, [&](std::uint64_t sequence, std::string_view bytes) {
     Result<LogBlock> block = decode_block(bytes, BlockPart::units);
     if (!block) {
@@ -71,19 +133,19 @@ Result<void> Runtime::Impl::replay_tail(std::uint64_t checkpoint, StoredStats& s
         return false;
       }
       Result<void> read = read_entries(unit.entries, [&](LogEntry& entry) {
-        ++entries;
         stats.latest = std::max(stats.latest, entry.instant);
-        if (error) return;
-        if (Result<void> replay = shard_of(slot_of(entry.customer)).replay(entry, bound->plan); !replay) error = std::move(replay).error();
+        const std::size_t shard = slot_of(entry.customer) % options.shards;
+        replay.add(shard, std::move(entry), bound->plan);
       });
-      if (!read && !error) error = std::move(read).error();
-      if (error) return false;
+      if (!read) error = std::move(read).error();
+      if (error || replay.failed()) return false;
     }
     return true;
   }));
+  if (Result<void> stepped = replay.finish(); !stepped && !error) error = std::move(stepped).error();
   if (error) return std::unexpected(std::move(*error).prefixed("recovery"));
   if (replayed.load() != 0)
-    log::info("recovered from the log", {{"blocks", replayed.load()}, {"steps", entries}, {"checkpoint", checkpoint}});
+    log::info("recovered from the log", {{"blocks", replayed.load()}, {"steps", replay.entries()}, {"checkpoint", checkpoint}});
   return {};
 }
 
@@ -178,8 +240,11 @@ void Runtime::Impl::checkpoint_loop() {
   bool wait = replayed.load() == 0;
   while (true) {
     if (std::exchange(wait, true)) {
+      const auto due = std::chrono::steady_clock::now() + std::chrono::milliseconds(options.checkpoint_interval);
+      const std::uint64_t steps = steps_checkpointed + options.checkpoint_steps;
       std::unique_lock lock(loop_mutex);
-      loop_wake.wait_for(lock, std::chrono::milliseconds(options.checkpoint_interval), [this] { return ending; });
+      while (!ending && std::chrono::steady_clock::now() < due && committer.steps() < steps)
+        loop_wake.wait_until(lock, std::min(due, std::chrono::steady_clock::now() + kLookAtSteps), [this] { return ending; });
       if (ending) return;
     }
     if (failed) return;
@@ -190,6 +255,7 @@ void Runtime::Impl::checkpoint_loop() {
 // Everything in blocks up to `upto` is in states that the shards write now; then the mark moves there.
 Result<void> Runtime::Impl::checkpoint_now() {
   const std::lock_guard one_at_a_time(checkpoint_mutex);
+  const std::uint64_t steps = committer.steps();
   const std::uint64_t upto = committer.last_block();
   if (upto == checkpointed.load() || failed) return {};
   auto left = std::make_shared<std::atomic<std::uint32_t>>(options.shards);
@@ -205,6 +271,7 @@ Result<void> Runtime::Impl::checkpoint_now() {
   }
   NUDGE_TRY(committer.change_and_wait([upto](CommitContext& c) { c.set.put(Family::meta, kMetaCheckpoint, encode_number(upto)); }));
   checkpointed = upto;
+  steps_checkpointed = steps;
   return {};
 }
 

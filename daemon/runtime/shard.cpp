@@ -10,6 +10,10 @@ namespace {
 
 constexpr std::uint32_t kNoItem = 0xffffffff;
 constexpr std::size_t kTimersPerTurn = 1024;
+constexpr std::size_t kColdPerLoad = 256;
+constexpr std::size_t kRefillPerTurn = 8192;  // timer rows
+// Timers wait while this many units of the shard are not on disk, so that an event never stands behind a great many of them.
+constexpr std::uint64_t kUnitsAhead = 2;
 
 // Inputs are typed by the catalog of their intake; a reload in between may have given their event type more fields.
 void fit_fields(const Catalog& catalog, Input& input) {
@@ -104,13 +108,13 @@ void Shard::run() {
 
 // Sleeps until something was posted, a timer may be due, or it is time to look at the clock again.
 void Shard::wait_for_work() {
-  const bool busy = !deferred_.empty() || sweeping_ || !checkpoints_.empty();
+  const bool busy = !deferred_.empty() || sweeping_ || !checkpoints_.empty() || refill_slot_ < kSlots;
   std::chrono::milliseconds most = busy ? std::chrono::milliseconds(deferred_.empty() ? 0 : 1) : clock_.patience();
   TimeMs due = timers_.next();
   if (!cold_timers_.empty()) due = std::min(due, cold_timers_.top().due);
   if (due != kNever) {
     const TimeMs wait = due + 1 - clock_.now();
-    most = std::min(most, std::chrono::milliseconds(std::clamp<TimeMs>(wait, 0, 1000)));
+    most = std::min(most, std::chrono::milliseconds(std::clamp<TimeMs>(wait, committer_lags() ? 1 : 0, 1000)));
   }
   std::unique_lock lock(mutex_);
   wake_.wait_for(lock, most, [this] { return !queue_.empty() || !questions_.empty() || next_plan_ != nullptr || stopping_; });
@@ -143,6 +147,7 @@ bool Shard::turn() {
   }
   if (broken_) return !stopping;  // nothing is judged any more; requests end when the process does
   const TimeMs now = clock_.now();
+  taken_ = items_.size();
   fire_timers(now);
   take_in(now);
   for (auto& question : questions) question(*this);
@@ -225,6 +230,7 @@ void Shard::step_customer(CacheEntry& entry, TimeMs now) {
     finish_item(items_[i], receipts_[n]);
   }
   append_entry(unit_->entries, EntryKind::step, entry.state.id, now, stored_);
+  ++unit_->steps;
   unit_->latest = std::max(unit_->latest, now);
   changed(entry, std::move(effects));
 }
@@ -301,21 +307,36 @@ void Shard::count_gone_members(const CustomerState& state) {
 
 // --- timers
 
+// True while the committer has some of this shard's units before it.
+bool Shard::committer_lags() const { return unit_number_ > committer_.committed(options_.index) + kUnitsAhead; }
+
 void Shard::fire_timers(TimeMs now) {
   refill_cold_timers(now);
+  if (committer_lags()) return;
   for (std::size_t fired = 0; fired < kTimersPerTurn; ++fired) {
     const TimeMs hot = timers_.next();
     const TimeMs cold = cold_timers_.empty() ? kNever : cold_timers_.top().due;
     if (std::min(hot, cold) >= now) return;  // never early: due means before now
     if (cold <= hot) {
-      const std::string customer = cold_timers_.top().customer;
-      cold_timers_.pop();
-      load(slot_of(customer), customer, false);  // now it is in the heap of the hot ones, if it is still due
-      if (broken_) return;
+      if (!load_due_cold(now)) return;
       continue;
     }
     advance_entry(*timers_.top(), now);
   }
+}
+
+// Reads the customers of the first cold timers that are due: then they are in the heap of the hot ones, if they are still due.
+bool Shard::load_due_cold(TimeMs now) {
+  missing_.clear();
+  for (std::size_t popped = 0; popped < kColdPerLoad && !cold_timers_.empty() && cold_timers_.top().due < now; ++popped) {
+    const std::string& customer = cold_timers_.top().customer;
+    const std::uint8_t slot = slot_of(customer);
+    if (cache_.find(slot, customer) == nullptr) missing_.push_back(cache_.add(slot, customer));
+    cold_timers_.pop();
+  }
+  Result<void> loaded = load_many(missing_);
+  if (!loaded) fail_with(std::move(loaded).error());
+  return !broken_;
 }
 
 void Shard::advance_entry(CacheEntry& entry, TimeMs now) {
@@ -323,28 +344,42 @@ void Shard::advance_entry(CacheEntry& entry, TimeMs now) {
   Effects effects;
   engine_.advance(*plan_, entry.state, now, effects);
   append_entry(unit_->entries, EntryKind::advance, entry.state.id, now, {});
+  ++unit_->steps;
   unit_->latest = std::max(unit_->latest, now);
   ++unit_->delta[Counter::timers];
   cache_.touch(&entry);
   changed(entry, std::move(effects));
 }
 
-// Reads the timer rows of customers that are not in memory a minute ahead.
+// Reads the timer rows of customers that are not in memory a minute ahead, a portion a turn. A customer that leaves memory meanwhile may
+// get in twice; the second time it is found hot or not due.
 void Shard::refill_cold_timers(TimeMs now) {
-  if (now < next_refill_) return;
-  const TimeMs until = now + kMinute;
-  next_refill_ = now + kMinute / 2;
-  for (std::uint32_t slot = 0; slot < kSlots; ++slot) {
-    if (!owns(static_cast<std::uint8_t>(slot))) continue;
-    const std::string from = timer_key(static_cast<std::uint8_t>(slot), horizon_[slot], "");
-    const std::string to = timer_key(static_cast<std::uint8_t>(slot), until, "");
-    Result<void> scanned = store_.scan(Family::timer, from, to, [&](std::string_view key, std::string_view) {
-      std::optional<TimerKey> timer = parse_timer_key(key);
-      if (timer && cache_.find(timer->slot, timer->customer) == nullptr) cold_timers_.push({timer->due_ms, std::move(timer->customer)});
-      return true;
-    });
+  if (refill_slot_ >= kSlots) {
+    if (now < next_refill_) return;
+    refill_until_ = now + kMinute;
+    next_refill_ = now + kMinute / 2;
+    refill_slot_ = 0;
+  }
+  std::size_t left = kRefillPerTurn;
+  for (; refill_slot_ < kSlots; ++refill_slot_) {
+    const auto slot = static_cast<std::uint8_t>(refill_slot_);
+    if (!owns(slot)) continue;
+    const std::string from = refill_from_.empty() ? timer_key(slot, horizon_[slot], "") : std::move(refill_from_);
+    refill_from_.clear();
+    horizon_[slot] = refill_until_;
+    Result<void> scanned =
+        store_.scan(Family::timer, from, timer_key(slot, refill_until_, ""), [&](std::string_view key, std::string_view) {
+          if (left == 0) {
+            refill_from_ = key;
+            return false;
+          }
+          --left;
+          std::optional<TimerKey> timer = parse_timer_key(key);
+          if (timer && cache_.find(timer->slot, timer->customer) == nullptr) cold_timers_.push({timer->due_ms, std::move(timer->customer)});
+          return true;
+        });
     if (!scanned) return fail_with(std::move(scanned).error());
-    horizon_[slot] = until;
+    if (!refill_from_.empty()) return;
   }
 }
 
@@ -356,6 +391,7 @@ void Shard::reconcile_entry(CacheEntry& entry) {
   Effects effects;
   engine_.reconcile(*plan_, entry.state, effects);
   append_entry(unit_->entries, EntryKind::reconcile, entry.state.id, entry.state.clock, {});
+  ++unit_->steps;
   changed(entry, std::move(effects));
 }
 

@@ -31,7 +31,7 @@ struct ShardOptions {
   std::uint32_t shards = 1;  // slot s belongs to shard s % shards
   std::size_t memory_bytes = 256U << 20;
   std::size_t items_per_drain = 4096;
-  std::size_t portion_bytes = 256U << 10;  // of checkpointed states in one unit
+  std::size_t portion_bytes = 256U << 10;  // of checkpointed states in one unit, at least; more when much comes in
 };
 
 // For the status page; all as of the last turn of the shard's loop.
@@ -107,6 +107,9 @@ class Shard {
   void finish_item(Item& item, Receipt receipt);
   void fire_timers(TimeMs now);
   void refill_cold_timers(TimeMs now);
+  bool load_due_cold(TimeMs now);
+  bool committer_lags() const;
+  std::size_t portion() const;
   void advance_entry(CacheEntry& entry, TimeMs now);
   void reconcile_entry(CacheEntry& entry);
   void changed(CacheEntry& entry, Effects&& effects);
@@ -137,8 +140,12 @@ class Shard {
   std::priority_queue<ColdTimer> cold_timers_;
   std::array<TimeMs, kSlots> horizon_{};  // cold timers of the slot are in cold_timers_ up to here
   TimeMs next_refill_ = kAlways;
-  std::vector<Item> items_;     // of the drain under way
-  std::vector<Item> deferred_;  // for customers that were judged in this millisecond already
+  TimeMs refill_until_ = kAlways;
+  std::uint32_t refill_slot_ = kSlots;  // being read; kSlots: none
+  std::string refill_from_;             // the key in it to go on from; empty: from its horizon
+  std::size_t taken_ = 0;               // items of this turn
+  std::vector<Item> items_;             // of the drain under way
+  std::vector<Item> deferred_;          // for customers that were judged in this millisecond already
   std::vector<CacheEntry*> touched_, missing_;
   std::vector<Input> inputs_;
   std::vector<Receipt> receipts_;

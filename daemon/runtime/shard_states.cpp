@@ -9,6 +9,7 @@ namespace nudge::daemon {
 namespace {
 
 constexpr std::size_t kSweptPerTurn = 256;
+constexpr std::size_t kStateBytes = 1024;  // of a usual state's record, with room
 
 }  // namespace
 
@@ -124,12 +125,16 @@ void Shard::checkpoint(std::function<void()> done) {
   ask([done = std::move(done)](Shard& shard) mutable { shard.checkpoints_.push_back({shard.generation_++, std::move(done)}); });
 }
 
+// Bytes of states to write in this turn: at the rate at which inputs change them, or a checkpoint under load would never end and memory
+// would not stay under its cap.
+std::size_t Shard::portion() const { return std::max(options_.portion_bytes, 2 * taken_ * kStateBytes); }
+
 void Shard::checkpoint_portion() {
   if (checkpoints_.empty()) return;
   const std::uint64_t generation = checkpoints_.front().generation;
   while (CacheEntry* entry = cache_.first_dirty()) {
     if (entry->dirty_since > generation) break;
-    if (unit_->states.bytes() >= options_.portion_bytes) return;
+    if (unit_->states.bytes() >= portion()) return;
     write_state(*entry);
   }
   unit_->changes.push_back([done = std::move(checkpoints_.front().done)](CommitContext& c) { c.after.push_back(done); });
@@ -147,7 +152,7 @@ void Shard::evict() {
     CacheEntry* const newer = entry->newer;
     over -= std::min(over, entry->bytes);
     if (entry->dirty) {
-      if (unit_->states.bytes() >= options_.portion_bytes) return;
+      if (unit_->states.bytes() >= portion()) return;
       write_state(*entry);
     } else if (entry->loaded && entry->unit < committed) {
       const TimeMs due = Engine::next_due(entry->state);

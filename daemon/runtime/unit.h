@@ -90,6 +90,7 @@ struct Unit {
   std::uint64_t number = 0;  // of the shard, ascending
   std::shared_ptr<const Plan> plan;
   std::string entries;           // see log_block.h
+  std::uint32_t steps = 0;       // entries in it
   std::vector<Effects> effects;  // of one step each, those that have any
   StatsDelta delta;
   WriteSet states;  // checkpoints of customers

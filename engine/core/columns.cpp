@@ -1,8 +1,17 @@
 #include "engine/core/columns.h"
 
 #include <algorithm>
+#include <string>
 
 namespace nudge {
+namespace {
+
+std::string key_of(const ValueView& v) {
+  if (v.kind == Kind::text || v.kind == Kind::list) return std::string(v.bytes);
+  return std::string(reinterpret_cast<const char*>(&v.i), sizeof v.i);
+}
+
+}  // namespace
 
 bool Column::sync(const Rows& rows, const ColumnDef& def) {
   const std::size_t size = rows.size();
@@ -11,6 +20,11 @@ bool Column::sync(const Rows& rows, const ColumnDef& def) {
     if (!std::all_of(def.filter, def.filter + def.filters, [&](const Predicate& p) { return p.holds(rows, seen_); })) continue;
     rows_.push_back(static_cast<std::uint32_t>(seen_));
     if (def.field == kNoField) continue;
+    if (def.distinct) {
+      if (recency_ == nullptr) recency_ = std::make_unique<Recency>();
+      recency_->add(key_of(rows.field(seen_, def.field, def.kind)));
+      continue;
+    }
     const std::int64_t value = rows.field(seen_, def.field, def.kind).i;
     std::int64_t sum = 0;
     if (__builtin_add_overflow(sums_.back(), value, &sum)) {
@@ -36,6 +50,7 @@ void Column::cut(std::size_t row) {
   rows_.erase(std::ranges::lower_bound(rows_, static_cast<std::uint32_t>(row)), rows_.end());
   sums_.resize(std::min(sums_.size(), rows_.size() + 1));
   blocks_.resize(std::min(blocks_.size(), rows_.size() / kBlock));
+  if (recency_ != nullptr) recency_->cut(rows_.size());
 }
 
 std::pair<std::size_t, std::size_t> Column::span(std::size_t lo, std::size_t hi) const {
@@ -80,7 +95,8 @@ std::int64_t Column::extreme(std::size_t from, std::size_t to, bool greatest) co
 }
 
 std::size_t Column::memory_bytes() const {
-  return rows_.capacity() * sizeof(rows_[0]) + sums_.capacity() * sizeof(sums_[0]) + blocks_.capacity() * sizeof(Block);
+  const std::size_t values = recency_ == nullptr ? 0 : recency_->memory_bytes();
+  return rows_.capacity() * sizeof(rows_[0]) + sums_.capacity() * sizeof(sums_[0]) + blocks_.capacity() * sizeof(Block) + values;
 }
 
 Column& Columns::at(std::uint32_t id, EventTypeId event) {

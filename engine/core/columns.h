@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "engine/core/filter.h"
+#include "engine/core/recency.h"
 #include "engine/model/derived.h"
 
 namespace nudge {
@@ -22,6 +23,7 @@ struct ColumnDef {
   std::size_t filters = 0;
   FieldId field = kNoField;  // kNoField: rows only; otherwise of kind integer or decimal, and only rows that have it
   Kind kind = Kind::missing;
+  bool distinct = false;  // counts values, of whatever kind, instead of summing them up
 };
 
 class Column {
@@ -43,6 +45,9 @@ class Column {
   std::size_t newest_beyond(std::size_t from, std::size_t to, bool upward, std::int64_t bound) const;
   // The greatest (or lowest) value in [from, to), which must not be empty.
   std::int64_t extreme(std::size_t from, std::size_t to, bool greatest) const;
+  // For columns that count values: the place of the value that came last as the k-th from the newest back; size() when there are fewer.
+  std::size_t nth_newest_value(std::size_t k) const { return recency_ == nullptr ? size() : recency_->nth_newest(k); }
+  std::size_t size() const { return rows_.size(); }
   std::size_t memory_bytes() const;
 
  private:
@@ -55,6 +60,7 @@ class Column {
   std::vector<std::uint32_t> rows_;
   std::vector<std::int64_t> sums_{0};  // sums_[n]: of the first n
   std::vector<Block> blocks_;          // of every kBlock values
+  std::unique_ptr<Recency> recency_;   // of columns that count values
   std::size_t seen_ = 0;               // rows
   bool usable_ = true;
 };

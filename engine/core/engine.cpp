@@ -7,8 +7,41 @@
 
 namespace nudge {
 
+namespace {
+
+// What is new in a plan for a state that was judged under an earlier one. The same for every customer of a sweep, so it is looked for once.
+struct Newer {
+  const Plan* plan = nullptr;
+  std::uint64_t sequence = 0, known = 0;
+  decltype(Plan::digest) digest{};
+  std::vector<std::uint32_t> segments;  // by activation
+  std::vector<std::uint32_t> rules;     // with `existing: fire`, later than their segments
+
+  void look(const Plan& p, std::uint64_t state_plan) {
+    if (plan == &p && sequence == p.sequence && digest == p.digest && known == state_plan) return;
+    plan = &p;
+    sequence = p.sequence;
+    digest = p.digest;
+    known = state_plan;
+    segments.clear();
+    rules.clear();
+    for (std::uint32_t i = 0; i < p.segments.size(); ++i) {
+      if (p.segments[i].since_plan > known) segments.push_back(i);
+    }
+    std::ranges::sort(segments, {}, [&](std::uint32_t i) { return std::pair(p.segments[i].activated, i); });
+    for (std::uint32_t r = 0; r < p.rules.size(); ++r) {
+      const Rule& rule = p.rules[r];
+      if (!rule.existing_fire || rule.since_plan <= known || rule.trigger.kind != Trigger::Kind::enters) continue;
+      if (p.segments[rule.trigger.segment].since_plan <= known) rules.push_back(r);  // else seeding does it
+    }
+  }
+};
+
+}  // namespace
+
 struct Engine::Scratch {
   Judge judge;
+  Newer newer;
   std::vector<std::pair<AttributeId, Value>> before;  // attribute values before an instant's updates
 };
 
@@ -126,14 +159,11 @@ void Engine::reconcile(const Plan& plan, CustomerState& state, Effects& effects)
   if (!state.known()) return;
   std::erase_if(state.members, [&](const Membership& m) { return !plan.segment_of_root.contains(m.root); });
   std::erase_if(state.wakes, [&](const Wake& w) { return !plan.segment_of_root.contains(w.root); });
-  std::vector<std::uint32_t> fresh;
-  for (std::uint32_t i = 0; i < plan.segments.size(); ++i) {
-    if (plan.segments[i].since_plan > known) fresh.push_back(i);
-  }
-  std::ranges::sort(fresh, {}, [&](std::uint32_t i) { return std::pair(plan.segments[i].activated, i); });
+  Newer& newer = scratch_->newer;
+  newer.look(plan, known);
   Judge& judge = scratch_->judge;
   judge.begin(plan, state, effects);
-  for (const std::uint32_t i : fresh) {
+  for (const std::uint32_t i : newer.segments) {
     // An id that was used by this name before: what it stood for then is over.
     std::erase_if(state.members, [&](const Membership& m) { return m.root == plan.segments[i].root; });
     const TimeMs t = std::max(plan.segments[i].activated, state.clock);
@@ -141,10 +171,8 @@ void Engine::reconcile(const Plan& plan, CustomerState& state, Effects& effects)
     judge.seed(i, t);
     if (!state.is_member(plan.segments[i].root)) drop_holds(plan, state, i, [](const Rule&) { return true; });
   }
-  for (std::uint32_t r = 0; r < plan.rules.size(); ++r) {
+  for (const std::uint32_t r : newer.rules) {
     const Rule& rule = plan.rules[r];
-    if (!rule.existing_fire || rule.since_plan <= known || rule.trigger.kind != Trigger::Kind::enters) continue;
-    if (plan.segments[rule.trigger.segment].since_plan > known) continue;  // seeding did it
     judge.enter_existing(r, std::max(rule.activated, state.clock));
   }
   judge.arm_for_plan();

@@ -87,11 +87,14 @@ void LeafTable::build(const Plan& plan, const FilterTable& filters) {
     auto slot = std::ranges::find(windows, window);
     if (slot == windows.end()) slot = windows.insert(windows.end(), window);
     leaf.slot = static_cast<std::uint32_t>(slot - windows.begin());
-    if (leaf.fn != Leaf::Fn::distinct && (leaf.fn != Leaf::Fn::count || leaf.filters > 0)) {
+    if (leaf.fn != Leaf::Fn::count || leaf.filters > 0) {
+      const bool distinct = leaf.fn == Leaf::Fn::distinct;
       const NodeId filter = filter_of(plan, plan.nodes[i]);
-      auto column = std::ranges::find_if(
-          found, [&](const ColumnDef& c) { return c.event == leaf.event && c.filter_node == filter && c.field == leaf.field; });
-      if (column == found.end()) column = found.insert(found.end(), {leaf.event, filter, leaf.filter, leaf.filters, leaf.field, leaf.kind});
+      auto column = std::ranges::find_if(found, [&](const ColumnDef& c) {
+        return c.event == leaf.event && c.filter_node == filter && c.field == leaf.field && c.distinct == distinct;
+      });
+      if (column == found.end())
+        column = found.insert(found.end(), {leaf.event, filter, leaf.filter, leaf.filters, leaf.field, leaf.kind, distinct});
       leaf.column = static_cast<std::uint32_t>(column - found.begin());
     }
     leaves[i] = leaf;
@@ -146,20 +149,24 @@ Verdict Evaluator::reach_leaf(const Leaf& leaf, const Slot& slot) {
     if (slot.hi - slot.lo < static_cast<std::size_t>(leaf.wanted)) return missed;  // not even all of them
     if (leaf.fn == Leaf::Fn::count && leaf.filters == 0) return reached(slot.hi - static_cast<std::size_t>(leaf.wanted));
   }
-  if (const Column* column = column_of(leaf, slot)) {
+  const bool distinct = leaf.fn == Leaf::Fn::distinct;
+  const Column* column = column_of(leaf, slot);
+  // Values are counted from the column's end: rows that are still to come stand in the way.
+  if (column != nullptr && (!distinct || column->span(slot.lo, slot.hi).second == column->size())) {
     const auto [from, to] = column->span(slot.lo, slot.hi);
     std::size_t place = to;
-    if (leaf.fn == Leaf::Fn::count)
+    if (distinct)
+      place = column->nth_newest_value(static_cast<std::size_t>(leaf.wanted));
+    else if (leaf.fn == Leaf::Fn::count)
       place = to - from < static_cast<std::size_t>(leaf.wanted) ? to : to - static_cast<std::size_t>(leaf.wanted);
     else if (leaf.fn == Leaf::Fn::sum)
       place = column->newest_sum(from, to, leaf.wanted);
     else
       place = column->newest_beyond(from, to, leaf.upward, leaf.wanted);
-    return place == to ? missed : reached(column->row(place));
+    return place == to || place < from ? missed : reached(column->row(place));
   }
   std::int64_t count = 0;
   Int128 sum = 0;
-  const bool distinct = leaf.fn == Leaf::Fn::distinct;
   ValueSet* values = distinct ? &take_values(std::min(static_cast<std::size_t>(leaf.wanted), slot.hi - slot.lo)) : nullptr;
   if (distinct) --values_used_;  // nothing below takes another
   for (std::size_t row = slot.hi; row-- > slot.lo;) {

@@ -7,6 +7,7 @@
 
 #include <time.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -38,6 +39,8 @@ struct Clock {
 
 double seconds_since(Clock::time_point start) { return (Clock::now() - start).count(); }
 
+constexpr std::size_t kLongFrom = 1000;
+
 struct Timer {
   TimeMs due;
   std::uint32_t customer;
@@ -53,6 +56,10 @@ struct Bench {
   std::vector<CustomerState> states;
   std::vector<TimeMs> armed;
   std::priority_queue<Timer, std::vector<Timer>, std::greater<>> timers;
+  // Of the heaviest customer once its windows are long: what each of its events took, in microseconds.
+  std::string heavy;
+  std::size_t heavy_rows = 0;
+  std::vector<double> heavy_us;
   std::uint64_t edges = 0, decisions = 0, actions = 0, wakes = 0, refused = 0;
 
   std::uint32_t customer(const std::string& id) {
@@ -91,12 +98,22 @@ struct Bench {
     run_timers(input.time);
     const std::uint32_t c = customer(input.customer);
     receipts.clear();
+    const bool measured = input.customer == heavy && ++heavy_rows > kLongFrom;
+    const auto start = measured ? Clock::now() : Clock::time_point{};
     engine.step(*plan, states[c], {&input, 1}, input.time, receipts, effects);
+    if (measured) heavy_us.push_back(seconds_since(start) * 1e6);
     if (receipts[0] != Receipt::stored) ++refused;
     count_effects();
     arm(c);
   }
 };
+
+// The value that this part of them does not exceed.
+double part(std::vector<double>& values, double of) {
+  if (values.empty()) return 0;
+  std::ranges::sort(values);
+  return values[static_cast<std::size_t>(static_cast<double>(values.size() - 1) * of)];
+}
 
 std::uint64_t known_answer(const bench::WorkloadOptions& o) {
   if (o.seed != 1) return 0;
@@ -152,6 +169,7 @@ int main(int argc, char** argv) {
   }
   const double compile_s = seconds_since(start);
   Bench b;
+  b.heavy = bench::heaviest_customer(o);
   b.plan = std::move(compiled.plan);
   Registry registry;
   registry.bind(*b.plan, bench::kWorkloadStart - 1);
@@ -224,13 +242,14 @@ int main(int argc, char** argv) {
       "\"compile_s\":%.3f,"
       "\"wakes\":%llu,\"edges\":%llu,\"decisions\":%llu,\"actions\":%llu,\"matches\":%llu,\"members\":%llu,\"known\":%llu,\"full_sweep_s\":"
       "%.2f,"
-      "\"state_mb\":%.0f,\"rss_mb\":%ld,\"nodes\":%zu,\"aggregates\":%zu}\n",
+      "\"state_mb\":%.0f,\"rss_mb\":%ld,\"nodes\":%zu,\"aggregates\":%zu,\"heavy_events\":%zu,\"heavy_p50_us\":%.1f,\"heavy_p99_us\":%.1f,"
+      "\"heavy_max_us\":%.0f}\n",
       static_cast<unsigned long long>(o.rules), o.strict, static_cast<unsigned long long>(o.customers),
       static_cast<unsigned long long>(taken), static_cast<double>(taken) / step_s, static_cast<double>(taken) / parse_s, drain_s, compile_s,
       static_cast<unsigned long long>(b.wakes), static_cast<unsigned long long>(b.edges), static_cast<unsigned long long>(b.decisions),
       static_cast<unsigned long long>(b.actions), static_cast<unsigned long long>(matches), static_cast<unsigned long long>(members),
       static_cast<unsigned long long>(known), sweep_s, static_cast<double>(state_bytes) / 1e6, usage.ru_maxrss / 1024, b.plan->nodes.size(),
-      b.plan->aggregates.size());
+      b.plan->aggregates.size(), b.heavy_us.size(), part(b.heavy_us, 0.5), part(b.heavy_us, 0.99), part(b.heavy_us, 1));
   if (b.refused != 0) std::fprintf(stderr, "WRONG: %llu inputs were not stored\n", static_cast<unsigned long long>(b.refused));
   if (b.refused != 0 || matches != members || (known != 0 && matches != known)) {
     std::fprintf(stderr, "WRONG: the incremental members, the full sweep and the known answer do not agree\n");

@@ -1,8 +1,11 @@
 // How fast the store takes in and gives back, and what each way of compressing the log costs.
-// Usage: nudge-store-bench DIRECTORY [blocks]. The directory must be on the disk that is to be measured; what is written there is removed.
+// Usage: nudge-store-bench DIRECTORY [blocks [commits-only]]. The directory must be on the disk that is to be measured; what is written
+// there is removed.
 //
 // A block is 500 events of about 60 bytes, as the daemon packs them; each commit is one block, synced. The comparison of settings runs on
 // the database itself with the store's own options, changed in one point at a time.
+//
+// nudge-store-bench --compact DIRECTORY compacts the store in a directory that no nudged uses, and prints its size in bytes.
 #include <rocksdb/cache.h>
 #include <rocksdb/db.h>
 #include <rocksdb/options.h>
@@ -218,9 +221,27 @@ void bench_setting(const std::string& path, std::size_t blocks, const Setting& s
   fs::remove_all(path);
 }
 
+void compact(const std::string& directory) {
+  StoreOptions options;
+  options.path = directory;
+  auto store = Store::open(options);
+  must(store.has_value(), store ? "" : store.error().message);
+  const auto done = (*store)->compact();
+  must(done.has_value(), done ? "" : done.error().message);
+  store->reset();
+  std::uintmax_t bytes = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(directory))
+    if (entry.is_regular_file()) bytes += entry.file_size();
+  std::printf("%ju\n", bytes);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (argc == 3 && std::string_view(argv[1]) == "--compact") {
+    compact(argv[2]);
+    return 0;
+  }
   if (argc < 2) {
     std::fprintf(stderr, "usage: nudge-store-bench DIRECTORY [blocks]\n");
     return 2;
@@ -228,6 +249,7 @@ int main(int argc, char** argv) {
   const std::string path = std::string(argv[1]) + "/nudge-store-bench";
   const std::size_t blocks = argc > 2 ? std::strtoull(argv[2], nullptr, 10) : 10'000;
   for (const std::size_t sets : {1U, 4U, 16U}) bench_commits(path, blocks, sets);
+  if (argc > 3) return 0;
   std::printf("\nthe log's settings, %zu blocks; disk and written are against the bytes of the blocks\n", blocks);
   for (const Setting& setting : kSettings) bench_setting(path, blocks, setting);
   return 0;

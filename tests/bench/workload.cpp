@@ -300,12 +300,18 @@ void generate_customers(const WorkloadOptions& options, const std::function<void
   }
 }
 
+namespace {
+
+constexpr std::uint64_t kFirstCustomer = 12345;  // of the ranking by events
+
+}  // namespace
+
 void generate_events(const WorkloadOptions& options, const std::function<void(std::string_view)>& line) {
   Random r(options.seed, 202);
   const auto customers = static_cast<double>(options.customers);
   const double step = options.days * 86400000.0 / static_cast<double>(options.events);
   const std::uint64_t mul = 7919 * 2 + 1;
-  const std::uint64_t offset = 12345 % options.customers;
+  const std::uint64_t offset = kFirstCustomer % options.customers;
   std::int64_t iso_of = -1;
   std::string iso;
   char data[160];
@@ -398,6 +404,10 @@ std::vector<std::string> generate_rules_yaml(const WorkloadOptions& options) {
   }
   files.push_back(segments + out);
   return files;
+}
+
+std::string heaviest_customer(const WorkloadOptions& options) {
+  return numbered("c", static_cast<std::int64_t>(kFirstCustomer % options.customers), 7);
 }
 
 std::string workload_catalog_yaml() {

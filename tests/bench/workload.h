@@ -28,6 +28,8 @@ struct WorkloadOptions {
 // Each calls `line` with one NDJSON line including its end; the view lives until the next call.
 void generate_customers(const WorkloadOptions& options, const std::function<void(std::string_view)>& line);
 void generate_events(const WorkloadOptions& options, const std::function<void(std::string_view)>& line);
+// The customer with 1 % of all events.
+std::string heaviest_customer(const WorkloadOptions& options);
 // The neutral JSON array, as the reference generator prints it.
 std::string generate_rules_json(const WorkloadOptions& options);
 // The same rules in the rule language: a segment and a rule that fires on entering it, each. One text per thousand rules, because a file of

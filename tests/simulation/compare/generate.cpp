@@ -264,7 +264,7 @@ class Generator {
     }
     o.type = Type::integer;
     if (on(Feature::aggregates) && chance(60)) {
-      q.fn = chance(25) ? Fn::sum : static_cast<Fn>(1 + below(7));
+      q.fn = chance(20) ? Fn::sum : chance(20) ? Fn::average : chance(20) ? Fn::distinct : static_cast<Fn>(1 + below(7));
       for (;;) {
         const OperandRef f = field(q.event, Operand::Kind::field);
         const bool numeric = is_numeric(kind_of(f->type));
