@@ -416,6 +416,8 @@ TEST_CASE("the brake stops a rule far above its own history, keeps what it would
   CHECK_FALSE(desk.release(id));
   CHECK(hour(t + 2 * kDay + 2 * kHour, 100) == std::pair(100, 0));  // what was released is history now
   CHECK(hour(t + 20 * kDay, 11) == std::pair(10, 1));               // after two quiet weeks there is none
+  CHECK(desk.release(id));
+  CHECK(hour(t + 20 * kDay + kMinute, 10) == std::pair(10, 0));  // within the same hour as well
 }
 
 TEST_CASE("a silence matches all that it names, from its beginning to its end, and stop-all keeps its word over a restart") {
