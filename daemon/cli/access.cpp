@@ -51,7 +51,7 @@ std::string first_line(std::istream& in) {
 Result<std::string> read_password(const std::string& file) {
   if (!file.empty() && file != "-") {
     std::ifstream in(file);
-    if (!in) return fail(Code::not_found, "cannot read the password file " + file);
+    if (!in) return fail(Code::not_found, say("cannot read the password file {1}", {file}));
     return first_line(in);
   }
   const auto line_of_input = [] {
@@ -71,13 +71,13 @@ Result<std::string> read_password(const std::string& file) {
   const std::string second = line_of_input();
   std::fprintf(stderr, "\n");
   ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
-  if (first != second) return fail(Code::invalid, "the two are not the same; try again");
+  if (first != second) return fail(Code::invalid, say("the two are not the same; try again"));
   return first;
 }
 
 std::string state_of(const Json& token) {
   if (!token["revoked"].is_null()) return "revoked " + moment(token["revoked"]);
-  return token["expires"].is_null() ? "never expires" : "until " + moment(token["expires"]);
+  return token["expires"].is_null() ? say("never expires") : say("until {1}", {moment(token["expires"])});
 }
 
 /// A token by its name or its id.
@@ -85,7 +85,7 @@ Result<std::string> find_token(Client& client, const std::string& name) {
   NUDGE_ASSIGN(const Json answer, client.get("/v1/tokens"));
   for (const Json& token : answer["tokens"].items)
     if (token["id"].text == name || (token["name"].text == name && token["revoked"].is_null())) return token["id"].text;
-  return fail(Code::not_found, "there is no token '" + name + "' in use; see `nudge token list`");
+  return fail(Code::not_found, say("there is no token '{1}' in use; see `nudge token list`", {name}));
 }
 
 Exit show_secret(const Output& out, const Json& answer) {
@@ -226,7 +226,7 @@ Exit audit_verify(const Output& out, Client& client, const AccessOptions& option
   if (!options.head.empty()) {
     const std::size_t colon = options.head.find(':');
     if (colon == std::string::npos)
-      return report(out, {Code::invalid, "--head wants NUMBER:HASH, as an earlier `nudge audit verify` printed it"});
+      return report(out, {Code::invalid, say("--head wants NUMBER:HASH, as an earlier `nudge audit verify` printed it")});
     known = {{"number", options.head.substr(0, colon)}, {"hash", options.head.substr(colon + 1)}};
   }
   const auto answer = client.get("/v1/audit/verdict" + query(known));

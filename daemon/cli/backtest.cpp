@@ -6,6 +6,7 @@
 
 #include "daemon/cli/backtest_show.h"
 #include "daemon/cli/draft.h"
+#include "daemon/cli/words.h"
 #include "daemon/import/feed.h"
 #include "engine/base/text.h"
 #include "engine/simulate/backtest_report.h"
@@ -26,8 +27,9 @@ std::string bar(double done) {
 
 void speed(const Output& out, std::uint64_t events, double seconds) {
   if (out.terminal.interactive() && !out.json && !out.html && seconds > 0) {
-    out.terminal.error(grouped(static_cast<std::int64_t>(events)) + " events in " + std::to_string(seconds).substr(0, 5) + " s, " +
-                       grouped(static_cast<std::int64_t>(static_cast<double>(events) / seconds)) + " events/s");
+    out.terminal.error(
+        say("{1} in {2} s, {3} events/s", {counted(static_cast<std::int64_t>(events), "event"), std::to_string(seconds).substr(0, 5),
+                                           grouped(static_cast<std::int64_t>(static_cast<double>(events) / seconds))}));
   }
 }
 
@@ -46,7 +48,7 @@ Exit show(const Output& out, const BacktestCommand& command, const std::string& 
   std::ofstream file(command.file, std::ios::binary | std::ios::trunc);
   file << text;
   if (!file.flush())
-    return nudge::cli::report(out, {Code::io, "cannot write " + command.file + ": check the directory and its permissions"});
+    return nudge::cli::report(out, {Code::io, say("cannot write {1}: check the directory and its permissions", {command.file})});
   return Exit::ok;
 }
 
@@ -81,7 +83,7 @@ Result<std::string> run_online(const Output& out, Client& client, const Backtest
   }
   out.terminal.progress({});
   if (answer["state"].text != "done")
-    return fail(Code::internal, "the backtest ended as " + answer["state"].text + ": " + answer["error"].shown());
+    return fail(Code::internal, say("the backtest ended as {1}: {2}", {say(answer["state"].text), answer["error"].shown()}));
   speed(out, static_cast<std::uint64_t>(answer["events"].integer()), answer["took_ms"].number() / 1000);
   // As it came: the tree keeps every digit.
   return answer["report"].compact();
@@ -93,7 +95,7 @@ Result<std::unique_ptr<Plan>> compile_files(const DraftFiles& files, const std::
   lang::CompileOptions options;
   options.zone = zone;
   lang::CompileResult compiled = lang::compile(files.rules, catalog, options);
-  if (compiled.plan == nullptr) return fail(Code::invalid, "the rules have mistakes\n" + doc::render_text(compiled.diagnostics));
+  if (compiled.plan == nullptr) return fail(Code::invalid, say("the rules have mistakes") + "\n" + doc::render_text(compiled.diagnostics));
   return std::move(compiled.plan);
 }
 
@@ -112,8 +114,9 @@ Result<std::vector<Input>> read_data(const Output& out, const BacktestCommand& c
     }
   }
   if (!problems.empty())
-    out.terminal.error(counted(static_cast<std::int64_t>(problems.size()), "row does", "rows do") + " not fit and " +
-                       (problems.size() == 1 ? "is" : "are") + " left out");
+    out.terminal.error(problems.size() == 1
+                           ? say("1 row does not fit and is left out")
+                           : say("{1} rows do not fit and are left out", {grouped(static_cast<std::int64_t>(problems.size()))}));
   return inputs;
 }
 
@@ -152,13 +155,13 @@ BacktestReport run_inputs(const BacktestSetup& setup, std::vector<Input> inputs,
 Result<std::string> run_offline(const Output& out, const BacktestCommand& command) {
   NUDGE_ASSIGN(const DraftFiles files, read_draft(command.draft, command.schemas));
   if (files.catalog.empty())
-    return fail(Code::invalid, "the catalog is missing: give --schemas, or a directory that holds schemas/ and rules/");
+    return fail(Code::invalid, say("the catalog is missing: give --schemas, or a directory that holds schemas/ and rules/"));
   Zone zone;
   if (!command.zone.empty()) {
     NUDGE_ASSIGN(zone, Zone::find(command.zone));
   }
   lang::CatalogResult loaded = lang::load_catalog(files.catalog);
-  if (loaded.catalog == nullptr) return fail(Code::invalid, "the catalog has mistakes\n" + doc::render_text(loaded.diagnostics));
+  if (loaded.catalog == nullptr) return fail(Code::invalid, say("the catalog has mistakes") + "\n" + doc::render_text(loaded.diagnostics));
   const std::shared_ptr<const Catalog> catalog(std::move(loaded.catalog));
   NUDGE_ASSIGN(const std::unique_ptr<Plan> draft, compile_files(files, catalog, zone));
   std::unique_ptr<Plan> live;
@@ -183,7 +186,9 @@ Result<std::string> run_offline(const Output& out, const BacktestCommand& comman
 }  // namespace
 
 Exit backtest(const Output& out, Client& client, const BacktestCommand& command) {
-  const Result<std::string> ran = command.data.empty() ? run_online(out, client, command) : run_offline(out, command);
+  const Result<std::string> ran = !command.data_dir.empty() ? backtest_stopped(command)
+                                  : command.data.empty()    ? run_online(out, client, command)
+                                                            : run_offline(out, command);
   out.terminal.progress({});
   if (!ran) return report(out, ran.error());
   return show(out, command, *ran);

@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "daemon/cli/backtest_show.h"
+#include "daemon/cli/words.h"
 
 namespace nudge::cli {
 namespace {
@@ -52,18 +53,24 @@ class Page {
   explicit Page(const Json& report) : report_(report), live_(report["compared_with_live"].truth) {}
 
   std::string run() {
+    const std::string title = say("Backtest");
     out_ = kHead;
-    out_ += "<h1>Backtest</h1><p>" + escape(report_["from"].text) + " to " + escape(report_["to"].text) + ", over " +
-            counted(report_["customers"].integer(), "customer") + " and " + counted(report_["events"].integer(), "event") +
-            ". Days are those of " + escape(report_["zone"].text) + ".</p>";
+    if (language() == Language::chinese) out_.replace(out_.find("lang=\"en\""), 9, "lang=\"zh-CN\"");
+    out_.replace(out_.find("Backtest</title>"), 8, title);
+    out_ += "<h1>" + title + "</h1><p>" +
+            say("{1} to {2}, over {3} and {4}. Days are those of {5}.",
+                {escape(report_["from"].text), escape(report_["to"].text), counted(report_["customers"].integer(), "customer"),
+                 counted(report_["events"].integer(), "event"), escape(report_["zone"].text)}) +
+            "</p>";
     if (live_)
-      out_ += R"html(<p class="key"><i style="background:var(--draft)"></i>draft<i style="background:var(--live)"></i>live</p>)html";
+      out_ += R"html(<p class="key"><i style="background:var(--draft)"></i>)html" + say("draft") +
+              R"html(<i style="background:var(--live)"></i>)html" + say("live") + "</p>";
     if (report_["rules"].items.empty() && report_["segments"].items.empty())
-      out_ += "<section><p>There is nothing to compare: the draft is what is in force.</p></section>";
+      out_ += "<section><p>" + say("There is nothing to compare: the draft is what is in force.") + "</p></section>";
     for (const Json& rule : report_["rules"].items) show_rule(rule);
     for (const Json& segment : report_["segments"].items) show_segment(segment);
-    out_ += "<section><h2>Please note</h2><ul>";
-    for (const Json& note : report_["notes"].items) out_ += "<li>" + escape(note.text) + "</li>";
+    out_ += "<section><h2>" + say("Please note") + "</h2><ul>";
+    for (const Json& note : report_["notes"].items) out_ += "<li>" + escape(say(note.text)) + "</li>";
     out_ += "</ul></section></body></html>\n";
     return std::move(out_);
   }
@@ -71,18 +78,18 @@ class Page {
  private:
   void heading(const std::string& kind, const Json& one) {
     out_ += "<section><h2>" + kind + " " + escape(one["name"].text);
-    if (live_) out_ += "<span class=\"tag\">" + escape(one["change"].text) + "</span>";
+    if (live_) out_ += "<span class=\"tag\">" + escape(say(one["change"].text)) + "</span>";
     out_ += "</h2>";
   }
-  void table() { out_ += "<table><tr><th></th><th>Draft</th>" + std::string(live_ ? "<th>Live</th>" : "") + "</tr>"; }
+  void table() { out_ += "<table><tr><th></th><th>" + say("Draft") + "</th>" + (live_ ? "<th>" + say("Live") + "</th>" : "") + "</tr>"; }
   void row(const std::string& label, const Json& draft, const Json& live, bool sub = false) {
     out_ += std::string(sub ? "<tr class=\"sub\">" : "<tr>") + "<td>" + escape(label) + "</td>" + cell(draft) + (live_ ? cell(live) : "") +
             "</tr>";
   }
   void rows(const Json& draft, const Json& live, const std::string& prefix = {}) {
-    for (const JsonMember& member : draft.members) row(prefix + member.key, member.value, live[member.key], true);
+    for (const JsonMember& member : draft.members) row(prefix + say(member.key), member.value, live[member.key], true);
     for (const JsonMember& member : live.members) {
-      if (draft[member.key].is_null()) row(prefix + member.key, draft[member.key], member.value, true);
+      if (draft[member.key].is_null()) row(prefix + say(member.key), draft[member.key], member.value, true);
     }
   }
 
@@ -106,15 +113,15 @@ class Page {
     }
     for (std::size_t i = 0; i < names.size(); ++i) {
       const double x = kLeft + step * (static_cast<double>(i) + 0.1);
-      const auto draw = [&](const Json& list, double at, const char* style, const char* who) {
+      const auto draw = [&](const Json& list, double at, const char* style, const std::string& who) {
         if (i >= list.items.size() || list.items[i].integer() == 0) return;
         const double high = kHigh * static_cast<double>(list.items[i].integer()) / static_cast<double>(most);
         out_ += std::string("<rect class=\"") + style + "\" x=\"" + fixed(at, 2) + "\" y=\"" + fixed(kTop + kHigh - high, 2) +
                 "\" width=\"" + fixed(bar, 2) + "\" height=\"" + fixed(high, 2) + "\"><title>" + names[i].text + ", " + who + ": " +
                 grouped(list.items[i].integer()) + "</title></rect>";
       };
-      draw(draft, x, "d", "draft");
-      if (live_) draw(live, x + bar, "l", "live");
+      draw(draft, x, "d", say("draft"));
+      if (live_) draw(live, x + bar, "l", say("live"));
     }
     const std::size_t apart = std::max<std::size_t>(1, (names.size() + 7) / 8);
     for (std::size_t i = 0; i < names.size(); i += apart) {
@@ -129,13 +136,14 @@ class Page {
     if (list.empty()) return;
     std::int64_t most = 1;
     for (const Json& person : list) most = std::max(most, person["tasks"].integer());
-    out_ += "<h3>" + title +
-            "</h3><table><tr><th>Person</th><th>Team</th><th>Tasks</th><th>Most on a day</th><th style=\"width:40%\"></th></tr>";
+    out_ += "<h3>" + title + "</h3><table><tr>";
+    for (const std::string& head : {say("Person"), say("Team"), say("Tasks"), say("Most on a day")}) out_ += "<th>" + head + "</th>";
+    out_ += "<th style=\"width:40%\"></th></tr>";
     for (const Json& person : list) {
       std::int64_t peak = 0;
       for (const Json& n : person["per_day"].items) peak = std::max(peak, n.integer());
       std::string who = person["name"].text.empty() ? person["id"].text : person["name"].text;
-      if (who.empty()) who = "nobody (the team's pool)";
+      if (who.empty()) who = say("(nobody: the team's pool)");
       out_ += "<tr><td>" + escape(who) + "</td><td>" + escape(person["team"].text) + "</td>" + cell(person["tasks"]) + "<td>" +
               grouped(peak) + "</td><td><svg viewBox=\"0 0 300 10\"><rect class=\"" + style + "\" width=\"" +
               fixed(300.0 * static_cast<double>(person["tasks"].integer()) / static_cast<double>(most)) +
@@ -147,11 +155,14 @@ class Page {
   void goal(const std::string& title, const Json& side) {
     const Json& goal = side["goal"];
     if (goal.is_null()) return;
-    out_ += "<h3>" + title + ": " + escape(goal["event"].text) + " within " + escape(goal["within"].text) +
-            "</h3><table><tr><th>Group</th><th>Firings</th><th>Converted</th><th>Rate</th><th>Value</th></tr>";
+    out_ += "<h3>" + title + ": " + say("{1} within {2}", {escape(goal["event"].text), escape(goal["within"].text)}) + "</h3><table><tr>";
+    for (const std::string& head : {say("Group"), say("Firings"), say("Converted"), say("Rate"), say("Value")})
+      out_ += "<th>" + head + "</th>";
+    out_ += "</tr>";
     for (const Json& group : goal["groups"].items) {
       const double n = static_cast<double>(group["firings"].integer());
-      out_ += "<tr><td>" + escape(group["group"].text == "held" ? "held back: " + group["reason"].text : group["group"].text) + "</td>" +
+      out_ += "<tr><td>" +
+              escape(group["group"].text == "held" ? say("held: {1}", {say(group["reason"].text)}) : say(group["group"].text)) + "</td>" +
               cell(group["firings"]) + cell(group["converted"]) + "<td>" +
               fixed(n == 0 ? 0 : 100.0 * static_cast<double>(group["converted"].integer()) / n) + " %</td><td>" +
               escape(group["value"].shown()) + "</td></tr>";
@@ -163,8 +174,8 @@ class Page {
     const std::int64_t total = list["total"].integer();
     if (total == 0) return;
     const auto named = static_cast<std::int64_t>(list["customers"].items.size());
-    out_ += "<details><summary>" + label + ": " + counted(total, "customer") + (named < total ? ", the first " + grouped(named) : "") +
-            "</summary><p class=\"ids\">";
+    out_ += "<details><summary>" + label + ": " + counted(total, "customer") +
+            (named < total ? say(", the first {1}", {grouped(named)}) : "") + "</summary><p class=\"ids\">";
     bool first = true;
     for (const Json& id : list["customers"].items) {
       if (!first) out_ += ", ";
@@ -174,46 +185,46 @@ class Page {
     out_ += "</p></details>";
   }
   void difference(const Json& d) {
-    out_ += "<h3>Customers</h3>";
-    ids(live_ ? "Only under the draft" : "All", d["only_draft"]);
-    ids("Only live", d["only_live"]);
-    ids("Both", d["both"]);
+    out_ += "<h3>" + say("Customers") + "</h3>";
+    ids(live_ ? say("Only under the draft") : say("All"), d["only_draft"]);
+    ids(say("Only live"), d["only_live"]);
+    ids(say("Both"), d["both"]);
   }
 
   void show_rule(const Json& rule) {
     const Json &draft = rule["draft"], &live = rule["live"];
-    heading("Rule", rule);
+    heading(say("Rule"), rule);
     if (!rule["description"].text.empty()) out_ += "<p class=\"soft\">" + escape(rule["description"].text) + "</p>";
     table();
-    row("Fired", draft["fired"], live["fired"]);
-    row("Customers", draft["customers"], live["customers"]);
-    row("Actions", draft["actions"], live["actions"]);
+    row(say("Fired"), draft["fired"], live["fired"]);
+    row(say("Customers"), draft["customers"], live["customers"]);
+    row(say("Actions"), draft["actions"], live["actions"]);
     rows(draft["kinds"], live["kinds"]);
-    row("Held back", draft["held"], live["held"]);
+    row(say("Held back"), draft["held"], live["held"]);
     rows(draft["held_by"], live["held_by"]);
-    rows(draft["steps_held_by"], live["steps_held_by"], "later step: ");
-    rows(draft["held_by_policies"], live["held_by_policies"], "policies: ");
+    rows(draft["steps_held_by"], live["steps_held_by"], say("later step: "));
+    rows(draft["held_by_policies"], live["held_by_policies"], say("policies: "));
     out_ += "</table>";
-    days("Fired per day", draft["fired_per_day"], live["fired_per_day"]);
-    days("Held back per day", draft["held_per_day"], live["held_per_day"]);
-    people(live_ ? "Tasks by person, draft" : "Tasks by person", draft, "d");
-    if (live_) people("Tasks by person, live", live, "l");
-    goal(live_ ? "Goal, draft" : "Goal", draft);
-    if (live_) goal("Goal, live", live);
+    days(say("Fired per day"), draft["fired_per_day"], live["fired_per_day"]);
+    days(say("Held back per day"), draft["held_per_day"], live["held_per_day"]);
+    people(live_ ? say("Tasks by person, draft") : say("Tasks by person"), draft, "d");
+    if (live_) people(say("Tasks by person, live"), live, "l");
+    goal(live_ ? say("Goal, draft") : say("Goal"), draft);
+    if (live_) goal(say("Goal, live"), live);
     difference(rule["difference"]);
     out_ += "</section>";
   }
 
   void show_segment(const Json& segment) {
     const Json &draft = segment["draft"], &live = segment["live"];
-    heading("Segment", segment);
+    heading(say("Segment"), segment);
     table();
-    row("Members at the start", draft["members_at_start"], live["members_at_start"]);
-    row("Entered", draft["entered"], live["entered"]);
-    row("Left", draft["left"], live["left"]);
-    row("Members at the end", draft["members_at_end"], live["members_at_end"]);
+    row(say("Members at the start"), draft["members_at_start"], live["members_at_start"]);
+    row(say("Entered"), draft["entered"], live["entered"]);
+    row(say("Left"), draft["left"], live["left"]);
+    row(say("Members at the end"), draft["members_at_end"], live["members_at_end"]);
     out_ += "</table>";
-    days("Entered per day", draft["entered_per_day"], live["entered_per_day"]);
+    days(say("Entered per day"), draft["entered_per_day"], live["entered_per_day"]);
     difference(segment["difference"]);
     out_ += "</section>";
   }

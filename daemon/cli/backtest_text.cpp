@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "daemon/cli/backtest_show.h"
+#include "daemon/cli/words.h"
 
 namespace nudge::cli {
 namespace {
@@ -24,19 +25,18 @@ class Text {
   Text(const Json& report, const Terminal& terminal) : report_(report), terminal_(terminal), live_(report["compared_with_live"].truth) {}
 
   std::string run() {
-    line("Backtest from " + report_["from"].text + " to " + report_["to"].text);
-    line("over " + counted(report_["customers"].integer(), "customer") + " and " + counted(report_["events"].integer(), "event") +
-         "; days are those of " + report_["zone"].text);
+    line(say("Backtest from {1} to {2}", {report_["from"].text, report_["to"].text}));
+    line(say("over {1} and {2}; days are those of {3}",
+             {counted(report_["customers"].integer(), "customer"), counted(report_["events"].integer(), "event"), report_["zone"].text}));
     if (report_["rules"].items.empty() && report_["segments"].items.empty()) {
       line();
-      line("There is nothing to compare: the draft is what is in force. --rule NAME");
-      line("runs a rule that did not change.");
+      wrap(say("There is nothing to compare: the draft is what is in force. --rule NAME runs a rule that did not change."), "");
     }
     for (const Json& rule : report_["rules"].items) show_rule(rule);
     for (const Json& segment : report_["segments"].items) show_segment(segment);
     line();
-    line(terminal_.paint("Please note", Color::bold));
-    for (const Json& note : report_["notes"].items) wrap(note.text, "- ");
+    line(terminal_.paint(say("Please note"), Color::bold));
+    for (const Json& note : report_["notes"].items) wrap(say(note.text), "- ");
     return std::move(out_);
   }
 
@@ -63,7 +63,7 @@ class Text {
   void heading(const std::string& kind, const Json& one) {
     const std::string change = one["change"].text;
     line();
-    line(terminal_.paint(fit(kind + " " + one["name"].text, kWidth - 12), Color::bold) + (live_ ? "  (" + change + ")" : ""));
+    line(terminal_.paint(fit(kind + " " + one["name"].text, kWidth - 12), Color::bold) + (live_ ? "  (" + say(change) + ")" : ""));
   }
 
   // One figure of both versions.
@@ -71,7 +71,7 @@ class Text {
     const auto cell = [](const Json& n) { return n.is_null() ? std::string("-") : grouped(n.integer()); };
     line("  " + pad(fit(label, 44), 44) + right(cell(draft), 12) + (live_ ? right(cell(live), 12) : ""));
   }
-  void columns() { line("  " + std::string(44, ' ') + right("DRAFT", 12) + (live_ ? right("LIVE", 12) : "")); }
+  void columns() { line("  " + std::string(44, ' ') + right(say("DRAFT"), 12) + (live_ ? right(say("LIVE"), 12) : "")); }
 
   // The members of two maps of counts, side by side.
   void rows(const std::string& indent, const Json& draft, const Json& live) {
@@ -81,7 +81,7 @@ class Text {
         if (std::ranges::find(keys, member.key) == keys.end()) keys.push_back(member.key);
       }
     }
-    for (const std::string& key : keys) row(indent + key, draft[key], live[key]);
+    for (const std::string& key : keys) row(indent + say(key), draft[key], live[key]);
   }
 
   void spark(const std::string& label, const Json& counts) {
@@ -99,8 +99,9 @@ class Text {
     for (const std::int64_t n : bins) bars += n == 0 ? "·" : kBars[static_cast<std::size_t>(1 + (n * 7) / most)];
     if (most == 0) return;
     line("  " + pad(label, 8) + bars);
-    line("          " + std::string(per == 1 ? "a day" : std::to_string(per) + " days") + " a bar; busiest " +
-         report_["days"].items[busiest].text + " with " + grouped(counts.items[busiest].integer()));
+    const std::string &day = report_["days"].items[busiest].text, most_text = grouped(counts.items[busiest].integer());
+    line("          " + (per == 1 ? say("a day a bar; busiest {1} with {2}", {day, most_text})
+                                  : say("{3} days a bar; busiest {1} with {2}", {day, most_text, std::to_string(per)})));
   }
 
   void ids(const std::string& label, const Json& list) {
@@ -119,7 +120,7 @@ class Text {
 
   void people(const std::string& label, const Json& side) {
     if (side["people"].items.empty()) return;
-    line("  " + label + ", tasks by person");
+    line("  " + say("{1}, tasks by person", {label}));
     const auto days = static_cast<double>(std::max<std::size_t>(1, report_["days"].items.size()));
     for (const Json& person : side["people"].items) {
       std::int64_t most = 0;
@@ -127,66 +128,67 @@ class Text {
       char average[32];
       std::snprintf(average, sizeof average, "%.1f", static_cast<double>(person["tasks"].integer()) / days);
       std::string who = person["name"].text.empty() ? person["id"].text : person["name"].text;
-      if (who.empty()) who = "(nobody: the team's pool)";
+      if (who.empty()) who = say("(nobody: the team's pool)");
       line("    " + pad(fit(who + "  " + person["team"].text, 34), 34) + right(grouped(person["tasks"].integer()), 8) + right(average, 9) +
-           " a day, at most " + grouped(most));
+           say(" a day, at most {1}", {grouped(most)}));
     }
   }
 
   void goal(const std::string& label, const Json& side) {
     const Json& goal = side["goal"];
     if (goal.is_null()) return;
-    line("  " + label + ", goal " + goal["event"].text + " within " + goal["within"].text);
+    line("  " + say("{1}, goal {2} within {3}", {label, goal["event"].text, goal["within"].text}));
     for (const Json& group : goal["groups"].items) {
       const double n = static_cast<double>(group["firings"].integer());
       char rate[32];
       std::snprintf(rate, sizeof rate, "%.1f %%", n == 0 ? 0.0 : 100.0 * static_cast<double>(group["converted"].integer()) / n);
-      const std::string name = group["group"].text == "held" ? "held: " + group["reason"].text : group["group"].text;
-      line("    " + pad(fit(name, 30), 30) + right(grouped(group["converted"].integer()), 9) + " of " +
-           right(grouped(group["firings"].integer()), 9) + right(rate, 9) + "  value " + group["value"].shown());
+      const std::string name = group["group"].text == "held" ? say("held: {1}", {say(group["reason"].text)}) : say(group["group"].text);
+      line("    " + pad(fit(name, 30), 30) +
+           say("{1} of {2}{3}  value {4}", {right(grouped(group["converted"].integer()), 9), right(grouped(group["firings"].integer()), 9),
+                                            right(rate, 9), group["value"].shown()}));
     }
   }
 
   void show_rule(const Json& rule) {
-    heading("Rule", rule);
+    heading(say("Rule"), rule);
     if (!rule["description"].text.empty()) wrap(rule["description"].text, "  ");
     const Json &draft = rule["draft"], &live = rule["live"], &difference = rule["difference"];
     columns();
-    row("fired", draft["fired"], live["fired"]);
-    row("customers", draft["customers"], live["customers"]);
-    row("actions", draft["actions"], live["actions"]);
+    row(say("fired"), draft["fired"], live["fired"]);
+    row(say("customers"), draft["customers"], live["customers"]);
+    row(say("actions"), draft["actions"], live["actions"]);
     rows("  ", draft["kinds"], live["kinds"]);
-    row("held back", draft["held"], live["held"]);
+    row(say("held back"), draft["held"], live["held"]);
     rows("  ", draft["held_by"], live["held_by"]);
-    rows("  later step: ", draft["steps_held_by"], live["steps_held_by"]);
-    rows("  policies: ", draft["held_by_policies"], live["held_by_policies"]);
-    spark("draft", draft["fired_per_day"]);
-    if (live_) spark("live", live["fired_per_day"]);
-    people("draft", draft);
-    if (live_) people("live", live);
-    goal("draft", draft);
-    if (live_) goal("live", live);
-    if (!live_) return ids("customers", difference["only_draft"]);
-    line("  firings: " + grouped(difference["firings_both"].integer()) + " under both, " +
-         grouped(difference["firings_only_draft"].integer()) + " under the draft only, " +
-         grouped(difference["firings_only_live"].integer()) + " live only");
-    ids("only draft", difference["only_draft"]);
-    ids("only live", difference["only_live"]);
-    ids("both", difference["both"]);
+    rows("  " + say("later step: "), draft["steps_held_by"], live["steps_held_by"]);
+    rows("  " + say("policies: "), draft["held_by_policies"], live["held_by_policies"]);
+    spark(say("draft"), draft["fired_per_day"]);
+    if (live_) spark(say("live"), live["fired_per_day"]);
+    people(say("draft"), draft);
+    if (live_) people(say("live"), live);
+    goal(say("draft"), draft);
+    if (live_) goal(say("live"), live);
+    if (!live_) return ids(say("customers"), difference["only_draft"]);
+    line("  " + say("firings: {1} under both, {2} under the draft only, {3} live only",
+                    {grouped(difference["firings_both"].integer()), grouped(difference["firings_only_draft"].integer()),
+                     grouped(difference["firings_only_live"].integer())}));
+    ids(say("only draft"), difference["only_draft"]);
+    ids(say("only live"), difference["only_live"]);
+    ids(say("both"), difference["both"]);
   }
 
   void show_segment(const Json& segment) {
-    heading("Segment", segment);
+    heading(say("Segment"), segment);
     const Json &draft = segment["draft"], &live = segment["live"], &difference = segment["difference"];
     columns();
-    row("members at the start", draft["members_at_start"], live["members_at_start"]);
-    row("entered", draft["entered"], live["entered"]);
-    row("left", draft["left"], live["left"]);
-    row("members at the end", draft["members_at_end"], live["members_at_end"]);
-    if (!live_) return ids("entered", difference["only_draft"]);
-    ids("only draft", difference["only_draft"]);
-    ids("only live", difference["only_live"]);
-    ids("both", difference["both"]);
+    row(say("members at the start"), draft["members_at_start"], live["members_at_start"]);
+    row(say("entered"), draft["entered"], live["entered"]);
+    row(say("left"), draft["left"], live["left"]);
+    row(say("members at the end"), draft["members_at_end"], live["members_at_end"]);
+    if (!live_) return ids(say("entered"), difference["only_draft"]);
+    ids(say("only draft"), difference["only_draft"]);
+    ids(say("only live"), difference["only_live"]);
+    ids(say("both"), difference["both"]);
   }
 
   const Json& report_;

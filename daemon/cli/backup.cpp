@@ -67,7 +67,7 @@ Exit verify_backup(const Output& out, const BackupCommand& command) {
 
 Exit restore(const Output& out, const BackupCommand& command) {
   if (::mkdir(command.to.c_str(), 0700) != 0 && errno != EEXIST)
-    return report(out, {Code::io, "cannot make " + command.to + ": " + std::strerror(errno)});
+    return report(out, {Code::io, say("cannot make {1}: {2}", {command.to, std::strerror(errno)})});
   const auto info = daemon::restore_backup(command.directory, command.number, command.to + "/store");
   if (!info) return report(out, info.error());
   out.terminal.line(

@@ -9,7 +9,7 @@
 namespace nudge::cli {
 
 Exit report(const Output& out, const Error& error) {
-  out.terminal.error(out.terminal.paint("nudge: ", Color::red) + error.message);
+  out.terminal.error(out.terminal.paint(say("nudge: "), Color::red) + error.message);
   return error.code == Code::unavailable ? Exit::unreachable : Exit::failed;
 }
 

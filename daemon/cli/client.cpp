@@ -1,4 +1,5 @@
 #include "daemon/cli/client.h"
+#include "daemon/cli/words.h"
 
 #include <curl/curl.h>
 
@@ -49,7 +50,7 @@ Client::~Client() {
 
 Result<Reply> Client::send(std::string_view method, std::string_view path, std::string_view body, std::string_view content_type) {
   CURL* curl = impl_->handle;
-  if (curl == nullptr) return fail(Code::internal, "libcurl could not be set up");
+  if (curl == nullptr) return fail(Code::internal, say("libcurl could not be set up"));
   curl_easy_reset(curl);
   Reply reply;
   const std::string target = url_ + std::string(path), verb(method);
@@ -75,8 +76,9 @@ Result<Reply> Client::send(std::string_view method, std::string_view path, std::
   const CURLcode code = curl_easy_perform(curl);
   curl_slist_free_all(headers);
   if (code != CURLE_OK) {
-    std::string message = "nudged does not answer at " + url_ + ": " + curl_easy_strerror(code);
-    if (code == CURLE_COULDNT_CONNECT) message += ". Is it running? Start it with `nudged`, or say where it is with --url or NUDGE_URL";
+    std::string message = say("nudged does not answer at {1}: {2}", {url_, curl_easy_strerror(code)});
+    if (code == CURLE_COULDNT_CONNECT)
+      message += say(". Is it running? Start it with `nudged`, or say where it is with --url or NUDGE_URL");
     return fail(Code::unavailable, std::move(message));
   }
   long status = 0;
@@ -112,7 +114,8 @@ Error error_of(const Reply& reply) {
     if (const std::string hint = source["hint"].shown(); !hint.empty()) error.message += " (" + hint + ")";
   }
   if (error.message.empty())
-    error.message = "nudged answered " + std::to_string(reply.status) + (reply.body.empty() ? "" : ": " + reply.body.substr(0, 300));
+    error.message =
+        say("nudged answered {1}", {std::to_string(reply.status) + (reply.body.empty() ? "" : ": " + reply.body.substr(0, 300))});
   return error;
 }
 

@@ -63,10 +63,13 @@ struct ReplayOptions {
   bool live = false;                        // the rules fire as time goes by; else it is history that fires nothing
   bool digest = false;
   std::string decisions, edges, members, values;  // NDJSON files to write; empty: none
+  std::string data_dir;                           // of a nudged that does not run
 };
 Exit replay(const Output& out, const ReplayOptions& options);
 // Without data files: the daemon replays its own log, from the first block on, under the plans that were in force, and compares.
 Exit replay_log(const Output& out, Client& client, const ReplayOptions& options);
+// The same over the data directory of a nudged that does not run; nothing in it is changed.
+Exit replay_stopped(const Output& out, const ReplayOptions& options);
 struct BacktestCommand {
   std::string draft;                        // a file, a directory of rules, or one that holds schemas/ and rules/
   std::string from, to;                     // `to` empty: now, or the end of the data
@@ -75,9 +78,12 @@ struct BacktestCommand {
   std::vector<std::string> data, mappings;  // offline: files as for replay
   std::string live;                         // offline: a directory as `draft`, to compare with
   std::string file;                         // write the report there; empty: standard output
+  std::string data_dir;                     // of a nudged that does not run: over its history
 };
 // With data files without a daemon, else by the daemon over its history.
 Exit backtest(const Output& out, Client& client, const BacktestCommand& command);
+// The report as JSON, over the data directory of a nudged that does not run.
+Result<std::string> backtest_stopped(const BacktestCommand& command);
 // RFC 3339 or a date (its first moment in UTC).
 Result<TimeMs> read_instant(const std::string& text);
 

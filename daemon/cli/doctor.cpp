@@ -133,7 +133,7 @@ Result<void> write_new(const std::string& path, const std::string& text) {
   const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   const bool written = file >= 0 && ::write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size());
   if (file >= 0) ::close(file);
-  return written ? Result<void>{} : fail(Code::io, "cannot write " + path + ": " + std::strerror(errno));
+  return written ? Result<void>{} : fail(Code::io, say("cannot write {1}: {2}", {path, std::strerror(errno)}));
 }
 
 }  // namespace
@@ -160,7 +160,7 @@ Exit doctor(const Output& out, Client& client, const std::string& directory) {
 }
 
 Exit support(const Output& out, Client& client, const std::string& directory, const std::string& to) {
-  if (::mkdir(to.c_str(), 0700) != 0) return report(out, {Code::io, "cannot make the directory " + to + ": " + std::strerror(errno)});
+  if (::mkdir(to.c_str(), 0700) != 0) return report(out, {Code::io, say("cannot make the directory {1}: {2}", {to, std::strerror(errno)})});
   std::string list;
   const auto keep = [&](const std::string& name, const std::string& text) -> Result<void> {
     list += name + "\n";

@@ -4,6 +4,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "daemon/cli/words.h"
 #include "engine/base/text.h"
 #include "rules/lang/load.h"
 
@@ -39,7 +40,7 @@ Result<DraftFiles> read_draft(const std::string& path, const std::string& schema
     NUDGE_ASSIGN(files.rules, lang::read_rule_directory(path));
   } else {
     std::ifstream in(path, std::ios::binary);
-    if (!in) return fail(Code::not_found, "cannot read " + path + ": name a file of rules, or a directory of them");
+    if (!in) return fail(Code::not_found, say("cannot read {1}: name a file of rules, or a directory of them", {path}));
     files.rules.push_back({place.lexically_normal().generic_string(), std::string(std::istreambuf_iterator<char>(in), {})});
     files.overlay = true;
   }

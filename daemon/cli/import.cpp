@@ -1,10 +1,12 @@
 // Data into a running nudged: CSV by a mapping, or documents as they are.
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <iterator>
 #include <thread>
 
 #include "daemon/cli/commands.h"
+#include "daemon/cli/words.h"
 #include "daemon/import/feed.h"
 #include "engine/base/text.h"
 #include "rules/lang/load.h"
@@ -31,14 +33,15 @@ class ErrorFile {
   Result<void> open(const std::string& path) {
     if (path.empty()) return {};
     file_.open(path, std::ios::binary | std::ios::trunc);
-    if (!file_) return fail(Code::io, "cannot write " + path + ": check the directory and its permissions");
+    if (!file_) return fail(Code::io, say("cannot write {1}: check the directory and its permissions", {path}));
     file_ << "line,column,reason\n";
     return {};
   }
   void add(const Output& out, const import::RowProblem& problem) {
     if (++count_ <= kProblemsShown) {
-      out.terminal.error("line " + std::to_string(problem.line) + (problem.column.empty() ? "" : ", column " + problem.column) + ": " +
-                         problem.reason);
+      const std::string line = std::to_string(problem.line);
+      out.terminal.error(problem.column.empty() ? say("line {1}: {2}", {line, problem.reason})
+                                                : say("line {1}, column {2}: {3}", {line, problem.column, problem.reason}));
     }
     if (file_.is_open()) file_ << problem.line << "," << quoted(problem.column) << "," << quoted(problem.reason) << "\n";
   }
@@ -69,7 +72,7 @@ Result<Json> post_patiently(const Output& out, Client& client, std::string_view 
     if (attempt == kTriesMax || (!reply && attempt >= 5)) return reply ? std::unexpected(error_of(*reply)) : std::unexpected(reply.error());
     auto pause = std::chrono::milliseconds(std::min(5000, 100 * attempt));
     if (reply && reply->retry_after.count() > 0) pause = std::min<std::chrono::milliseconds>(reply->retry_after, std::chrono::seconds(30));
-    out.terminal.progress(reply ? "nudged is busy; going on in a moment" : "nudged does not answer; trying again");
+    out.terminal.progress(reply ? say("nudged is busy; going on in a moment") : say("nudged does not answer; trying again"));
     std::this_thread::sleep_for(pause);
   }
 }
@@ -107,10 +110,29 @@ void show_sent(const Output& out, std::uint64_t rows, std::size_t left_out, cons
                       ",\"quarantined\":" + std::to_string(sent.quarantined) + ",\"problems\":" + std::to_string(left_out) + "}");
     return;
   }
-  out.terminal.line(counted(static_cast<std::int64_t>(rows), "row") + ": " + grouped(sent.stored) + " stored, " + grouped(sent.duplicate) +
-                    " known already" + (sent.conflict > 0 ? ", " + grouped(sent.conflict) + " in conflict with what is stored" : "") +
-                    (sent.quarantined > 0 ? ", " + grouped(sent.quarantined) + " in quarantine" : "") +
-                    (left_out > 0 ? ", " + counted(static_cast<std::int64_t>(left_out), "problem") : ""));
+  out.terminal.line(say("{1}: {2} stored, {3} known already",
+                        {counted(static_cast<std::int64_t>(rows), "row"), grouped(sent.stored), grouped(sent.duplicate)}) +
+                    (sent.conflict > 0 ? say(", {1} in conflict with what is stored", {grouped(sent.conflict)}) : "") +
+                    (sent.quarantined > 0 ? say(", {1} in quarantine", {grouped(sent.quarantined)}) : "") +
+                    (left_out > 0 ? say(", {1}", {counted(static_cast<std::int64_t>(left_out), "problem")}) : ""));
+}
+
+/// The catalog of the directory, else the one that the daemon uses, else (when it can't tell) of ./schemas.
+Result<std::vector<lang::Source>> catalog_sources(Client& client, const std::string& directory) {
+  if (!directory.empty()) return lang::read_catalog_directory(directory);
+  std::error_code error;
+  const bool here = std::filesystem::is_directory("schemas", error);
+  Result<Json> answer = client.get("/v1/versions");
+  if (answer) answer = client.get("/v1/versions/" + (*answer)["in_force"].shown());
+  if (!answer) {
+    if (here) return lang::read_catalog_directory("schemas");
+    Error why = answer.error();
+    why.message += "\n" + say("The catalog is taken from nudged when --schemas does not name its directory");
+    return std::unexpected(std::move(why));
+  }
+  std::vector<lang::Source> sources;
+  for (const Json& file : (*answer)["catalog"].items) sources.push_back({file["name"].text, file["text"].text});
+  return sources;
 }
 
 class Importer {
@@ -118,10 +140,10 @@ class Importer {
   Importer(const Output& out, Client& client, const ImportOptions& options) : out_(out), client_(client), options_(options) {}
 
   Result<void> run() {
-    const std::vector<std::string> directories = {options_.schemas.empty() ? "schemas" : options_.schemas};
-    NUDGE_ASSIGN(const std::vector<lang::Source> sources, lang::read_catalog_directory(directories[0]));
+    NUDGE_ASSIGN(const std::vector<lang::Source> sources, catalog_sources(client_, options_.schemas));
     lang::CatalogResult catalog = lang::load_catalog(sources);
-    if (catalog.catalog == nullptr) return fail(Code::invalid, "the catalog has mistakes\n" + doc::render_text(catalog.diagnostics));
+    if (catalog.catalog == nullptr)
+      return fail(Code::invalid, say("the catalog has mistakes") + "\n" + doc::render_text(catalog.diagnostics));
     NUDGE_ASSIGN(const auto mapping, import::load_mapping(options_.mapping, *catalog.catalog));
     NUDGE_ASSIGN(import::CsvSource source, import::open_csv(options_.file, *mapping));
     NUDGE_TRY(errors_.open(options_.errors));
@@ -159,7 +181,7 @@ class Importer {
       } else if (batch.lines.size() >= options_.batch || batch.ndjson.size() >= kBatchBytes) {
         NUDGE_TRY(send(path, batch));
       }
-      if (row_ % 500 == 0) out_.terminal.progress(bar(source.reader.progress()) + " " + grouped(static_cast<std::int64_t>(row_)) + " rows");
+      if (row_ % 500 == 0) out_.terminal.progress(bar(source.reader.progress()) + " " + counted(static_cast<std::int64_t>(row_), "row"));
     }
     return options_.dry_run ? Result<void>() : send(path, batch);
   }
@@ -167,8 +189,9 @@ class Importer {
   Result<void> send(const std::string& path, Batch& batch) {
     if (auto sent = send_batch(out_, client_, path, batch, sent_, errors_); !sent) {
       Error error = std::move(sent).error();
-      error.message += "\nRows up to about " + std::to_string(row_) +
-                       " were sent. Run the same command again: what is stored already is recognised by its id";
+      error.message +=
+          "\n" + say("Rows up to about {1} were sent. Run the same command again: what is stored already is recognised by its id",
+                     {std::to_string(row_)});
       return std::unexpected(std::move(error));
     }
     return {};
@@ -193,16 +216,16 @@ Exit import_csv(const Output& out, Client& client, const ImportOptions& options)
   if (!ran) return report(out, ran.error());
   const std::size_t problems = importer.errors().count();
   if (problems > kProblemsShown)
-    out.terminal.error("… " + counted(static_cast<std::int64_t>(problems), "problem") + " in all" +
-                       (options.errors.empty() ? "; --errors FILE keeps them" : ", all in " + options.errors));
+    out.terminal.error(say("… {1} in all", {counted(static_cast<std::int64_t>(problems), "problem")}) +
+                       (options.errors.empty() ? say("; --errors FILE keeps them") : say(", all in {1}", {options.errors})));
   if (options.dry_run) {
     if (out.json) {
       out.terminal.line("{\"rows\":" + std::to_string(importer.rows_read()) + ",\"documents\":" + std::to_string(importer.documents()) +
                         ",\"problems\":" + std::to_string(problems) + "}");
     } else {
-      out.terminal.line("dry run: " + counted(static_cast<std::int64_t>(importer.rows_read()), "row") + " would give " +
-                        counted(importer.documents(), "document") + ", with " + counted(static_cast<std::int64_t>(problems), "problem") +
-                        ". The first:");
+      out.terminal.line(say("dry run: {1} would give {2}, with {3}. The first:",
+                            {counted(static_cast<std::int64_t>(importer.rows_read()), "row"), counted(importer.documents(), "document"),
+                             counted(static_cast<std::int64_t>(problems), "problem")}));
       std::string_view example = importer.example();
       while (!example.empty()) {
         const std::size_t end = example.find('\n');
@@ -220,7 +243,7 @@ Exit post_events(const Output& out, Client& client, const std::string& file, boo
   std::ifstream opened;
   if (file != "-") {
     opened.open(file, std::ios::binary);
-    if (!opened) return report(out, {Code::not_found, "cannot read " + file + ": check the name; - reads standard input"});
+    if (!opened) return report(out, {Code::not_found, say("cannot read {1}: check the name; - reads standard input", {file})});
   }
   std::istream& in = file == "-" ? std::cin : opened;
   const std::string text(std::istreambuf_iterator<char>(in), {});
@@ -229,16 +252,16 @@ Exit post_events(const Output& out, Client& client, const std::string& file, boo
   Sent sent;
   std::uint64_t line = 0;
   const std::size_t first = text.find_first_not_of(" \t\r\n");
-  if (first == std::string::npos) return report(out, {Code::invalid, "there is nothing to send: " + file + " is empty"});
+  if (first == std::string::npos) return report(out, {Code::invalid, say("there is nothing to send: {1} is empty", {file})});
   // One document or an array, however it is broken into lines; everything else is one document a line.
   if (text[first] == '[' || text.find_first_not_of(" \t\r\n", std::min(text.find('\n', first), text.size())) == std::string::npos ||
       Json::parse(text)) {
     const auto answer = client.post(history ? "/v1/import" : "/v1/events", text);
     if (!answer) return report(out, answer.error());
     out.terminal.line(out.json                        ? answer->compact()
-                      : (*answer)["status"].is_null() ? grouped((*answer)["stored"].integer()) + " stored, " +
-                                                            grouped((*answer)["quarantined"].integer()) + " set aside"
-                                                      : (*answer)["status"].shown());
+                      : (*answer)["status"].is_null() ? say("{1} stored, {2} set aside", {grouped((*answer)["stored"].integer()),
+                                                                                          grouped((*answer)["quarantined"].integer())})
+                                                      : say((*answer)["status"].shown()));
     return (*answer)["quarantined"].integer() + (*answer)["conflict"].integer() == 0 ? Exit::ok : Exit::failed;
   }
   Batch batch;

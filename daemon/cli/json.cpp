@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 
+#include "daemon/cli/words.h"
 #include "engine/base/text.h"
 
 namespace nudge::cli {
@@ -48,7 +49,7 @@ Result<Json> Json::parse(std::string_view bytes) {
   element root;
   const simdjson::padded_string padded(bytes);
   if (const auto error = parser.parse(padded).get(root); error != simdjson::SUCCESS) {
-    return fail(Code::invalid, std::string("the answer is not JSON: ") + simdjson::error_message(error));
+    return fail(Code::invalid, say("the answer is not JSON: {1}", {simdjson::error_message(error)}));
   }
   return convert(root);
 }

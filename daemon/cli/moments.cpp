@@ -3,6 +3,7 @@
 #include <ctime>
 
 #include "daemon/cli/terminal.h"
+#include "daemon/cli/words.h"
 
 namespace nudge::cli {
 
@@ -24,13 +25,13 @@ std::string moment(TimeMs at) {
 std::string moment(const Json& json) { return moment(instant_of(json)); }
 
 std::string ago(TimeMs at, TimeMs now, bool word) {
-  if (at == kAlways) return "never";
+  if (at == kAlways) return say("never");
   const DurationMs d = now > at ? now - at : 0;
   std::string text = d < kMinute     ? counted(d / kSecond, "second")
                      : d < 2 * kHour ? counted(d / kMinute, "minute")
                      : d < 2 * kDay  ? counted(d / kHour, "hour")
                                      : counted(d / kDay, "day");
-  return word ? text + " ago" : text;
+  return word ? say("{1} ago", {text}) : text;
 }
 
 }  // namespace nudge::cli

@@ -92,7 +92,7 @@ class Setup {
                                                      : Terminal::When::automatic);
     const Output out{terminal, line_.output == "json", line_.output == "html"};
     if (out.html && !app_.got_subcommand("backtest")) {
-      terminal.error("nudge: only backtest writes html; choose text or json");
+      terminal.error(say("nudge: only backtest writes html; choose text or json"));
       return static_cast<int>(Exit::usage);
     }
     return static_cast<int>(command_(out));
@@ -157,6 +157,7 @@ class Setup {
     CLI::App* replay_command =
         add("replay", "run data files through the rules in virtual time, without a daemon", [this](const Output& out) {
           line_.replay.paths = line_.paths;
+          if (!line_.replay.data_dir.empty()) return replay_stopped(out, line_.replay);
           if (line_.replay.data.empty())
             return with_daemon(out, [this](const Output& o, Client& c) { return replay_log(o, c, line_.replay); });
           return replay(out, line_.replay);
@@ -169,6 +170,7 @@ class Setup {
     replay_command->add_flag("--digest", line_.replay.digest,
                              "print only a digest of all decisions: equal digests mean equal decisions. Without --data: "
                              "the daemon decides its whole log anew, and says whether that gives the same");
+    replay_command->add_option("--data-dir", line_.replay.data_dir, "the data directory of a nudged that does not run; it is only read");
     replay_command->add_option("--decisions", line_.replay.decisions, "write each decision as a line of JSON to this file");
     replay_command->add_option("--edges", line_.replay.edges, "write each entry into and exit from a segment to this file");
     replay_command->add_option("--members", line_.replay.members, "write the members of each segment at each --at to this file");
@@ -236,8 +238,9 @@ class Setup {
       token = read("/nudged.token");
       if (line_.url.empty()) url = read("/nudged.url");
       if (token.empty())
-        return report(out, {Code::not_found, "no nudged runs on " + line_.local +
-                                                 ", or this user may not read its nudged.token; give --local its data_dir, as its user"});
+        return report(out, {Code::not_found,
+                            say("no nudged runs on {1}, or this user may not read its nudged.token; give --local its data_dir, as its user",
+                                {line_.local})});
     }
     Client client(url.empty() ? kDefaultUrl : url, std::move(token), line_.authorities.empty() ? variable("NUDGE_CA") : line_.authorities);
     return work(out, client);
@@ -274,6 +277,7 @@ class Setup {
     back->add_option("--file", line_.backtest.file, "write the report to this file");
     back->add_option("--data", line_.backtest.data, "CSV or NDJSON file to run over instead of a daemon's history; may be repeated");
     back->add_option("--mapping", line_.backtest.mappings, "mapping of each CSV file, in the same order");
+    back->add_option("--data-dir", line_.backtest.data_dir, "the data directory of a nudged that does not run; it is only read");
     back->add_option("--live", line_.backtest.live, "with --data: a directory of rules to compare with");
     back->add_option("--zone", line_.backtest.zone, "with --data: the company's time zone; UTC when not given");
   }
@@ -424,7 +428,7 @@ class Setup {
                          [this](const Output& out, Client& c) { return import_csv(out, c, line_.import); });
     load->add_option("FILE", line_.import.file, "- reads standard input")->required();
     load->add_option("-m,--mapping", line_.import.mapping, "YAML file that says which column is what")->required();
-    load->add_option("--schemas", line_.import.schemas, "directory of the catalog")->default_str("schemas");
+    load->add_option("--schemas", line_.import.schemas, "directory of the catalog, instead of the one in force");
     load->add_flag("-n,--dry-run", line_.import.dry_run, "check every row and show what the first one becomes; nothing is sent");
     load->add_option("--errors", line_.import.errors, "write every problem as CSV (line, column, reason) to this file");
     load->add_flag("--live", line_.import.live, "let rules fire, as if it happened now");

@@ -7,6 +7,7 @@
 #include "daemon/cli/commands.h"
 #include "daemon/cli/draft.h"
 #include "daemon/cli/moments.h"
+#include "daemon/cli/words.h"
 #include "engine/base/text.h"
 
 namespace nudge::cli {
@@ -44,48 +45,53 @@ void show_counts(const Terminal& t, const Json& item, const Json& plan) {
   const std::string name = item["name"].text;
   if (item["kind"].text == "segment") {
     if (const Json* s = named(plan["segments"], name)) {
-      t.line("      members: " + grouped((*s)["members_now"].integer()) + " now, " + grouped((*s)["members_then"].integer()) + " then (" +
-             grouped((*s)["enter"].integer()) + " come in, " + grouped((*s)["leave"].integer()) + " go out)");
+      t.line("      " + say("members: {1} now, {2} then ({3} come in, {4} go out)",
+                            {grouped((*s)["members_now"].integer()), grouped((*s)["members_then"].integer()),
+                             grouped((*s)["enter"].integer()), grouped((*s)["leave"].integer())}));
     }
   } else if (item["kind"].text == "rule") {
     const Json* r = named(plan["rules"], name);
     if (r == nullptr) return;
     if ((*r)["fires_at_once"].integer() + (*r)["held_at_once"].integer() > 0) {
-      t.line(t.paint("      fires at once: " + grouped((*r)["fires_at_once"].integer()) + ", with " +
-                         counted((*r)["actions_at_once"].integer(), "action") + "; held back: " + grouped((*r)["held_at_once"].integer()),
+      t.line(t.paint("      " + say("fires at once: {1}, with {2}; held back: {3}",
+                                    {grouped((*r)["fires_at_once"].integer()), counted((*r)["actions_at_once"].integer(), "action"),
+                                     grouped((*r)["held_at_once"].integer())}),
                      Color::red));
     }
     const Json& runs = (*r)["runs"];
     const std::int64_t on = runs["kept"].integer() + runs["edited"].integer() + runs["moved"].integer();
     const std::int64_t off = runs["ended"].integer() + runs["gone"].integer();
-    if (on + off > 0) t.line("      waiting runs: " + grouped(on) + " go on, " + grouped(off) + " end");
+    if (on + off > 0) t.line("      " + say("waiting runs: {1} go on, {2} end", {grouped(on), grouped(off)}));
   }
 }
 
 void show_plan(const Output& out, const Json& plan) {
   const Terminal& t = out.terminal;
-  if (!plan["changed"].truth) return t.line("No change: these are the rules that are in force (version " + plan["base"].shown() + ").");
-  t.line("Against version " + plan["base"].shown() + ", which is in force:");
+  if (!plan["changed"].truth) return t.line(say("No change: these are the rules that are in force (version {1}).", {plan["base"].shown()}));
+  t.line(say("Against version {1}, which is in force:", {plan["base"].shown()}));
   for (const Json& item : plan["items"].items) {
     const std::string change = item["change"].text;
     t.line();
-    t.line(t.paint("  " + sign_of(change) + " " + item["kind"].text + " " + item["name"].text, color_of(change)) + "  (" + change + ")");
+    t.line(t.paint("  " + sign_of(change) + " " + say(item["kind"].text) + " " + item["name"].text, color_of(change)) + "  (" +
+           say(change) + ")");
     for (const Json& part : item["parts"].items) {
       if (!part["was"].text.empty()) t.line(t.paint("      - " + part["part"].text + ": " + part["was"].text, Color::red));
       if (!part["now"].text.empty()) t.line(t.paint("      + " + part["part"].text + ": " + part["now"].text, Color::green));
     }
-    if (change == "changed" && item["parts"].items.empty()) t.line("      what it is made of has changed; its own words have not");
-    if (!item["state"].text.empty()) t.line("      state: " + item["state"].text);
+    if (change == "changed" && item["parts"].items.empty())
+      t.line("      " + say("what it is made of has changed; its own words have not"));
+    if (!item["state"].text.empty()) t.line("      " + say("state: {1}", {item["state"].text}));
     show_counts(t, item, plan);
   }
   t.line();
-  t.line(counted(static_cast<std::int64_t>(plan["items"].items.size()), "change") + " over " +
-         counted(plan["customers"].integer(), "customer") + "; " + counted(plan["actions_at_once"].integer(), "action") + " at once");
+  t.line(say("{1} over {2}; {3} at once",
+             {counted(static_cast<std::int64_t>(plan["items"].items.size()), "change"), counted(plan["customers"].integer(), "customer"),
+              counted(plan["actions_at_once"].integer(), "action")}));
 }
 
 bool ask_person(const std::string& question) {
   if (::isatty(STDIN_FILENO) == 0) return false;
-  std::cerr << question << " [yes/no] " << std::flush;
+  std::cerr << question << say(" [yes/no] ") << std::flush;
   std::string answer;
   std::getline(std::cin, answer);
   return answer == "yes" || answer == "y";
@@ -100,11 +106,11 @@ Exit apply_plan(const Output& out, Client& client, const PlanOptions& options, c
   bool yes = options.yes;
   const std::int64_t actions = plan["actions_at_once"].integer();
   if (!yes && actions > static_cast<std::int64_t>(options.max_actions)) {
-    yes = ask_person("This sets off " + counted(actions, "action") + " at once. Go ahead?");
+    yes = ask_person(say("This sets off {1} at once. Go ahead?", {counted(actions, "action")}));
     if (!yes) {
-      return report(out, {Code::denied, "not applied: it would set off " + counted(actions, "action") + " at once, and " +
-                                            grouped(static_cast<std::int64_t>(options.max_actions)) +
-                                            " are allowed without a yes. --yes says it; --max-actions raises the limit"});
+      return report(out, {Code::denied, say("not applied: it would set off {1} at once, and {2} are allowed without a yes. --yes says it; "
+                                            "--max-actions raises the limit",
+                                            {counted(actions, "action"), grouped(static_cast<std::int64_t>(options.max_actions))})});
     }
   }
   std::string author = options.author;
@@ -116,7 +122,7 @@ Exit apply_plan(const Output& out, Client& client, const PlanOptions& options, c
   append_json_string(body, options.comment);
   const auto done = make(client, "/v1/plans/" + url_escape(plan["id"].text) + "/apply", body + "}");
   if (!done) return report(out, done.error());
-  out.terminal.line(out.json ? done->compact() : "version " + (*done)["plan"].shown() + " is in force");
+  out.terminal.line(out.json ? done->compact() : say("version {1} is in force", {(*done)["plan"].shown()}));
   return Exit::ok;
 }
 
@@ -148,13 +154,13 @@ Exit versions(const Output& out, Client& client) {
   }
   Table table({">VERSION", "AT", "FROM", "AUTHOR", ">RULES", ">SEGMENTS", "COMMENT"});
   for (const Json& v : (*answer)["versions"].items) {
-    std::string from = v["origin"].text;
-    if (!v["rolled_back_to"].is_null()) from += " to " + v["rolled_back_to"].shown();
+    const std::string origin = say(v["origin"].text);
+    const std::string from = v["rolled_back_to"].is_null() ? origin : say("{1} to {2}", {origin, v["rolled_back_to"].shown()});
     table.row({v["version"].shown() + (v["in_force"].truth ? " *" : "  "), moment(v["at"]), from, v["author"].shown(),
                grouped(v["rules"].integer()), grouped(v["segments"].integer()), v["comment"].shown()},
               v["in_force"].truth ? Color::bold : Color::plain);
   }
-  table.empty() ? out.terminal.line("no version was recorded yet") : table.print(out.terminal);
+  table.empty() ? out.terminal.line(say("no version was recorded yet")) : table.print(out.terminal);
   return Exit::ok;
 }
 
@@ -164,7 +170,7 @@ Exit rollback(const Output& out, Client& client, const PlanOptions& options) {
     const auto answer = client.get("/v1/versions");
     if (!answer) return report(out, answer.error());
     const std::int64_t now = (*answer)["in_force"].integer();
-    if (now < 2) return report(out, {Code::not_found, "there is no version before " + std::to_string(now) + ", which is in force"});
+    if (now < 2) return report(out, {Code::not_found, say("there is no version before {1}, which is in force", {std::to_string(now)})});
     version = std::to_string(now - 1);
   }
   const auto plan = make(client, "/v1/plans" + query({{"rollback", version}}), "");

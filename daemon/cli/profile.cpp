@@ -1,6 +1,7 @@
 // One customer, and why a rule did or did not fire for them.
 #include "daemon/cli/commands.h"
 #include "daemon/cli/moments.h"
+#include "daemon/cli/words.h"
 
 namespace nudge::cli {
 namespace {
@@ -14,15 +15,15 @@ void show_decisions(const Output& out, const Json& decisions) {
   Table table({"AT", "RULE", ">VER", "DECISION", "BECAUSE OF"});
   for (const Json& d : decisions.items) {
     const Json& cause = d["cause"];
-    const std::string step = d["step"].is_null() ? "" : ", step " + std::to_string(d["step"].integer() + 1);
+    const std::string step = d["step"].is_null() ? "" : say(", step {1}", {std::to_string(d["step"].integer() + 1)});
     table.row({moment(d["at"]), d["rule"].shown(), d["rule_version"].shown(),
-               (d["fired"].truth ? "fired" : "held: " + d["held"].shown()) + step +
+               (d["fired"].truth ? say("fired") : say("held: {1}", {say(d["held"].shown())})) + step +
                    (d["detail"].is_null() ? "" : " (" + d["detail"].shown() + ")"),
-               cause["kind"].shown() + (cause["event_id"].is_null() ? "" : " " + cause["event_id"].shown())},
+               say(cause["kind"].shown()) + (cause["event_id"].is_null() ? "" : " " + cause["event_id"].shown())},
               d["fired"].truth ? Color::plain : Color::yellow);
   }
   if (!table.empty()) {
-    heading(out, "Decisions");
+    heading(out, say("Decisions"));
     table.print(out.terminal, "  ");
   }
 }
@@ -34,18 +35,18 @@ void show_work(const Output& out, const Json& c) {
       actions.row({moment(a["at"]), a["state"].shown(), a["kind"].shown(), a["rule"].shown(), a["connector"].shown(), a["note"].shown()});
   }
   if (!actions.empty()) {
-    heading(out, "Messages");
+    heading(out, say("Messages"));
     actions.print(out.terminal, "  ");
   }
   Table tasks({"DUE", "STATE", "OWNER", "SUBJECT", "RULE"});
   for (const Json& t : c["tasks"].items) {
-    tasks.row(
-        {moment(t["due"]),
-         (t["overdue"].truth ? "overdue, " : "") + t["state"].shown() + (t["disposition"].is_null() ? "" : ": " + t["disposition"].shown()),
-         t["owner_name"].shown(), t["subject"].shown(), t["rule"].shown()});
+    tasks.row({moment(t["due"]),
+               (t["overdue"].truth ? say("overdue") + ", " : "") + say(t["state"].shown()) +
+                   (t["disposition"].is_null() ? "" : ": " + t["disposition"].shown()),
+               t["owner_name"].shown(), t["subject"].shown(), t["rule"].shown()});
   }
   if (!tasks.empty()) {
-    heading(out, "Tasks");
+    heading(out, say("Tasks"));
     tasks.print(out.terminal, "  ");
   }
 }
@@ -55,12 +56,12 @@ void show_part(const Output& out, const Json& part, const std::string& indent) {
   const bool holds = part["holds"].truth;
   std::string line = indent + t.paint(holds ? "✓ " : "✗ ", holds ? Color::green : Color::red) + part["text"].shown();
   if (!part["value"].is_null()) line += t.paint("   " + part["value"].shown(), Color::cyan);
-  if (!part["until"].is_null()) line += t.paint("   until " + moment(part["until"]), Color::dim);
+  if (!part["until"].is_null()) line += t.paint("   " + say("until {1}", {moment(part["until"])}), Color::dim);
   t.line(line);
-  if (!part["window"].is_null()) t.line(indent + "    " + t.paint("window: " + part["window"].shown(), Color::dim));
+  if (!part["window"].is_null()) t.line(indent + "    " + t.paint(say("window: {1}", {part["window"].shown()}), Color::dim));
   for (std::size_t i = 0; i < part["rows"].items.size(); ++i) {
     t.line(indent + "    " +
-           t.paint("counted: " + part["rows"].items[i].shown() + " of " + part["row_times"].items[i].shown(), Color::dim));
+           t.paint(say("counted: {1} of {2}", {part["rows"].items[i].shown(), part["row_times"].items[i].shown()}), Color::dim));
   }
   for (const Json& child : part["parts"].items) show_part(out, child, indent + "  ");
 }
@@ -82,32 +83,32 @@ Exit customer(const Output& out, Client& client, const std::string& id, const st
     return Exit::ok;
   }
   const Terminal& t = out.terminal;
-  t.line(t.paint(c["customer"].shown(), Color::bold) + (at.empty() ? "" : " at " + at));
+  const std::string who = t.paint(c["customer"].shown(), Color::bold);
+  t.line(at.empty() ? who : say("{1} at {2}", {who, at}));
   for (const JsonMember& a : c["attributes"].members)
     t.line("  " + a.key + std::string(a.key.size() < 18 ? 18 - a.key.size() : 1, ' ') + a.value.shown());
   if (!c["tags"].items.empty()) t.line("  tags              " + c["tags"].shown());
   if (!c["segments"].items.empty()) {
-    heading(out, "In the segments");
+    heading(out, say("In the segments"));
     Table table({"SEGMENT", "SINCE"});
     for (const Json& s : c["segments"].items) table.row({s["name"].shown(), moment(s["since"])});
     table.print(t, "  ");
   }
   if (!c["traits"].members.empty()) {
-    heading(out, "Traits");
+    heading(out, say("Traits"));
     for (const JsonMember& trait : c["traits"].members)
       t.line("  " + trait.key + std::string(trait.key.size() < 24 ? 24 - trait.key.size() : 1, ' ') +
-             (trait.value.is_null() ? "(missing)" : trait.value.shown()));
+             (trait.value.is_null() ? say("(missing)") : trait.value.shown()));
   }
   show_work(out, c);
   show_decisions(out, c["decisions"]);
   Table events({"TIME", "EVENT", "DATA"});
   for (const Json& e : c["events"].items) events.row({moment(e["time"]), e["event"].shown(), e["data"].shown()});
   if (!events.empty()) {
-    heading(out, "Events (" + grouped(c["events_stored"].integer()) + " stored, the newest first)");
+    heading(out, say("Events ({1} stored, the newest first)", {grouped(c["events_stored"].integer())}));
     events.print(t, "  ");
   }
-  for (const Json& step : c["waiting_steps"].items)
-    t.line("  waiting: " + step["rule"].shown() + " " + step["what"].shown());
+  for (const Json& step : c["waiting_steps"].items) t.line("  " + say("waiting: {1} {2}", {step["rule"].shown(), step["what"].shown()}));
   return Exit::ok;
 }
 
@@ -134,11 +135,12 @@ Exit explain(const Output& out, Client& client, const ExplainOptions& options) {
   }
   const Terminal& t = out.terminal;
   const Json& e = (*answer)["explanation"];
-  t.line(t.paint(options.name, Color::bold) + (e["version"].is_null() ? "" : " (version " + e["version"].shown() + ")") + " for " +
-         options.customer + " at " + moment((*answer)["at"]));
+  t.line(say("{1} for {2} at {3}",
+             {t.paint(options.name, Color::bold) + (e["version"].is_null() ? "" : say(" (version {1})", {e["version"].shown()})),
+              options.customer, moment((*answer)["at"])}));
   if (!e["verdict"].is_null()) {
-    t.line("  " + e["verdict"].shown());
-    if (!e["trigger"].shown().empty()) t.line("  trigger: " + e["trigger"].shown());
+    t.line("  " + say(e["verdict"].shown()));
+    if (!e["trigger"].shown().empty()) t.line("  " + say("trigger: {1}", {e["trigger"].shown()}));
     t.line();
     if (!e["condition"]["text"].shown().empty()) show_part(out, e["condition"], "  ");
     for (const Json& limit : e["limits"].items) t.line("  " + limit.shown());
@@ -150,8 +152,9 @@ Exit explain(const Output& out, Client& client, const ExplainOptions& options) {
     show_part(out, e, "  ");
   }
   if (!(*answer)["plan"].is_null()) {
-    t.line("  by version " + (*answer)["plan"].shown() + " of the rules" +
-           ((*answer)["in_force_then"].truth ? ", which was in force then" : "; the one in force then did not have it"));
+    t.line("  " + ((*answer)["in_force_then"].truth
+                       ? say("by version {1} of the rules, which was in force then", {(*answer)["plan"].shown()})
+                       : say("by version {1} of the rules; the one in force then did not have it", {(*answer)["plan"].shown()})));
   }
   if (!(*answer)["decided"].is_null()) {  // what was decided up to then
     show_decisions(out, (*answer)["decided"]);

@@ -43,7 +43,7 @@ void show_connectors(const Output& out, const Json& connectors) {
   Table table({"CONNECTOR", "KIND", "STATE", ">WAITING", ">UNDER WAY", ">ACCEPTED", ">NOT SENT", ">UNKNOWN", ">RESTARTS", "LAST ERROR"});
   for (const Json& c : connectors.items) {
     table.row(
-        {c["name"].shown() + (c["fallback"].truth ? " (default)" : ""), c["kind"].shown(), c["state"].shown(),
+        {c["name"].shown() + (c["fallback"].truth ? say(" (default)") : ""), c["kind"].shown(), c["state"].shown(),
          grouped(c["waiting"].integer()), grouped(c["under_way"].integer()), grouped(c["accepted"].integer()),
          grouped(c["not_sent"].integer()), grouped(c["unknown"].integer()), grouped(c["restarts"].integer()), c["last_error"].shown()},
         c["last_error"].shown().empty() ? state_color(c["state"].shown()) == Color::red ? Color::red : Color::plain : Color::yellow);
@@ -64,55 +64,60 @@ Exit status(const Output& out, Client& client) {
   const Terminal& t = out.terminal;
   const TimeMs now = instant_of(s["now"]);
   const bool well = s["accepting"].truth;
-  t.line("nudged " + s["version"].shown() + " at " + client.url() + "   " +
-         (well ? t.paint("ready", Color::green) : t.paint("not taking in events", Color::red)) + "   up " +
-         ago(instant_of(s["started"]), now, false));
+  t.line(say(
+      "nudged {1} at {2}   {3}   up {4}",
+      {s["version"].shown(), client.url(), well ? t.paint(say("ready"), Color::green) : t.paint(say("not taking in events"), Color::red),
+       ago(instant_of(s["started"]), now, false)}));
   if (const std::string why = s["refusal"].shown(); !why.empty()) t.line(t.paint("  " + why, Color::red));
-  t.line("data in " + s["data_dir"].shown() + ", " + bytes_text(s["disk"]["file_bytes"].integer() + s["disk"]["wal_bytes"].integer()) +
-         " (" + bytes_text(s["disk"]["free_bytes"].integer()) + " free)");
+  t.line(say("data in {1}, {2} ({3} free)",
+             {s["data_dir"].shown(), bytes_text(s["disk"]["file_bytes"].integer() + s["disk"]["wal_bytes"].integer()),
+              bytes_text(s["disk"]["free_bytes"].integer())}));
   // What holds everything back stands where nobody overlooks it.
   const Json& held = s["policies"];
   if (held["stopped"].truth) {
     t.line(t.paint("  " + say("nothing leaves: stopped by {1} on {2}: {3}; `nudge stop-all off` lets it go on",
-                       {held["stopped_by"].shown(), held["stopped_at"].shown(), held["stopped_why"].shown()}),
+                              {held["stopped_by"].shown(), held["stopped_at"].shown(), held["stopped_why"].shown()}),
                    Color::red));
   }
   if (!held["test_mode"].items.empty())
     t.line(t.paint("  " + say("test mode: messages go to {1} only", {held["test_mode"].shown()}), Color::red));
   for (const Json& rule : held["braked"].items)
-    t.line(t.paint("  " + say("the brake has stopped the rule {1}: `nudge rules release {1}` or `nudge rules discard {1}`", {rule.shown()}), Color::red));
+    t.line(t.paint("  " + say("the brake has stopped the rule {1}: `nudge rules release {1}` or `nudge rules discard {1}`", {rule.shown()}),
+                   Color::red));
   if (held["silences"].integer() > 0)
     t.line(t.paint("  " + say("silences in force: {1} (`nudge silence list`)", {held["silences"].shown()}), Color::yellow));
   const Json& plan = s["plan"];
-  t.line("plan " + plan["sequence"].shown() + ": " + counted(plan["rules"].integer(), "rule") + ", " +
-         counted(plan["segments"].integer(), "segment") + ", loaded " + ago(instant_of(plan["reloaded"]), now) +
-         (plan["sweeping"].truth ? ", bringing customers up to date: slot " + plan["slots_swept"].shown() + " of " + plan["slots"].shown()
-                                 : ""));
+  t.line(say("plan {1}: {2}, {3}, loaded {4}", {plan["sequence"].shown(), counted(plan["rules"].integer(), "rule"),
+                                                counted(plan["segments"].integer(), "segment"), ago(instant_of(plan["reloaded"]), now)}) +
+         (plan["sweeping"].truth
+              ? say(", bringing customers up to date: slot {1} of {2}", {plan["slots_swept"].shown(), plan["slots"].shown()})
+              : ""));
   const Json& c = s["counters"];
   const auto n = [&](std::string_view key) { return grouped(c[key].integer()); };
-  section(out, "What came in");
-  t.line("  " + n("received") + " received = " + n("stored") + " stored + " + n("duplicate") + " duplicates + " + n("conflict") +
-         " conflicts + " + n("quarantined") + " set aside");
+  section(out, say("What came in"));
+  t.line("  " + say("{1} received = {2} stored + {3} duplicates + {4} conflicts + {5} set aside",
+                    {n("received"), n("stored"), n("duplicate"), n("conflict"), n("quarantined")}));
   if (s["quarantine_open"].integer() > 0) {
-    t.line(t.paint("  " + grouped(s["quarantine_open"].integer()) + " wait in quarantine: nudge quarantine list", Color::yellow));
+    t.line(t.paint("  " + say("{1} wait in quarantine: nudge quarantine list", {grouped(s["quarantine_open"].integer())}), Color::yellow));
   }
-  section(out, "What was decided");
-  t.line("  " + n("decisions") + " decisions = " + n("fired") + " fired + " + n("held") + " held back");
-  section(out, "What became of it");
-  t.line("  " + n("actions") + " actions: " + n("accepted") + " accepted, " + n("waiting") + " waiting, " + n("in_flight") +
-         " under way, " + n("retrying") + " retrying, " + n("unknown") + " unknown, " + n("dead") + " dead, " + n("discarded") +
-         " discarded, " + n("cancelled") + " cancelled, " + n("held_back") + " held back, " +
-         n("kept") + " kept");
-  t.line("  " + n("tasks") + " tasks: " + n("tasks_open") + " open, " + n("tasks_done") + " done, " + n("tasks_overdue") + " overdue");
-  if (c["dead"].integer() > 0) t.line(t.paint("  " + n("dead") + " could not be delivered: nudge dead-letters", Color::red));
+  section(out, say("What was decided"));
+  t.line("  " + say("{1} decisions = {2} fired + {3} held back", {n("decisions"), n("fired"), n("held")}));
+  section(out, say("What became of it"));
+  t.line("  " +
+         say("{1} actions: {2} accepted, {3} waiting, {4} under way, {5} retrying, {6} unknown, {7} dead, {8} discarded, {9} cancelled",
+             {n("actions"), n("accepted"), n("waiting"), n("in_flight"), n("retrying"), n("unknown"), n("dead"), n("discarded"),
+              n("cancelled")}) +
+         say(", {1} held back, {2} kept", {n("held_back"), n("kept")}));
+  t.line("  " + say("{1} tasks: {2} open, {3} done, {4} overdue", {n("tasks"), n("tasks_open"), n("tasks_done"), n("tasks_overdue")}));
+  if (c["dead"].integer() > 0) t.line(t.paint("  " + say("{1} could not be delivered: nudge dead-letters", {n("dead")}), Color::red));
   for (const Json& balance : s["balance"].items) {
     if (!balance["holds"].truth) {
-      t.line(t.paint("  the books do not add up: " + balance["equation"].shown() + ", " + balance["left"].shown() + " against " +
-                         balance["right"].shown() + "; please report this",
+      t.line(t.paint("  " + say("the books do not add up: {1}, {2} against {3}; please report this",
+                                {balance["equation"].shown(), balance["left"].shown(), balance["right"].shown()}),
                      Color::red));
     }
   }
-  section(out, "Connectors");
+  section(out, say("Connectors"));
   show_connectors(out, s["connectors"]);
   return Exit::ok;
 }
@@ -132,7 +137,7 @@ Exit rules(const Output& out, Client& client) {
                grouped(r["actions"].integer()), grouped(r["failed"].integer()), moment(r["last_fired"]), r["last_error"].shown()},
               r["last_error"].shown().empty() ? Color::plain : Color::yellow);
   }
-  table.empty() ? out.terminal.line("no rules are loaded") : table.print(out.terminal);
+  table.empty() ? out.terminal.line(say("no rules are loaded")) : table.print(out.terminal);
   return Exit::ok;
 }
 
@@ -148,7 +153,7 @@ Exit segments(const Output& out, Client& client) {
     table.row({s["name"].shown(), grouped(s["members"].integer()), grouped(s["entered"].integer()), grouped(s["left"].integer()),
                s["description"].shown()});
   }
-  table.empty() ? out.terminal.line("no segments are loaded") : table.print(out.terminal);
+  table.empty() ? out.terminal.line(say("no segments are loaded")) : table.print(out.terminal);
   return Exit::ok;
 }
 
@@ -166,10 +171,11 @@ Exit segment(const Output& out, Client& client, const SegmentOptions& options) {
     if (out.json) {
       json_line(out, *answer);
     } else {
-      out.terminal.line(options.name + ": " + counted((*answer)["members"].integer(), "member") + (at.empty() ? "" : " at " + at) +
-                        (at.empty() ? ", " + grouped((*answer)["entered"].integer()) + " entered and " +
-                                          grouped((*answer)["left"].integer()) + " left so far"
-                                    : ""));
+      const std::string members = counted((*answer)["members"].integer(), "member");
+      out.terminal.line(at.empty()
+                            ? say("{1}: {2}, {3} entered and {4} left so far",
+                                  {options.name, members, grouped((*answer)["entered"].integer()), grouped((*answer)["left"].integer())})
+                            : say("{1}: {2} at {3}", {options.name, members, at}));
     }
     return Exit::ok;
   }
@@ -203,14 +209,14 @@ Exit tasks(const Output& out, Client& client, const TaskOptions& options) {
   for (const Json& task : list) {
     const bool overdue = task["overdue"].truth;
     table.row({moment(task["due"]),
-               std::string(overdue ? "overdue" : "") + (task["mandatory"].truth ? std::string(overdue ? ", " : "") + "mandatory" : ""),
+               (overdue ? say("overdue") : "") + (task["mandatory"].truth ? std::string(overdue ? ", " : "") + say("mandatory") : ""),
                task["owner_name"].shown().empty() ? task["owner"].shown().empty() ? "(" + task["team"].shown() + ")" : task["owner"].shown()
                                                   : task["owner_name"].shown(),
                task["customer"].shown(), task["subject"].shown(), task["rule"].shown(), task["id"].shown()},
               overdue ? Color::red : Color::plain);
   }
   if (table.empty()) {
-    out.terminal.line("no tasks");
+    out.terminal.line(say("no tasks"));
   } else {
     table.print(out.terminal);
   }
@@ -231,7 +237,7 @@ Exit complete_task(const Output& out, Client& client, const CompleteOptions& opt
   add("by", options.by);
   const auto answer = client.post("/v1/tasks/" + url_escape(options.id) + "/complete", body.compact());
   if (!answer) return report(out, answer.error());
-  out.terminal.line(out.json ? answer->compact() : "done");
+  out.terminal.line(out.json ? answer->compact() : say("done"));
   return Exit::ok;
 }
 
@@ -253,7 +259,7 @@ Exit actions(const Output& out, Client& client, const ActionOptions& options) {
               state_color(a["state"].shown()));
   }
   if (table.empty()) {
-    out.terminal.line(options.state == "dead" ? "no dead letters: everything was delivered, or is under way" : "no actions");
+    out.terminal.line(options.state == "dead" ? say("no dead letters: everything was delivered, or is under way") : say("no actions"));
   } else {
     table.print(out.terminal);
   }
@@ -271,7 +277,7 @@ Exit change_action(const Output& out, Client& client, const std::string& id, boo
   }
   const auto answer = client.post("/v1/actions/" + url_escape(id) + (retry ? "/retry" : "/discard"), body.compact());
   if (!answer) return report(out, answer.error());
-  out.terminal.line(out.json ? answer->compact() : (*answer)["status"].shown());
+  out.terminal.line(out.json ? answer->compact() : say((*answer)["status"].shown()));
   return Exit::ok;
 }
 
@@ -288,8 +294,8 @@ Exit reload(const Output& out, Client& client) {
     return report(out, error_of(*reply));
   }
   if (!json) return report(out, json.error());
-  out.terminal.line((*json)["changed"].truth ? "plan " + (*json)["plan"].shown() + " is in force"
-                                             : "nothing changed; plan " + (*json)["plan"].shown() + " goes on");
+  out.terminal.line((*json)["changed"].truth ? say("plan {1} is in force", {(*json)["plan"].shown()})
+                                             : say("nothing changed; plan {1} goes on", {(*json)["plan"].shown()}));
   return Exit::ok;
 }
 
@@ -305,12 +311,12 @@ Exit quarantine_list(const Output& out, Client& client, const std::string& code)
     table.row({r["number"].shown(), moment(r["at"]), r["customer"].shown(), r["field"].shown(), r["reason"].shown()});
   }
   if (table.empty()) {
-    out.terminal.line("quarantine is empty: everything that came in fitted the catalog");
+    out.terminal.line(say("quarantine is empty: everything that came in fitted the catalog"));
     return Exit::ok;
   }
   table.print(out.terminal);
   const std::int64_t open = (*answer)["open"].integer();
-  if (open > static_cast<std::int64_t>((*answer)["records"].items.size())) out.terminal.line("… " + grouped(open) + " in all");
+  if (open > static_cast<std::int64_t>((*answer)["records"].items.size())) out.terminal.line(say("… {1} in all", {grouped(open)}));
   return Exit::ok;
 }
 
@@ -322,11 +328,15 @@ Exit quarantine_show(const Output& out, Client& client, const std::string& numbe
     return Exit::ok;
   }
   const Json& r = *answer;
-  out.terminal.line("number    " + r["number"].shown());
-  out.terminal.line("at        " + moment(r["at"]));
-  out.terminal.line("reason    " + r["reason"].shown() + " (" + r["code"].shown() + ")");
-  if (!r["field"].shown().empty()) out.terminal.line("field     " + r["field"].shown());
-  out.terminal.line("document  " + (r["raw"].is_null() ? "(not UTF-8) " + r["raw_hex"].shown() : fit(r["raw"].shown(), 100'000)));
+  const auto line = [&](const std::string& label, const std::string& text) {
+    const std::size_t wide = display_width(label);
+    out.terminal.line(label + std::string(wide < 10 ? 10 - wide : 1, ' ') + text);
+  };
+  line(say("number"), r["number"].shown());
+  line(say("at"), moment(r["at"]));
+  line(say("reason"), r["reason"].shown() + " (" + r["code"].shown() + ")");
+  if (!r["field"].shown().empty()) line(say("field"), r["field"].shown());
+  line(say("document"), r["raw"].is_null() ? say("(not UTF-8) {1}", {r["raw_hex"].shown()}) : fit(r["raw"].shown(), 100'000));
   return Exit::ok;
 }
 
@@ -334,7 +344,7 @@ Exit quarantine_replay(const Output& out, Client& client, const std::string& num
   if (!number.empty()) {
     const auto answer = client.post("/v1/quarantine/" + url_escape(number) + "/replay", "{}");
     if (!answer) return report(out, answer.error());
-    out.terminal.line(out.json ? answer->compact() : "replayed");
+    out.terminal.line(out.json ? answer->compact() : say("replayed"));
     return Exit::ok;
   }
   std::int64_t replayed = 0, still = 0;
@@ -354,7 +364,7 @@ Exit quarantine_replay(const Output& out, Client& client, const std::string& num
   if (out.json) {
     out.terminal.line("{\"replayed\":" + std::to_string(replayed) + ",\"still_quarantined\":" + std::to_string(still) + "}");
   } else {
-    out.terminal.line(counted(replayed, "record") + " replayed, " + grouped(still) + " still set aside");
+    out.terminal.line(say("{1} replayed, {2} still set aside", {counted(replayed, "record"), grouped(still)}));
   }
   return still == 0 ? Exit::ok : Exit::failed;
 }
@@ -367,7 +377,7 @@ Exit quarantine_discard(const Output& out, Client& client, const std::string& nu
   body.members.push_back({"reason", value});
   const auto answer = client.post("/v1/quarantine/" + url_escape(number) + "/discard", body.compact());
   if (!answer) return report(out, answer.error());
-  out.terminal.line(out.json ? answer->compact() : "discarded");
+  out.terminal.line(out.json ? answer->compact() : say("discarded"));
   return Exit::ok;
 }
 

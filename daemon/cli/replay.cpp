@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "daemon/cli/commands.h"
+#include "daemon/cli/words.h"
 #include "daemon/import/feed.h"
 #include "engine/base/text.h"
 #include "engine/simulate/world.h"
@@ -21,7 +22,7 @@ class Lines {
     auto lines = std::unique_ptr<Lines>(new Lines);
     if (path != "-") {
       lines->file_.open(path, std::ios::binary | std::ios::trunc);
-      if (!lines->file_) return fail(Code::io, "cannot write " + path + ": check the directory and its permissions");
+      if (!lines->file_) return fail(Code::io, say("cannot write {1}: check the directory and its permissions", {path}));
     }
     return lines;
   }
@@ -114,14 +115,9 @@ Result<void> write_members(World& world, const std::vector<TimeMs>& at, const st
 Result<void> write_values(World& world, const std::vector<TimeMs>& at, const std::string& path) {
   NUDGE_ASSIGN(const auto lines, Lines::open(path));
   const Plan& plan = world.plan();
-  std::vector<std::pair<std::string_view, ExprId>> scores;  // those that a segment or rule uses
-  for (ExprId expr = 0; expr < plan.exprs.size(); ++expr) {
-    if (plan.exprs[expr].kind == Expr::Kind::score) scores.emplace_back(plan.scores[plan.exprs[expr].ref].name, expr);
-  }
   for (const TimeMs instant : at) {
     for (const auto& [id, state] : world.customers()) {
-      const auto write = [&](std::string_view kind, std::string_view name, ExprId expr) {
-        const Value value = world.value_at(id, expr, instant);
+      const auto write = [&](std::string_view kind, std::string_view name, const Value& value) {
         if (value.missing()) return;
         lines->begin()
             .text("customer", id)
@@ -130,8 +126,8 @@ Result<void> write_values(World& world, const std::vector<TimeMs>& at, const std
             .json("value", to_json(value.view()))
             .end();
       };
-      for (const Trait& trait : plan.traits) write("trait", trait.name, trait.expr);
-      for (const auto& [name, expr] : scores) write("score", name, expr);
+      for (const Trait& trait : plan.traits) write("trait", trait.name, world.value_at(id, trait.expr, instant));
+      for (std::uint32_t i = 0; i < plan.scores.size(); ++i) write("score", plan.scores[i].name, world.score_at(id, i, instant));
     }
   }
   return {};
@@ -157,7 +153,7 @@ void run_history(World& world, std::vector<Input>& inputs, bool live) {
 
 void summary(const Output& out, World& world, std::size_t inputs, bool live) {
   const auto n = [](std::size_t size) { return static_cast<std::int64_t>(size); };
-  out.terminal.line(counted(n(inputs), "input") + " of " + counted(n(world.customers().size()), "customer"));
+  out.terminal.line(say("{1} of {2}", {counted(n(inputs), "input"), counted(n(world.customers().size()), "customer")}));
   if (!live) return;
   Table table({"RULE", ">FIRED", ">HELD BACK", ">CUSTOMERS"});
   for (const Rule& rule : world.plan().rules) {
@@ -181,7 +177,8 @@ void summary(const Output& out, World& world, std::size_t inputs, bool live) {
 Result<TimeMs> read_instant(const std::string& text) {
   if (const auto exact = parse_timestamp(text)) return *exact;
   if (const auto day = parse_date(text)) return Zone().start_of(*day);
-  return fail(Code::invalid, "`" + text + "` is no instant: write 2026-02-01T09:00:00+08:00, or 2026-02-01 for its first moment in UTC");
+  return fail(Code::invalid,
+              say("`{1}` is no instant: write 2026-02-01T09:00:00+08:00, or 2026-02-01 for its first moment in UTC", {text}));
 }
 
 Exit replay(const Output& out, const ReplayOptions& options) {
@@ -208,12 +205,13 @@ Exit replay(const Output& out, const ReplayOptions& options) {
       return report(out, read.error());
     for (std::size_t p = before; p < problems.size() && p < before + kProblemsShown; ++p) {
       out.terminal.error(options.data[i] + ":" + std::to_string(problems[p].line) + ": " +
-                         (problems[p].column.empty() ? "" : "column " + problems[p].column + ": ") + problems[p].reason);
+                         (problems[p].column.empty() ? "" : say("column {1}: ", {problems[p].column})) + problems[p].reason);
     }
   }
   if (!problems.empty())
-    out.terminal.error(counted(static_cast<std::int64_t>(problems.size()), "row does", "rows do") + " not fit and " +
-                       (problems.size() == 1 ? "is" : "are") + " left out");
+    out.terminal.error(problems.size() == 1
+                           ? say("1 row does not fit and is left out")
+                           : say("{1} rows do not fit and are left out", {grouped(static_cast<std::int64_t>(problems.size()))}));
   TimeMs first = kTimeMax, last = kTimeMin;
   for (const Input& input : inputs) {
     first = std::min(first, input.time);
@@ -245,7 +243,7 @@ Exit replay(const Output& out, const ReplayOptions& options) {
 
 Exit replay_log(const Output& out, Client& client, const ReplayOptions& options) {
   if (!options.digest)
-    return report(out, {Code::invalid, "name the files to run with --data, or ask for --digest of a running nudged's log"});
+    return report(out, {Code::invalid, say("name the files to run with --data, or ask for --digest of a running nudged's log")});
   const auto live = client.get("/v1/digest");
   if (!live) return report(out, live.error());
   const auto replayed = client.post("/v1/digest/replay", "");
@@ -260,10 +258,10 @@ Exit replay_log(const Output& out, Client& client, const ReplayOptions& options)
     out.terminal.line((*replayed)["digest"].text);
     out.terminal.error(counted((*replayed)["blocks"].integer(), "block") + ", " + counted((*replayed)["customers"].integer(), "customer") +
                        ", " + counted((*replayed)["decisions"].integer(), "decision") + ": " +
-                       (same ? "decided again as they were" : "NOT as they were decided; please report this") +
+                       (same ? say("decided again as they were") : say("NOT as they were decided; please report this")) +
                        ((*live)["digest"].text == (*replayed)["digest"].text
-                            ? "; the states are the same"
-                            : "; the states differ: something came in meanwhile, or please report this"));
+                            ? say("; the states are the same")
+                            : say("; the states differ: something came in meanwhile, or please report this")));
   }
   return same ? Exit::ok : Exit::failed;
 }

@@ -113,6 +113,7 @@ Table::Table(std::vector<std::string> headers) : headers_(std::move(headers)) {
   for (std::string& header : headers_) {
     right_.push_back(header.starts_with('>'));
     if (right_.back()) header.erase(0, 1);
+    header = say(header);
   }
 }
 

@@ -43,7 +43,7 @@ std::string fit(std::string_view text, std::size_t columns);
 // Lines up cells in columns. The last column may take what is left of the line.
 class Table {
  public:
-  // Headers that start with `>` are aligned right.
+  // Headers that start with `>` are aligned right; they are said in the chosen language.
   explicit Table(std::vector<std::string> headers);
   void row(std::vector<std::string> cells);
   // The whole row in a colour.

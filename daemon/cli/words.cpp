@@ -14,7 +14,9 @@ Language chosen = Language::english;
 const std::map<std::string_view, std::string_view>& chinese_table() {
   static const std::map<std::string_view, std::string_view> kTable = [] {
     std::map<std::string_view, std::string_view> table;
-    for (const Phrase& phrase : chinese_phrases()) table.emplace(phrase.english, phrase.translated);
+    for (const std::span<const Phrase> phrases : {chinese_phrases(), chinese_answers()}) {
+      for (const Phrase& phrase : phrases) table.emplace(phrase.english, phrase.translated);
+    }
     return table;
   }();
   return kTable;

@@ -26,8 +26,9 @@ std::string say(std::string_view english, std::initializer_list<std::string_view
 struct Phrase {
   std::string_view english, translated;
 };
-// The whole table of Simplified Chinese, and the titles and explanations of codes in it.
+// The tables of Simplified Chinese: helps and messages, what commands answer, and the titles and explanations of codes.
 std::span<const Phrase> chinese_phrases();
+std::span<const Phrase> chinese_answers();
 struct CodePhrase {
   std::string_view code, title, explanation;
 };

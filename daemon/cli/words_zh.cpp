@@ -232,7 +232,7 @@ constexpr auto kPhrases = std::to_array<Phrase>({
     {"step {1}", "步骤 {1}"},
     {"band of {1}", "{1} 的档位"},
     {"held back by {1}", "因 {1} 暂不执行"},
-    {"fired", "触发次数"},
+    {"fired", "触发"},
     {"held back", "暂不执行次数"},
     {"what happened", "发生的事"},
     {"actions", "动作数"},

@@ -1,4 +1,6 @@
 // A clean replay of the whole log, beside the live states: what the crash test and `verify` compare them with.
+#include "daemon/runtime/runtime_replay.h"
+
 #include <unordered_map>
 
 #include "daemon/runtime/log_block.h"
@@ -36,11 +38,12 @@ class Replayer {
     return {};
   }
 
-  void finish(const Catalog& catalog) {
+  void finish(const Catalog& catalog, const std::function<void(const CustomerState&)>& each) {
     Hash128 sum;
     for (auto& [id, state] : states_) {
       if (!state.known()) continue;
       state.applied = 0;
+      if (each) each(state);
       std::string bytes = id + "\n";
       encode_customer(bytes, state, catalog);
       const Hash128 h = hash128(bytes);
@@ -83,14 +86,12 @@ class Replayer {
 
 }  // namespace
 
-Result<ReplayDigest> Runtime::replay_digest() {
-  Impl& impl = *impl_;
-  const std::lock_guard no_reload(impl.reload_mutex);
+Result<ReplayDigest> replay_whole_log(Store& store, PlanStore& plans, std::uint64_t last, const Catalog& catalog,
+                                      const std::function<void(const CustomerState&)>& each) {
   ReplayDigest out;
-  Replayer replayer(impl.plans, out);
-  const std::uint64_t last = impl.committer.last_block();
+  Replayer replayer(plans, out);
   std::optional<Error> error;
-  NUDGE_TRY(impl.store.log_blocks(1, [&](std::uint64_t sequence, std::string_view bytes) {
+  NUDGE_TRY(store.log_blocks(1, [&](std::uint64_t sequence, std::string_view bytes) {
     if (sequence > last) return false;
     Result<LogBlock> block = decode_block(bytes, BlockPart::all);
     Result<void> done = block ? replayer.block(*block) : std::unexpected(block.error());
@@ -99,8 +100,14 @@ Result<ReplayDigest> Runtime::replay_digest() {
     return !error.has_value();
   }));
   if (error) return std::unexpected(*std::move(error));
-  replayer.finish(*plan()->catalog);
+  replayer.finish(catalog, each);
   return out;
+}
+
+Result<ReplayDigest> Runtime::replay_digest() {
+  Impl& impl = *impl_;
+  const std::lock_guard no_reload(impl.reload_mutex);
+  return replay_whole_log(impl.store, impl.plans, impl.committer.last_block(), *plan()->catalog, {});
 }
 
 }  // namespace nudge::daemon

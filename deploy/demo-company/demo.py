@@ -359,7 +359,7 @@ class Story:
         screen.happens(f"{c['name']} orders in the shop for CNY 1,299.90.")
         number = f"O-{self.run_id}"
         self.event(ident, "order_placed", {"order": number, "amount": 1299.9, "channel": "shop"})
-        report = wait_for("marketing's report", lambda: next((r for r in self.departments.reports if r["data"]["order"] == number), None))
+        report = wait_for("marketing's report", lambda: next((r for r in self.departments.reports if r["data"].get("order") == number), None))
         screen.effect("marketing hears of it by a signed webhook", json.dumps(report["data"], ensure_ascii=False))
 
     def contract(self):

@@ -21,6 +21,7 @@ std::string_view held_text(Held h) {
     case Held::timeout: return "what the step waited for did not come in time";
     case Held::loop: return "rules feed each other without delay: the chain was cut";
     case Held::write: return "a value to be written does not fit the catalog";
+    case Held::no_address: return "there is no address to send it to";
     case Held::opted_out: return "the customer unsubscribed";
     case Held::consent: return "there is no consent";
     case Held::inhibited: return "another rule acted for this customer shortly before";
@@ -51,6 +52,7 @@ std::string_view held_name(Held h) {
     case Held::runs_full: return "runs_full";
     case Held::loop: return "loop";
     case Held::write: return "write";
+    case Held::no_address: return "no_address";
     case Held::opted_out: return "opted_out";
     case Held::consent: return "consent";
     case Held::inhibited: return "inhibited";

@@ -43,6 +43,7 @@ enum class Held : std::uint8_t {
   timeout = 14,    // an `until` was not met in its time, and the rule says `on_timeout: stop`
   loop = 20,   // the firing ends a chain of firings that fed each other without delay
   write = 21,  // a value to be written does not fit the catalog; the detail says why
+  no_address = 22,  // an email or sms whose `to` came out empty
   // Policies, judged for one customer. The detail names the policy and the figures.
   opted_out = 24,    // the customer unsubscribed
   consent = 25,      // a consent policy does not hold

@@ -279,4 +279,10 @@ Value Engine::value(const Plan& plan, const CustomerState& state, ExprId expr, T
   return evaluator.plain(evaluator.value(expr));
 }
 
+Value Engine::score(const Plan& plan, const CustomerState& state, std::uint32_t index, TimeMs now) {
+  Evaluator& evaluator = scratch_->judge.evaluator;
+  evaluator.begin(plan, state, now);
+  return evaluator.plain(evaluator.score_value(index));
+}
+
 }  // namespace nudge

@@ -53,6 +53,8 @@ class Engine {
   PolicyVerdict policies(const Plan& plan, const CustomerState& state, const ActionOut& action, TimeMs now);
   // The value of a trait or score expression at an instant.
   Value value(const Plan& plan, const CustomerState& state, ExprId expr, TimeMs now);
+  // The same for plan.scores[index], which no condition needs to use.
+  Value score(const Plan& plan, const CustomerState& state, std::uint32_t index, TimeMs now);
   // See Evaluator: for tests, which have few rows.
   void use_columns_from(std::size_t rows);
   // Segments judged by this engine since it was made: what steps cost, told without a clock.

@@ -54,6 +54,8 @@ class Evaluator {
   // All of them; true when there are none.
   Verdict conjunction(std::span<const NodeId> parts, const RowRef* row = nullptr) { return settle(parts, false, row); }
   Quantity value(ExprId id, const RowRef* row = nullptr);
+  // The points of a score, whether or not any condition uses it.
+  Quantity score_value(std::uint32_t index) { return score(plan_->scores[index]); }
   // The value as plain data: exact where it fits (a sum beyond 18 digits becomes the nearest number; an average a number).
   Value plain(const Quantity& q) const;
 

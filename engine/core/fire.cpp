@@ -3,6 +3,7 @@
 
 #include "engine/base/limits.h"
 #include "engine/core/enrich.h"
+#include "engine/core/explain.h"
 #include "engine/core/judge.h"
 #include "engine/core/policy.h"
 #include "engine/core/render.h"
@@ -17,6 +18,21 @@ std::uint32_t bucket(std::string_view rule, std::string_view customer, std::uint
   bytes.push_back('\0');
   bytes.append(customer);
   return static_cast<std::uint32_t>(hash64(bytes, seed) % 10000);
+}
+
+// Where the message goes to; null for what needs no address.
+const Param* address_of(const Action& action) {
+  if (action.kind != "email" && action.kind != "sms") return nullptr;
+  const auto to = std::ranges::find(action.params, "to", &Param::name);
+  return to == action.params.end() || to->kind != Param::Kind::text ? nullptr : &*to;
+}
+
+std::string no_address_words(const Plan& plan, const Action& action, const Param& to) {
+  std::string from;
+  for (const TemplatePart& part : plan.templates[to.text].parts) {
+    if (part.kind == TemplatePart::Kind::value) from += (from.empty() ? "" : ", ") + describe_expr(plan, part.expr);
+  }
+  return "`to` of this " + action.kind + " is empty" + (from.empty() ? "" : ": the customer has no " + from);
 }
 
 bool same_cause(const Cause& a, const Cause& b) { return a == b; }
@@ -128,6 +144,13 @@ TimeMs Judge::act(const Rule& rule, const Cause& cause, std::uint32_t step, Time
     if (!rendered) {
       decide(rule, cause, now, false, Held::render, step, rendered.error().message);
       return now;
+    }
+    if (const Param* to = address_of(action); to != nullptr) {
+      const Result<std::string> address = render(context, to->text, Escape::header);
+      if (address && address->find_first_not_of(" \t\r\n") == std::string::npos) {
+        decide(rule, cause, now, false, Held::no_address, step, no_address_words(*plan_, action, *to));
+        return now;
+      }
     }
     payload = action.kind == kEnrich ? enrich_payload(std::move(*rendered), fact_id(id, depth_ + 1)) : std::move(*rendered);
   }

@@ -168,7 +168,9 @@ std::string backtest_json(const BacktestReport& report) {
   out.text(
       "Tasks and messages that the draft would have made did not happen: rules that wait for what becomes of them see only what history "
       "holds.");
-  out.text("Policies are not part of a backtest yet: consent, quiet hours and frequency caps would hold back more.");
+  out.text(
+      "Policies of the rules hold back here as they do live. What people set by hand (silences, the suppression list, stop-all, test mode) is "
+      "not part of a backtest.");
   out.close(']').close('}');
   return out.take();
 }

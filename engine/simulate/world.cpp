@@ -152,6 +152,11 @@ Value World::value_at(std::string_view customer, ExprId expr, TimeMs at) {
   return state == nullptr ? Value() : engine_.value(*plan_, *state, expr, at);
 }
 
+Value World::score_at(std::string_view customer, std::uint32_t index, TimeMs at) {
+  const CustomerState* state = find(customer);
+  return state == nullptr ? Value() : engine_.score(*plan_, *state, index, at);
+}
+
 Value World::attribute(std::string_view customer, AttributeId attribute) const {
   const CustomerState* state = find(customer);
   TimeMs until = kNever;

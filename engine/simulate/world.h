@@ -98,6 +98,9 @@ class World {
   // The value of a trait or score for a customer at the clock; missing when the customer is not known.
   Value value(std::string_view customer, ExprId expr) { return value_at(customer, expr, clock_); }
   Value value_at(std::string_view customer, ExprId expr, TimeMs at);
+  // The same for the score plan().scores[index].
+  Value score_at(std::string_view customer, std::uint32_t index, TimeMs at);
+  Value score(std::string_view customer, std::uint32_t index) { return score_at(customer, index, clock_); }
 
   // An attribute's value at the clock, missing when there is none; whether the customer carries a tag.
   Value attribute(std::string_view customer, AttributeId attribute) const;

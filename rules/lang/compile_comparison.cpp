@@ -256,7 +256,10 @@ bool Compiler::right_reference(const Operated& left, const Raw& operand, const O
   if (static_cast<bool>(field_name) != inside_row) {
     error("R0408", operand.where,
           inside_row ? "inside `where` the right side can only be a value or another `field` of the same event"
-                     : "`field` can only be referred to inside `where` of an event");
+                     : "`field` can only be referred to inside `where` of an event",
+          inside_row ? "what is known of the customer is compared outside, with an aggregate: `{event: …, last: {field: timestamp, after: "
+                       "{attribute: NAME}}}`; how long ago a row is, says a window"
+                     : "");
     return true;
   }
   Operated right;

@@ -126,6 +126,9 @@ void read_trigger_of_kind(MapReader& map, TriggerAst& trigger, const doc::Entry&
     trigger.same = map.name("same");
   } else if (form.key == "enters") {
     trigger.hold_for = map.duration("for").value_or(0);
+    if (const doc::Entry* same = map.take("same"))
+      context.error("R0601", same->key_mark, "a customer enters a segment as a whole, not once per value of a field",
+                    "`when: {event: TYPE, same: FIELD}` fires per value; ask in its `if` what the segment asks");
   } else if (form.key == "attribute_changes") {
     trigger.to = map.raw("to");
     trigger.from = map.raw("from");

@@ -49,6 +49,9 @@ class Builder {
         if (w.kind == Writing::Kind::event) add_event(i, w);
         if (w.kind == Writing::Kind::attribute && w.attribute < f_.plan.rules_by_attribute.size())
           add_all(i, w, f_.plan.rules_by_attribute[w.attribute]);
+        if (w.kind == Writing::Kind::attribute && w.attribute < f_.plan.segments_by_attribute.size())
+          add_segments(i, w, f_.plan.segments_by_attribute[w.attribute]);
+        if (w.kind == Writing::Kind::tag) add_segments(i, w, f_.plan.segments_by_tag);
       }
     }
     return std::move(graph_);
@@ -65,8 +68,14 @@ class Builder {
     for (const std::uint32_t to : listeners) {
       if (!f_.solver.spend(1)) return;
       // The same value once more is no change, so a rule that sets a fixed value doesn't make itself fire for ever.
-      if (from == to && !w.value.missing()) continue;
+      if (from == to && !w.value.missing() && f_.plan.rules[to].trigger.kind == Trigger::Kind::attribute_changes) continue;
       if (!limited(f_.plan.rules[to]) && listens_to(f_.plan, f_.plan.rules[to], w)) graph_[from].push_back(to);
+    }
+  }
+
+  void add_segments(std::uint32_t from, const Writing& w, const std::vector<std::uint32_t>& segments) {
+    for (const std::uint32_t segment : segments) {
+      if (segment < f_.plan.rules_by_segment.size()) add_all(from, w, f_.plan.rules_by_segment[segment]);
     }
   }
 
@@ -188,15 +197,44 @@ std::string link(const Findings& f, const Rule& from, const Rule& to) {
   for (const Writing& w : writings_of(f.plan, from)) {
     if (!listens_to(f.plan, to, w)) continue;
     if (w.kind == Writing::Kind::event) return "makes the event " + quoted(f.plan.catalog->events[w.event].name);
-    return "sets " + quoted(f.plan.catalog->attributes[w.attribute].name);
+    const std::string done = w.kind == Writing::Kind::tag ? (w.removed ? "takes the tag " : "adds the tag ") + quoted(w.tag)
+                                                          : "sets " + quoted(f.plan.catalog->attributes[w.attribute].name);
+    if (to.trigger.kind != Trigger::Kind::enters && to.trigger.kind != Trigger::Kind::leaves) return done;
+    return done + ", by which the customer " + (to.trigger.kind == Trigger::Kind::enters ? "enters " : "leaves ") +
+           quoted(f.plan.segments[to.trigger.segment].name);
   }
   return "writes";
+}
+
+/// Whoever enters a segment twice has left it between: a rule on a segment is part of a loop only where another of its rules (or it itself)
+/// turns the membership back. Takes out those that are not; true when there were some.
+bool drop_one_way(const Findings& f, Graph& graph) {
+  bool dropped = false;
+  for (const std::vector<std::uint32_t>& part : Parts(graph).loops) {
+    for (const std::uint32_t i : part) {
+      if (i >= f.plan.rules.size()) continue;
+      const Trigger& trigger = f.plan.rules[i].trigger;
+      if (trigger.kind != Trigger::Kind::enters && trigger.kind != Trigger::Kind::leaves) continue;
+      const bool turned_back = std::ranges::any_of(part, [&](std::uint32_t other) {
+        if (other >= f.plan.rules.size()) return false;
+        return std::ranges::any_of(writings_of(f.plan, f.plan.rules[other]), [&](const Writing& w) {
+          const Moves moved = moves(f.plan, f.plan.segments[trigger.segment].node, w);
+          return trigger.kind == Trigger::Kind::enters ? moved.to_false : moved.to_true;
+        });
+      });
+      if (turned_back) continue;
+      graph[i].clear();
+      dropped = true;
+    }
+  }
+  return dropped;
 }
 
 }  // namespace
 
 void lint_loops(Findings& f) {
-  const Graph graph = Builder(f).run();
+  Graph graph = Builder(f).run();
+  while (drop_one_way(f, graph)) {}
   const auto is_rule = [&](std::uint32_t i) { return i < f.plan.rules.size(); };
   for (std::vector<std::uint32_t>& part : Parts(graph).loops) {
     std::erase_if(part, [&](std::uint32_t i) { return !is_rule(i); });

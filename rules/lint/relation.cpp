@@ -69,6 +69,13 @@ namespace {
 /// What an action writes back into the customer's own facts.
 void add_writes(const Write& write, std::vector<Writing>& writings) {
   Writing w;
+  if (write.kind == Write::Kind::add_tag || write.kind == Write::Kind::remove_tag) {
+    w.kind = Writing::Kind::tag;
+    w.tag = write.tag;
+    w.removed = write.kind == Write::Kind::remove_tag;
+    writings.push_back(std::move(w));
+    return;
+  }
   if (write.kind == Write::Kind::event && write.event != kNoEventType) {
     w.event = write.event;
     for (const WriteValue& v : write.values) {
@@ -150,9 +157,75 @@ std::vector<Writing> writings_of(const Plan& plan, const Rule& rule) {
   return writings;
 }
 
+namespace {
+
+bool speaks_of(const Plan& plan, ExprId id, AttributeId attribute) {
+  if (id == kNone) return false;
+  const Expr& expr = plan.exprs[id];
+  if (expr.kind == Expr::Kind::attribute) return expr.ref == attribute;
+  return (expr.kind == Expr::Kind::size || expr.kind == Expr::Kind::days_since) && speaks_of(plan, expr.child, attribute);
+}
+
+Moves of_score(const Plan& plan, std::uint32_t score, const Writing& writing) {
+  for (const Score::Points& points : plan.scores[score].points) {
+    if (points.condition == kNone) continue;
+    const Moves inner = moves(plan, points.condition, writing);
+    if (inner.to_true || inner.to_false) return {true, true};  // which way the sum goes depends on the points
+  }
+  return {};
+}
+
+Moves of_comparison(const Plan& plan, const Node& node, const Writing& writing) {
+  if (plan.exprs[node.left].kind == Expr::Kind::score) return of_score(plan, plan.exprs[node.left].ref, writing);
+  if (writing.kind != Writing::Kind::attribute) return {};
+  if (!speaks_of(plan, node.left, writing.attribute) && !speaks_of(plan, node.right, writing.attribute)) return {};
+  const bool plain = plan.exprs[node.left].kind == Expr::Kind::attribute && node.right == kNone && !node.ignore_case;
+  if (!plain || writing.value.missing()) return {true, true};
+  const bool found = std::ranges::any_of(node.literals, [&](const Value& v) { return same_value(v.view(), writing.value.view()); });
+  switch (node.op) {
+    case Op::equals:
+    case Op::in: return {found, !found};
+    case Op::not_equals:
+    case Op::not_in: return {!found, found};
+    case Op::exists: return {true, false};
+    default: return {true, true};
+  }
+}
+
+}  // namespace
+
+Moves moves(const Plan& plan, NodeId id, const Writing& writing) {
+  if (id == kNone) return {};
+  const Node& node = plan.nodes[id];
+  Moves all;
+  for (const NodeId child : node.children) {
+    const Moves one = moves(plan, child, writing);
+    all.to_true = all.to_true || one.to_true;
+    all.to_false = all.to_false || one.to_false;
+  }
+  switch (node.kind) {
+    case Node::Kind::negate: return {all.to_false, all.to_true};
+    case Node::Kind::tag: {
+      const bool it = writing.kind == Writing::Kind::tag && writing.tag == node.text;
+      return {it && !writing.removed, it && writing.removed};
+    }
+    case Node::Kind::compare: return of_comparison(plan, node, writing);
+    case Node::Kind::band: return of_score(plan, node.ref, writing);
+    // What has to last for a day gives people the time to see it.
+    case Node::Kind::has_been: return {all.to_true && node.duration < kDay, all.to_false};
+    case Node::Kind::changed: return {writing.kind == Writing::Kind::attribute && node.ref == writing.attribute, false};
+    default: return all;
+  }
+}
+
 bool listens_to(const Plan& plan, const Rule& rule, const Writing& writing) {
   if (rule.state != RuleState::active || rule.rollout_percent == 0) return false;
   const Trigger& t = rule.trigger;
+  if (t.kind == Trigger::Kind::enters || t.kind == Trigger::Kind::leaves) {
+    if (writing.kind == Writing::Kind::event || t.hold_for >= kDay) return false;
+    const Moves moved = moves(plan, plan.segments[t.segment].node, writing);
+    return t.kind == Trigger::Kind::enters ? moved.to_true : moved.to_false;
+  }
   switch (writing.kind) {
     case Writing::Kind::event:
       return t.kind == Trigger::Kind::event && t.event == writing.event && judge(plan, t.where, writing.fields) != 0;
@@ -160,6 +233,7 @@ bool listens_to(const Plan& plan, const Rule& rule, const Writing& writing) {
       if (t.kind != Trigger::Kind::attribute_changes || t.attribute != writing.attribute) return false;
       return writing.value.missing() || t.to.empty() ||
              std::ranges::any_of(t.to, [&](const Value& v) { return same_value(v.view(), writing.value.view()); });
+    case Writing::Kind::tag: return false;  // nothing fires on a tag but by a segment
   }
   return false;
 }

@@ -318,15 +318,14 @@ class Run {
       if (trait != plan.traits.end()) check_value(e, "trait " + trait->name, *expected.node, world_.value(e.customer.text, trait->expr));
     }
     for (const auto& [name, expected] : e.scores) {
-      if (const auto value = score(e, name)) check_value(e, "score " + std::string(name.text), *expected.node, *value);
+      check_value(e, "score " + std::string(name.text), *expected.node, score(e, name));
     }
     for (const auto& [name, expected] : e.bands) {
-      const auto value = score(e, name);
-      if (!value) continue;
-      const std::string band = band_of(name, *value);
+      const Value value = score(e, name);
+      const std::string band = band_of(name, value);
       if (band != expected.text)
         differ(e, "band of " + std::string(name.text), expected ? std::string(expected.text) : "none",
-               (band.empty() ? "none" : band) + " (" + to_text(value->view()) + ")");
+               (band.empty() ? "none" : band) + " (" + to_text(value.view()) + ")");
     }
   }
 
@@ -335,15 +334,10 @@ class Run {
     if (!equal) differ(e, what, expected.is_null() ? "(missing)" : std::string(expected.text), to_text(got.view()));
   }
 
-  std::optional<Value> score(const Expectation& e, const Name& name) {
-    const Plan& plan = world_.plan();
-    const auto index = std::ranges::find(plan.scores, name.text, &Score::name) - plan.scores.begin();
-    for (ExprId id = 0; id < plan.exprs.size(); ++id) {
-      if (plan.exprs[id].kind == Expr::Kind::score && plan.exprs[id].ref == static_cast<std::uint32_t>(index))
-        return world_.value(e.customer.text, id);
-    }
-    fail(e.where, "no condition uses the score `" + std::string(name.text) + "`, so it is not computed; use it in a segment to test it");
-    return std::nullopt;
+  Value score(const Expectation& e, const Name& name) {
+    const auto& scores = world_.plan().scores;
+    const auto index = std::ranges::find(scores, name.text, &Score::name) - scores.begin();
+    return world_.score(e.customer.text, static_cast<std::uint32_t>(index));
   }
 
   std::string band_of(const Name& name, const Value& value) const {

@@ -91,7 +91,7 @@ class Failures(Case):
 
     def test_long_texts_stand_below_each_other_with_the_place_where_they_part(self):
         long = "x" * 90
-        folder = project(self.folder, rules=RULES.replace("For {{ event.sku }}", long + "b"),
+        folder = project(self.folder, rules=RULES.replace("For {{ event.sku | default: 'it' }}", long + "b"),
                          tests=TESTS.replace("email]", '{email: {text: "' + long + 'a"}}]'))
         out = nudge("test", folder).out
         self.assertRegex(out, r'expected  "x{90}a"\n +got       "x{90}b"\n +they part after character 91')

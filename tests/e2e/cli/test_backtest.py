@@ -376,6 +376,30 @@ class Change(unittest.TestCase):
         self.assertEqual(self.nudge("replay", "--digest").strip(), one["digest"])
         self.nudge("replay", code=1)
 
+    def test_a_stopped_data_directory_is_read_and_not_changed(self):
+        daemon = self.started()
+        self.golds(daemon)
+        self.nudge("apply", self.draft(self.NEW), "--yes")
+        daemon.until(lambda: daemon.counters()["fired"] == 7)
+        daemon.settled()
+        one = json.loads(self.nudge("replay", "--digest", "--output", "json"))
+        draft = self.draft(self.NEW.replace("at_least: 100", "at_least: 1"))
+        online = json.loads(self.nudge("backtest", draft, "--from", "2020-01-01", "--output", "json"))
+        window = ("--from", "2020-01-01", "--to", online["to"], "--output", "json")
+        data = daemon.home + "/data"
+        self.assertIn("a nudged runs on", self.nudge("replay", "--digest", "--data-dir", data, code=1))
+        daemon.stop()
+
+        def bytes_of():
+            return {str(f): (f.read_bytes(), f.stat().st_mtime_ns) for f in sorted(pathlib.Path(data).rglob("*")) if f.is_file()}
+        before = bytes_of()
+        again = json.loads(self.nudge("replay", "--digest", "--data-dir", data, "--output", "json"))
+        self.assertEqual({k: again[k] for k in ("digest", "same_decisions", "customers", "decisions")}, {k: one[k] for k in ("digest", "same_decisions", "customers", "decisions")})
+        self.assertEqual(json.loads(self.nudge("backtest", draft, *window, "--data-dir", data)), online)
+        self.assertEqual(bytes_of(), before)
+        self.assertIn("no data of nudged", self.nudge("replay", "--digest", "--data-dir", self.dir, code=1))
+        self.assertIn("--digest", self.nudge("replay", "--data-dir", data, code=1))
+
     def test_waiting_runs_are_counted_by_what_becomes_of_them(self):
         steps = RULES.replace("    limits: {once_per: 5d}\n", "      - after: 3d\n        ticket: {subject: later}\n")
         daemon = Daemon(rules=steps, catalog=CATALOG)

@@ -20,9 +20,12 @@ class Demo(unittest.TestCase):
             home = pathlib.Path(folder) / "demo"
             first = self.play(home)
             self.assertEqual(first.returncode, 0, first.stdout + first.stderr)
-            for part in ("7 rule packs checked", "0 firings: history counts, but fires nothing", "a mandatory call task for", "hired", "a ticket in the management's system",
+            for part in (" rule packs checked: birthday, contract-renewal, dormant-return", "0 firings: history counts, but fires nothing", "a mandatory call task for", "hired", "a ticket in the management's system",
                          "marketing hears of it by a signed webhook", "a mail to", "Nobody follows up", "the books add up", "✓ all of", "Where to look"):
                 self.assertIn(part, first.stdout)
+            # All packs in one company: no mistake, and nothing that is legal but wrong.
+            checked = nudge("check", "--strict", home)
+            self.assertEqual((checked.code, "warning" in checked.out), (0, False), checked)
             second = self.play(home, "--keep")
             self.assertEqual(second.returncode, 0, second.stdout + second.stderr)
             self.assertIn("2,000 known already", second.stdout)

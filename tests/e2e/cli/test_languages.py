@@ -17,6 +17,17 @@ PAGES = REPO / "docs" / "codes"
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 ENGLISH_WORDS = re.compile(r"\b[a-z']{2,} [a-z']{2,} [a-z']{2,}")
 LITERAL = r'"((?:[^"\\]|\\.)*)"'
+# Two words of lower-case letters in a row, or one with a sentence's punctuation: that is read by people.
+PROSE = re.compile(r"(?<![\w<&=-])[a-z']{2,}[,:;]? [a-z']{2,}(?![\w=(\"<])")
+# Files written for the user, schemas, tables of words, and the daemon's own program, which speaks English like its log.
+NOT_SAID = {"new.cpp", "schema.cpp", "nudged_main.cpp", "words.cpp", "words_zh.cpp", "words_zh_answers.cpp", "codes_zh.cpp"}
+# Literals that are compared with, stored, or said where they are looked up (tests say what was expected in words of rules/testing).
+# The bundle that `doctor` writes for whoever helps is in English, as the log is.
+NOT_SHOWN = {"nudge --local DIR user create NAME --role admin", "no answer: ", "Made by nudge ",
+             " for whoever is to help: figures, names of rules and what the doctor found.\\n",
+             "No customers, no messages, no secrets. Read it before you send it. `nudged --print-config` shows the settings.\\n",
+             "no rule", "rollback to version ", "nudge: rules for sales, checked, tested, run and explained", "held back", "what happened", "open tasks", "in it",
+             "not in it", "to be in it", "not to be in it", "band of", "held back by"}
 # A word of the product has one Chinese word (docs/glossary-zh.md); these are the others that people would use for it.
 OTHER_WORDS = ["顾客", "用户群", "人群包", "触发器", "标识符", "数据目录", "钩子", "细分", "片段", "得分", "打分"]
 
@@ -35,6 +46,34 @@ def table(name, columns):
     del one
     unescape = lambda s: re.sub(r"\\(.)", lambda m: {"n": "\n"}.get(m.group(1), m.group(1)), "".join(re.findall(LITERAL, s)))
     return [tuple(unescape(cell) for cell in found.groups()) for found in row.finditer(text)]
+
+
+def phrase_rows():
+    return [row for name in sorted(path.name for path in CLI.glob("words_zh*.cpp")) for row in table(name, 2)]
+
+
+def helps_of(path):
+    """The descriptions of the program's commands and options: the help itself is asked for them (test_every_help_text_is_chinese)."""
+    return {english for english, _ in phrase_rows()} if path.name in ("nudge_main.cpp", "admin_commands.cpp") else set()
+
+
+def without_calls(text, call):
+    """The text without the arguments of these calls, nested parentheses and braces included."""
+    out, at = "", 0
+    while (found := re.compile(call + r"\(").search(text, at)) is not None:
+        out += text[at:found.end()]
+        depth, i, quoted = 1, found.end(), False
+        while depth > 0 and i < len(text):
+            c = text[i]
+            if c == "\\" and quoted:
+                i += 1
+            elif c == '"':
+                quoted = not quoted
+            elif not quoted:
+                depth += (c == "(") - (c == ")")
+            i += 1
+        at = i - 1
+    return out + text[at:]
 
 
 def codes(language):
@@ -95,19 +134,41 @@ class Messages(unittest.TestCase):
     maxDiff = None
 
     def test_every_message_has_both_languages_and_the_same_placeholders(self):
-        phrases = dict(table("words_zh.cpp", 2))
+        rows = phrase_rows()
+        phrases = dict(rows)
         self.assertGreater(len(phrases), 100)
         said = set()
         for path in sorted(CLI.glob("*.cpp")):
             text = path.read_text()
             said |= set(strings_of(text, "say"))
             said |= {"{1} " + word for word in re.findall(rf"\bcounted\((?:[^;]*?),\s*{LITERAL}[,)]", text)}
+            for headers in re.findall(rf"\bTable(?: \w+)?\(\{{((?:\s*{LITERAL},?)+)\s*\}}", text):
+                said |= {header.removeprefix(">") for header in re.findall(LITERAL, headers[0])} - {""}
         self.assertGreater(len(said), 30)
         self.assertEqual(sorted(said - set(phrases)), [], "no Chinese text: add it to daemon/cli/words_zh.cpp")
         for english, chinese in phrases.items():
             with self.subTest(english=english):
                 self.assertEqual(sorted(re.findall(r"\{\d\}", english)), sorted(re.findall(r"\{\d\}", chinese)))
                 self.assertNotIn("  ", chinese)
+
+    def test_what_people_read_is_said(self):
+        """Every literal that reads like English goes through say(), in every command; one that a person never reads is named here."""
+        found = []
+        for path in sorted(CLI.glob("*.cpp")):
+            if path.name in NOT_SAID:
+                continue
+            text = re.sub(r"^\s*//.*$|\s//[^\"\n]*$|R\"(\w*)\([\s\S]*?\)\1\"", "", path.read_text(), flags=re.MULTILINE)
+            text = re.sub(r"'\\?\"'", "' '", text)  # the character, which begins no literal
+            # what is looked up by its text: helps (test_every_help_text_is_chinese asks for them), tables' headers, counted words
+            for call in (r"\bsay", r"\bcounted", r"->check", r"\bdescription", r"\bTable(?: \w+)?"):
+                text = without_calls(text, call)
+            helps = helps_of(path)
+            if helps:
+                for call in (r"add_option", r"add_flag", r"add_subcommand", r"\badd", r"\bask", r"\bmake"):
+                    text = without_calls(text, call)
+            found += [f"{path.name}: {literal}" for literal in re.findall(LITERAL, text)
+                      if PROSE.search(literal) and not literal.startswith("<") and literal not in NOT_SHOWN | helps]
+        self.assertEqual(found, [], "these are shown in English whatever the language: wrap them in say()")
 
     def test_every_help_text_is_chinese(self):
         every = list(commands())
@@ -122,7 +183,7 @@ class Messages(unittest.TestCase):
 
     def test_one_word_for_one_thing(self):
         glossary = (REPO / "docs" / "glossary-zh.md").read_text()
-        texts = [zh for _, zh in table("words_zh.cpp", 2)] + [title + text for _, title, text in table("codes_zh.cpp", 3)]
+        texts = [zh for _, zh in phrase_rows()] + [title + text for _, title, text in table("codes_zh.cpp", 3)]
         for word in OTHER_WORDS:
             for text in texts:
                 self.assertNotIn(word, text)

@@ -705,11 +705,19 @@ class Generator {
     return r;
   }
 
-  // Rules that write and fire by time alone do so once, and none waits: what feeds itself with a delay would never come to an end.
+  // Rules that write and fire by time alone, or that wait, do so once: what feeds itself with a delay would never come to an end. Those that
+  // wait write in their outer steps only.
   void writings(Rule& r) {
     if (r.trigger == Trigger::Kind::date || r.trigger == Trigger::Kind::schedule) return;
     const bool at_once = r.trigger == Trigger::Kind::event || r.trigger == Trigger::Kind::attribute_changes;
-    if (!at_once) r.once_ever = true;
+    const bool waits = r.steps.size() > 1 && chance(45);
+    if (!at_once || waits) r.once_ever = true;
+    if (waits) {
+      for (Rule::Act& act : r.steps) {
+        if (act.kind == Rule::Act::Kind::act && chance(70)) act.writing = writing();
+      }
+      return;
+    }
     r.hold_for = 0;
     r.exit = nullptr;
     r.goal = kNoEventType;

@@ -76,8 +76,10 @@ void Simulator::run_steps(const Rule& rule, const Cause& cause, TimeMs started, 
         say(now, "acts: " + what);
         const TimeMs done = write(rule, cause, act, n, now);
         if (done == now || rest.empty()) break;
-        // The next step sees what was written. (Rules that write have no waits, exits or goals here.)
-        waits_.push_back({rule.name, n + 1, false, done + rest.front()->after, cause, started});
+        // The next step sees what was written, and its own wait starts then. (What writes stands in no branch here: the next is n + 1.)
+        const Act& next = *rest.front();
+        waits_.push_back(
+            {rule.name, n + 1, false, done + (next.kind == Act::Kind::until ? next.timeout : next.after), cause, started, done});
         return;
       }
       case Act::Kind::wait: break;
@@ -130,7 +132,7 @@ void Simulator::run_due(TimeMs now) {
         waits_.push_back(wait);
     } else if (!wait.holding) {
       const Act* act = numbered(*all_, *rule)[wait.step].act;
-      depth_ = act->kind == Act::Kind::act && act->after == 0 && new_depth_ > 0 ? new_depth_ - 1 : 0;
+      depth_ = act->kind == Act::Kind::until ? new_depth_ : act->after == 0 && new_depth_ > 0 ? new_depth_ - 1 : 0;
       look_at(*rule, wait, now);
     } else if (wait.due > now) {
       waits_.push_back(wait);
