@@ -7,6 +7,7 @@
 
 #include "daemon/cli/admin_commands.h"
 #include "daemon/cli/commands.h"
+#include "daemon/cli/connector_kit.h"
 #include "daemon/cli/policy.h"
 #include "daemon/cli/words.h"
 
@@ -26,6 +27,8 @@ struct Line {
   CheckOptions check;
   TestOptions test;
   NewOptions scaffold;
+  ConnectorTestOptions connector_test;
+  ConnectorNewOptions connector_new;
   ReplayOptions replay;
   BacktestCommand backtest;
   PlanOptions plan;
@@ -180,6 +183,7 @@ class Setup {
         ->add_option("NAME", line_.word, "catalog, rules, tests, config, openapi, or snippets for VS Code")
         ->required();
     scaffolds();
+    connectors();
     add("explain-code", "what a code like R0304 means and how to mend it",
         [this](const Output& out) { return explain_code(out, line_.word); })
         ->add_option("CODE", line_.word)
@@ -210,6 +214,26 @@ class Setup {
     make("project", "a directory with a catalog, a rule, its test and a README", NewOptions::What::project, "DIR",
          "a directory that is new or empty");
     make("pack", "a pack: rules that can be copied to another company", NewOptions::What::pack, "DIR", "a directory that is new or empty");
+  }
+
+  void connectors() {
+    CLI::App* parent = app_.add_subcommand("connector", "begin a connector, and try it against a provider that misbehaves");
+    parent->require_subcommand(1);
+    CLI::App* test = parent->add_subcommand("test", "what a connector makes of slow, failing, silent and odd providers");
+    test->callback([this] { command_ = [this](const Output& out) { return test_connector(out, line_.connector_test); }; });
+    ConnectorTestOptions& options = line_.connector_test;
+    test->add_option("COMMAND", options.command, "a plugin (.so), or a program and its arguments behind --")->required();
+    test->add_option("--config", options.config, "its configuration as JSON, or @FILE; {{provider}} becomes the provider's address")
+        ->capture_default_str();
+    test->add_option("--payload", options.payload, "an action that it can deliver, as JSON, or @FILE");
+    test->add_option("--channel", options.channel, "the channel of that action")->capture_default_str();
+    test->add_option("--answer", options.answer, "what the provider says when all is well")->capture_default_str();
+    CLI::App* begin = parent->add_subcommand("new", "a file to start from");
+    begin->callback([this] { command_ = [this](const Output& out) { return new_connector(out, line_.connector_new); }; });
+    begin->add_option("NAME", line_.connector_new.name, "the kind of the connector: small letters, digits and _")->required();
+    begin->add_option("--language", line_.connector_new.language, "what it is written in")
+        ->check(CLI::IsMember({"python", "cpp"}))
+        ->capture_default_str();
   }
 
   CLI::App* ask(const std::string& name, const std::string& what, std::function<Exit(const Output&, Client&)> work) {
