@@ -16,7 +16,7 @@ namespace nudge::access {
 // A set of roles, one bit each. Roles do not contain each other: whoever has several may do what any of them may.
 using Roles = std::uint32_t;
 inline constexpr Roles kIngest = 1;       // sends events and attributes, reads nothing
-inline constexpr Roles kViewer = 2;       // reads, without personal data
+inline constexpr Roles kViewer = 2;       // reads rules and figures, nothing of a single customer
 inline constexpr Roles kSalesperson = 4;  // reads customers and works on tasks
 inline constexpr Roles kManager = 8;      // what salespeople do, for all of them
 inline constexpr Roles kAuthor = 16;      // tries rules and puts them into force

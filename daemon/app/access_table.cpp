@@ -11,10 +11,12 @@ using access::RouteAccess;
 using http::Method;
 using namespace access;  // the names of roles
 
-// May look: whatever is personal in it is masked for those who need not know (access::kSeesPersonalData).
-constexpr Roles kReaders = kViewer | kSalesperson | kManager | kAuthor | kOperator;
 constexpr Roles kAnyRole = kEveryRole;
 constexpr Roles kSales = kSalesperson | kManager;
+// May see rules and figures: nothing of a single customer.
+constexpr Roles kReaders = kViewer | kSales | kAuthor | kOperator;
+// May see customers, as they are: personal data is not masked.
+constexpr Roles kKnowsCustomers = kSales | kAuthor | kOperator;
 
 constexpr RouteAccess kTable[] = {
     {Method::get, "/-/healthy", kAnybody, ""},
@@ -28,16 +30,16 @@ constexpr RouteAccess kTable[] = {
     {Method::post, "/v1/customers/{id}", kIngest, ""},
     {Method::post, "/v1/import", kIngest | kOperator, ""},
 
-    {Method::get, "/v1/customers", kReaders, ""},
-    {Method::get, "/v1/customers/{id}", kReaders, ""},
-    {Method::get, "/v1/explain", kReaders, ""},
+    {Method::get, "/v1/customers", kKnowsCustomers, ""},
+    {Method::get, "/v1/customers/{id}", kKnowsCustomers, ""},
+    {Method::get, "/v1/explain", kKnowsCustomers, ""},
     {Method::get, "/v1/rules", kReaders, ""},
     {Method::get, "/v1/rules/{name}", kReaders, ""},
     {Method::get, "/v1/segments", kReaders, ""},
     {Method::get, "/v1/segments/{name}", kReaders, ""},
-    {Method::get, "/v1/segments/{name}/members", kReaders, ""},
-    {Method::get, "/v1/decisions", kReaders, ""},
-    {Method::get, "/v1/actions", kReaders, ""},
+    {Method::get, "/v1/segments/{name}/members", kKnowsCustomers, ""},
+    {Method::get, "/v1/decisions", kKnowsCustomers, ""},
+    {Method::get, "/v1/actions", kKnowsCustomers, ""},
     {Method::get, "/v1/actions/{id}", kSales | kOperator, ""},  // whole messages
     {Method::get, "/v1/tasks", kSales | kOperator, ""},
     {Method::get, "/v1/tasks/{id}", kSales | kOperator, ""},
@@ -53,7 +55,7 @@ constexpr RouteAccess kTable[] = {
     {Method::post, "/v1/actions/{id}/discard", kOperator, "action.discard"},
 
     {Method::get, "/v1/policies", kReaders, ""},
-    {Method::get, "/v1/silences", kReaders, ""},
+    {Method::get, "/v1/silences", kKnowsCustomers, ""},
     {Method::post, "/v1/silences", kOperator | kManager, "silence.add"},
     {Method::post, "/v1/silences/{id}/end", kOperator | kManager, "silence.end"},
     {Method::post, "/v1/stop-all", kOperator | kManager, "stop-all"},

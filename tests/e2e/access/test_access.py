@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import unittest
@@ -90,6 +91,8 @@ class Access(unittest.TestCase):
                     self.assertNotIn("admin", role)
             if route["path"].startswith(ADMIN_ONLY):
                 self.assertEqual(route["roles"], ["admin"], route)
+            if re.match(r"/v1/(customers|explain|decisions|actions|tasks|quarantine|maildrop|suppressions|silences|segments/.*/members)", route["path"]):
+                self.assertNotIn("viewer", route["roles"], f"a viewer sees nothing of a single customer: {route}")
             if "ingest" in route["roles"] and not route["anybody"]:
                 self.assertTrue(method == "POST" or route["path"].startswith("/v1/session"), f"ingest reads nothing: {route}")
             # HEAD goes the way of GET, and another method is nobody's.
