@@ -387,12 +387,29 @@ void Shard::refill_cold_timers(TimeMs now) {
 
 void Shard::reconcile_entry(CacheEntry& entry) {
   if (!entry.state.known() || entry.state.plan == plan_->sequence) return;
-  count_gone_members(entry.state);
   Effects effects;
-  engine_.reconcile(*plan_, entry.state, effects);
+  if (!reconcile(entry.state, effects)) return;
   append_entry(unit_->entries, EntryKind::reconcile, entry.state.id, entry.state.clock, {});
   ++unit_->steps;
   changed(entry, std::move(effects));
+}
+
+// False when the new plan changes nothing for this customer. The state then stays what it was, also in whose plan it is of: nothing has to
+// be written for it, and its next step comes to the same.
+bool Shard::reconcile(CustomerState& state, Effects& effects) {
+  const std::uint64_t known = state.plan;
+  const std::size_t fired = state.fired.size();
+  const bool waits = !state.runs.empty();
+  members_before_ = state.members;
+  wakes_before_ = state.wakes;
+  count_gone_members(state);
+  engine_.reconcile(*plan_, state, effects);
+  const bool decided = !effects.edges.empty() || !effects.decisions.empty() || !effects.actions.empty() || !effects.goals.empty() ||
+                       !effects.held_actions.empty();
+  if (waits || decided || !state.runs.empty() || state.fired.size() != fired) return true;
+  if (state.members != members_before_ || state.wakes != wakes_before_) return true;
+  state.plan = known;
+  return false;
 }
 
 Result<void> Shard::replay(LogEntry& entry, const std::shared_ptr<const Plan>& plan) {

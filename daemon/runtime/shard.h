@@ -112,6 +112,7 @@ class Shard {
   std::size_t portion() const;
   void advance_entry(CacheEntry& entry, TimeMs now);
   void reconcile_entry(CacheEntry& entry);
+  bool reconcile(CustomerState& state, Effects& effects);
   void changed(CacheEntry& entry, Effects&& effects);
   void count_gone_members(const CustomerState& state);
   void checkpoint_portion();
@@ -150,6 +151,8 @@ class Shard {
   std::vector<Input> inputs_;
   std::vector<Receipt> receipts_;
   std::vector<const Input*> stored_;
+  std::vector<Membership> members_before_;  // a reconcile
+  std::vector<Wake> wakes_before_;
   Effects effects_;
   std::unique_ptr<Unit> unit_;
   std::uint64_t unit_number_ = 0;

@@ -8,7 +8,7 @@
 namespace nudge::daemon {
 namespace {
 
-constexpr std::size_t kSweptPerTurn = 256;
+constexpr std::size_t kSweptPerTurn = 1024;
 constexpr std::size_t kStateBytes = 1024;  // of a usual state's record, with room
 
 }  // namespace
@@ -212,6 +212,9 @@ void Shard::sweep_portion() {
     CacheEntry* entry = cache_.add(slot, customer);
     if (Result<void> filled = fill(*entry, record); !filled) return fail_with(std::move(filled).error());
     reconcile_entry(*entry);
+    if (entry->dirty) continue;  // else it need not stay; its timer is where it was
+    timers_.remove(entry);
+    cache_.erase(entry);
   }
   if (seen <= kSweptPerTurn) {
     ++sweep_slot_;
