@@ -50,8 +50,6 @@ MUTATIONS = {
     "leaf-average-of-all-but-strict": (LEAF, "if (left == right) return {!leaf.strict, until};", "if (left == right) return {leaf.strict, until};"),
     "column-sum-one-row-late": (COLUMNS, "past - sums_.begin()) - 1;", "past - sums_.begin());"),
     "column-extreme-of-the-other-end": (COLUMNS, "found = greatest ? std::max(found, v) : std::min(found, v);", "found = std::max(found, v);"),
-    "column-keeps-the-row-that-moved": (COLUMNS, "rows_.erase(std::ranges::lower_bound(rows_, static_cast<std::uint32_t>(row)), rows_.end());",
-                                        "rows_.erase(std::ranges::upper_bound(rows_, static_cast<std::uint32_t>(row)), rows_.end());"),
     "distinct-counts-what-has-left": (LEAF, "return place == to || place < from ? missed", "return place == to ? missed"),
     "membership-outlives-its-attribute": (JUDGE, "remember(member.root, false);", "(void)member;"),
     "missing-is-small": (COMPARE, "if (left.view.missing()) return {false, left.until};",
