@@ -33,6 +33,7 @@ constexpr RouteAccess kTable[] = {
     {Method::get, "/v1/customers", kKnowsCustomers, ""},
     {Method::get, "/v1/customers/{id}", kKnowsCustomers, ""},
     {Method::get, "/v1/explain", kKnowsCustomers, ""},
+    {Method::get, "/v1/preview", kKnowsCustomers, ""},
     {Method::get, "/v1/rules", kReaders, ""},
     {Method::get, "/v1/rules/{name}", kReaders, ""},
     {Method::get, "/v1/segments", kReaders, ""},

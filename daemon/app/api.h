@@ -77,6 +77,7 @@ class Api {
   void customer(http::Request& request, http::Responder responder);
   http::Response customers(const http::Request& request);
   void explain(http::Request& request, http::Responder responder);
+  void preview(http::Request& request, http::Responder responder);
   http::Response explain_past(const CustomerState& state, const std::string& rule, const std::string& segment, TimeMs at);
   void segment(http::Request& request, http::Responder responder);
   void members(http::Request& request, http::Responder responder);

@@ -5,6 +5,7 @@
 #include "daemon/app/api.h"
 #include "daemon/app/reads.h"
 #include "engine/core/explain.h"
+#include "engine/core/preview.h"
 #include "engine/core/judge.h"
 #include "engine/core/runs.h"
 
@@ -261,10 +262,33 @@ void Api::explain(http::Request& request, http::Responder responder) {
   });
 }
 
+// The rule's messages as they would go out to this customer, by the rules in force.
+void Api::preview(http::Request& request, http::Responder responder) {
+  auto shared = std::make_shared<http::Responder>(std::move(responder));
+  const std::string id(request.query_param("customer").value_or(""));
+  const std::string rule_name(request.query_param("rule").value_or(""));
+  const Result<std::optional<TimeMs>> at = time_param(request, "at");
+  if (!at) return shared->send(error_response(at.error()));
+  if (id.empty() || rule_name.empty())
+    return shared->send(error_response({Code::invalid, "give `customer` and `rule`: /v1/preview?customer=c1&rule=dormant-return"}));
+  runtime_.ask_customer(id, [shared, id, rule_name, at = *at](Shard& shard, const CustomerState* state) {
+    if (state == nullptr) return shared->send(unknown_customer(id));
+    const Rule* rule = shard.plan().find_rule(rule_name);
+    if (rule == nullptr) return shared->send(error_response({Code::not_found, "there is no rule `" + rule_name + "`; see /v1/rules"}));
+    const TimeMs now = at.value_or(std::max(shard.now(), state->clock));
+    std::string inner;
+    append_json(inner, preview_rule(shard.plan(), *state, *rule, now));
+    Json json;
+    json.begin_object().field("customer", id).field("rule", rule_name).field("version", rule->version).field_raw("preview", inner).end_object();
+    shared->send(json_response(std::move(json)));
+  });
+}
+
 Result<void> Api::install_customers(http::HttpServer& server) {
   NUDGE_TRY(server.route(http::Method::get, "/v1/customers", on_worker([this](const http::Request& r) { return customers(r); })));
   NUDGE_TRY(
       server.route(http::Method::get, "/v1/customers/{id}", [this](http::Request& r, http::Responder to) { customer(r, std::move(to)); }));
+  NUDGE_TRY(server.route(http::Method::get, "/v1/preview", [this](http::Request& r, http::Responder to) { preview(r, std::move(to)); }));
   return server.route(http::Method::get, "/v1/explain", [this](http::Request& r, http::Responder to) { explain(r, std::move(to)); });
 }
 

@@ -145,13 +145,19 @@ constexpr auto kCodes = std::to_array<CodePhrase>({
     {"R0764", "测试里有未知的档位", "这个评分没有该名称的档位。"},
     {"R0801", "无法读取的模板", "占位符写成 `{{ customer.name | default: 'customer' }}`：先是变量，再是过滤器。"},
     {"R0802", "未知的变量",
-     "变量有 `customer.NAME`、`event.FIELD`、`trait.NAME`、`score.NAME`、`customer.id`、`event.id`、`event.timestamp`、`rule.name` 和 "
-     "`now`。"},
-    {"R0803", "未知的过滤器", "过滤器有 default、date、time、number、money、truncate、upcase、downcase、capitalize、mask 和 join。"},
+     "变量有 `customer.NAME`、`event.FIELD`、`trait.NAME`、`score.NAME`、`band.NAME`、`segment.NAME`、`tags`、`owner.NAME`、`assignee.NAME`、"
+     "`rule.NAME`、`goal.NAME`、`now`，以及 `for` 和 `assign` 起的名字。完整列表见 docs/language.md。"},
+    {"R0803", "未知的过滤器", "过滤器有 default、date、time、number、money、truncate、upcase、downcase、capitalize、mask、join、size、first、last、times、plus、minus 和 divided_by。"},
     {"R0804", "过滤器的参数不对", "提示里给出该过滤器的例子。"},
-    {"R0805", "没有事件却用了事件变量", "`event.…` 指触发规则的事件；由其他条件触发的规则没有事件。"},
+    {"R0805", "此处不存在的变量",
+     "`event.…` 指触发规则的事件；由其他条件触发的规则没有事件。`assignee.…` 指带 `team` 的 `call_task` 分配给的人；其他动作不分配给任何人。"},
     {"R0806", "过滤器与值不符",
-     "`date` 和 `time` 需要日期或时间，`number` 和 `money` 需要数字，`join` 需要列表。生成文本的过滤器放在最后。"},
+     "`date` 和 `time` 需要日期或时间，`number`、`money` 和算术过滤器需要数字，`join`、`first`、`last` 需要列表。生成文本的过滤器放在最后。"},
+    {"R0807", "模板标签未知或位置不对",
+     "标签有 `if`、`unless`、`for`、`assign`、`render`、`comment` 和 `raw`；每个块都有自己的结束标签，例如 `{% endif %}`。"},
+    {"R0808", "模板过大或嵌套过深", "块、循环和模板的嵌套都有上限，这样文本总能很快生成。消息里写明了上限。"},
+    {"R0809", "模板标签与值不符", "条件只比较同一类的值；`for` 遍历事件行或列表；负责人最后才选定，所以只能显示。"},
+    {"R0810", "翻译与模板不符", "语言写成 `zh`、`de-CH` 这样的标签；翻译里不能有模板本身没有的文本。"},
     {"R0851", "分隔符不止一个字符", "映射的 `delimiter` 是一个字符，或单词 `tab`。"},
     {"R0852", "映射里有未知的时区", "`time_zone` 是 IANA 时区名称，例如 Asia/Shanghai。文件里不带时区的时间按它读取。"},
     {"R0853", "天数之差没有写两列", "请写 `days_between: [from, to]`，填两个日期列的名称。"},
@@ -185,6 +191,7 @@ constexpr auto kCodes = std::to_array<CodePhrase>({
      "规则是启用的，但其中有内容让它无法触发：`rollout: {percent: 0}`、`max_age: 0s`，或永远不会满足的触发条件。"},
     {"R1012", "定义了却没有使用", "没有任何地方引用它。这是提示，不是警告：也许只是用来查看。"},
     {"R1013", "不起作用的 `allow`", "这个警告没有（或不再）出现：请从列表里去掉该代码。"},
+    {"R1014", "总是很长的短信", "只算作者写的文字（不含变量的值）就已超过三条，而短信按条收费。只要有一个字符不在 GSM-7 字母表里，整条就按 UCS-2 计：每条 70 个字符，而不是 160 个。"},
 });
 
 }  // namespace

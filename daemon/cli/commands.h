@@ -109,6 +109,7 @@ struct ExplainOptions {
   std::string at;
 };
 Exit explain(const Output& out, Client& client, const ExplainOptions& options);
+Exit preview(const Output& out, Client& client, const ExplainOptions& options);  // name: of a rule
 struct TaskOptions {
   std::string owner, customer, team, rule;
   std::string state = "open";

@@ -283,6 +283,11 @@ class Setup {
                         [this](const Output& out, Client& c) { return customer(out, c, line_.explain.customer, line_.explain.at); });
     who->add_option("ID", line_.explain.customer)->required();
     who->add_option("--at", line_.explain.at, "as of this instant");
+    CLI::App* shown = ask("preview", "the messages of a rule as they would go out to a customer",
+                          [this](const Output& out, Client& c) { return preview(out, c, line_.explain); });
+    shown->add_option("RULE", line_.explain.name)->required();
+    shown->add_option("CUSTOMER", line_.explain.customer)->required();
+    shown->add_option("--at", line_.explain.at, "as if the rule fired at this instant");
     CLI::App* why = ask("explain", "why a rule did or did not fire for a customer",
                         [this](const Output& out, Client& c) { return explain(out, c, line_.explain); });
     why->add_option("CUSTOMER", line_.explain.customer)->required();

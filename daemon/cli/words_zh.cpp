@@ -158,6 +158,8 @@ constexpr auto kPhrases = std::to_array<Phrase>({
     {"print the customers' ids, one a line, sorted", "按顺序输出客户 id，每行一个"},
     {"all that is known of a customer", "关于某个客户的全部信息"},
     {"as of this instant", "以此时间点为准"},
+    {"the messages of a rule as they would go out to a customer", "某条规则将发给某位客户的消息预览"},
+    {"as if the rule fired at this instant", "假定规则在这一时刻触发"},
     {"why a rule did or did not fire for a customer", "某条规则为什么对某个客户触发或没有触发"},
     {"a rule, or a segment", "规则或客户群"},
     {"salespeople's call tasks", "销售人员的电话任务"},

@@ -3,27 +3,11 @@
 #include <algorithm>
 
 #include "engine/core/evaluate.h"
+#include "engine/core/render_filter.h"
 
 namespace nudge {
 
 namespace {
-
-// The member's property as a value; `hired` also gives `tenure_days`, whole 24-hour days since the start of that day in UTC.
-Value property_of(const Member& member, std::string_view name, TimeMs now) {
-  if (name == "id") return Value::of_text(member.id);
-  if (name == "name") return Value::of_text(member.name);
-  if (name == "email") return Value::of_text(member.email);
-  const std::string_view wanted = name == "tenure_days" ? "hired" : name;
-  for (const auto& [key, value] : member.properties) {
-    if (key != wanted) continue;
-    if (name != "tenure_days") return value;
-    const TimeMs hired = value.kind == Kind::date ? value.bits * kDay : value.bits;
-    if (value.kind != Kind::date && value.kind != Kind::timestamp) return {};
-    const DurationMs age = now - hired;
-    return Value::of_integer(age >= 0 ? age / kDay : -((-age + kDay - 1) / kDay));
-  }
-  return {};
-}
 
 bool compare(Op op, const ValueView& left, const std::vector<Value>& literals) {
   const auto same = [&](const Value& l) { return left.kind == Kind::list ? list_has(left.bytes, l.bytes) : same_value(left, l.view()); };
@@ -60,7 +44,7 @@ bool member_fits(const MemberFilter& filter, const Member& member, const std::ve
     case MemberFilter::Kind::negate: return !fits(filter.children[0]);
     case MemberFilter::Kind::compare: break;
   }
-  const Value left = property_of(member, filter.property, now);
+  const Value left = member_property(member, filter.property, now);
   if (filter.customer_attribute == kNoAttribute) return compare(filter.op, left.view(), filter.literals);
   for (const auto& [attribute, value] : values) {
     if (attribute == filter.customer_attribute) return !value.missing() && compare(filter.op, left.view(), {value});
@@ -156,10 +140,18 @@ bool Desk::settle(const Plan& plan, Effects& effects) {
     assign(plan, action);
     changed = true;
   };
-  for (ActionOut& action : effects.actions) give(action);
+  // Before it is stored for good, so that every attempt sends the same bytes.
+  const auto fill = [&](ActionOut& action) {
+    if (!action.late.empty()) fill_late(action, find_member(plan, action.owner));
+  };
+  for (ActionOut& action : effects.actions) {
+    give(action);
+    fill(action);
+  }
   // What waits for a person's release has its owner already; what is dropped needs none.
   for (HeldAction& held : effects.held_actions) {
     if (held.kept) give(held.action);
+    fill(held.action);
   }
   return changed;
 }

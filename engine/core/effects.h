@@ -80,6 +80,23 @@ struct Decision {
   TimeMs deferred_until = 0;  // not 0: not dropped, the step waits until then and is judged again
 };
 
+// How a place wants values escaped; the template's own text is the author's and stays as written.
+enum class Escape : std::uint8_t {
+  none,
+  html,
+  header,  // no line breaks, no control characters
+  sms,     // no control characters but the line break
+};
+
+// A value of a payload that only the desk knows: a property of whom it gives the action to.
+struct LateText {
+  std::size_t at = 0;  // where in the payload, inside a JSON string
+  std::string property;
+  std::vector<Filter> filters;
+  std::string locale;
+  Escape escape = Escape::none;
+};
+
 // An action to be carried out. `id` is derived from rule, version, customer, cause and step: neither replay nor restart makes a second one.
 struct ActionOut {
   Hash128 id;
@@ -99,6 +116,7 @@ struct ActionOut {
   TimeMs due = 0;       // call_task: deadline, 0: none
   std::string reason;   // for people: why this happened
   std::string payload;  // the rendered parameters: a JSON object
+  std::vector<LateText> late;  // what the desk puts into the payload, by `at`; never stored
   // call_task: who may get it; decided by the desk, in the order of the log.
   bool assigns = false;
   Assignment assignment;

@@ -127,6 +127,7 @@ TimeMs Judge::act(const Rule& rule, const Cause& cause, std::uint32_t step, Time
   const Hash128 id = action_id(rule, state_->id, cause, step);
   TimeMs done = now;
   std::string payload;
+  std::vector<LateText> late;
   if (action.write.kind == Write::Kind::owner) {
     payload = owner_payload(*plan_->catalog, action.write.owner, fact_id(id, depth_ + 1));
   } else if (action.write.kind != Write::Kind::none) {
@@ -140,7 +141,7 @@ TimeMs Judge::act(const Rule& rule, const Cause& cause, std::uint32_t step, Time
     state_->store(made->input, *plan_->catalog);
     begun_ = false;  // rows may have moved
   } else {
-    Result<std::string> rendered = render_params(context, action);
+    Result<RenderedParams> rendered = render_params(context, action);
     if (!rendered) {
       decide(rule, cause, now, false, Held::render, step, rendered.error().message);
       return now;
@@ -152,10 +153,12 @@ TimeMs Judge::act(const Rule& rule, const Cause& cause, std::uint32_t step, Time
         return now;
       }
     }
-    payload = action.kind == kEnrich ? enrich_payload(std::move(*rendered), fact_id(id, depth_ + 1)) : std::move(*rendered);
+    payload = action.kind == kEnrich ? enrich_payload(std::move(rendered->json), fact_id(id, depth_ + 1)) : std::move(rendered->json);
+    late = std::move(rendered->late);
   }
   ActionOut out = outline(rule, cause, step, since, now);
   out.payload = std::move(payload);
+  out.late = std::move(late);
   keep_contact(*plan_, *state_, subject_of(out), now);
   effects_->actions.push_back(std::move(out));
   return done;

@@ -39,7 +39,9 @@ Judge::Leave Judge::may_leave(const Rule& rule, const Cause& cause, TimeMs start
   HeldAction held;
   held.action = outline(rule, cause, step, since, now);
   const RenderContext context{*plan_, *state_, evaluator, rule, cause, now};
-  held.action.payload = render_params(context, action).value_or("{}");
+  RenderedParams rendered = render_params(context, action).value_or(RenderedParams{"{}", {}});
+  held.action.payload = std::move(rendered.json);
+  held.action.late = std::move(rendered.late);
   held.held = verdict.held;
   held.reason = std::move(verdict.words);
   effects_->held_actions.push_back(std::move(held));

@@ -19,11 +19,14 @@ struct RenderContext {
   TimeMs now;
 };
 
-// How a channel wants values escaped; the template's own text is the author's and stays as written.
-enum class Escape : std::uint8_t { none, html, header /* no line breaks */ };
+// The text, in the customer's language where there is a translation. `late` takes what only the desk knows, with places in the text; null:
+// it is left out.
+Result<std::string> render(const RenderContext& context, TemplateId id, Escape escape, std::vector<LateText>* late = nullptr);
 
-Result<std::string> render(const RenderContext& context, TemplateId id, Escape escape);
-// The action's parameters as a JSON object, every template rendered.
-Result<std::string> render_params(const RenderContext& context, const Action& action);
+struct RenderedParams {
+  std::string json;            // an object, every template rendered
+  std::vector<LateText> late;  // places in `json` that the desk fills in
+};
+Result<RenderedParams> render_params(const RenderContext& context, const Action& action);
 
 }  // namespace nudge

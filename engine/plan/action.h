@@ -1,42 +1,13 @@
-// The compiled form of what a rule does: templates, parameters, actions, steps. Plain data; immutable once the plan is built.
+// The compiled form of what a rule does: parameters, actions, steps. Plain data; immutable once the plan is built.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
-#include "engine/plan/condition.h"
+#include "engine/plan/template.h"
 
 namespace nudge {
-
-using TemplateId = std::uint32_t;
-
-struct Filter {
-  enum class Fn : std::uint8_t { default_, date, time, number, money, truncate, upcase, downcase, capitalize, mask, join };
-  Fn fn = Fn::default_;
-  std::vector<std::string> args;
-};
-
-// One piece of a template: literal text, or a value sent through filters.
-struct TemplatePart {
-  enum class Kind : std::uint8_t {
-    text,   // `text`
-    value,  // expression `expr` (attribute, trigger field, trait, score …)
-    customer_id,
-    event_time,  // when the cause happened
-    event_id,
-    rule_name,
-    now,
-  };
-  Kind kind = Kind::text;
-  std::string text;
-  ExprId expr = kNone;
-  std::vector<Filter> filters;
-};
-
-struct Template {
-  std::vector<TemplatePart> parts;
-};
 
 // A parameter of an action, by name, in the order written.
 struct Param {

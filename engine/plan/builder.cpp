@@ -2,6 +2,7 @@
 #include <unordered_set>
 
 #include "engine/plan/definition.h"
+#include "engine/plan/template_bytes.h"
 #include "engine/plan/dependencies.h"
 #include "engine/plan/plan.h"
 
@@ -96,21 +97,25 @@ std::string key_of(const Calendar& c) {
   return key;
 }
 
+// Within one plan, ids stand for themselves.
+class PlainIds final : public TemplateIds {
+ public:
+  void expr(Writer& out, ExprId id) override { out.varint(id); }
+  void node(Writer& out, NodeId id) override { out.varint(id); }
+  void score(Writer& out, std::uint32_t id) override { out.varint(id); }
+  void attribute(Writer& out, std::uint32_t id) override { out.varint(id); }
+  void field(Writer& out, EventTypeId event, std::uint32_t field) override {
+    out.varint(event);
+    out.varint(field);
+  }
+  void text(Writer& out, TemplateId id) override { out.varint(id); }
+};
+
 std::string key_of(const Template& t) {
   std::string key = "T";
   Writer out(key);
-  out.varint(t.parts.size());
-  for (const TemplatePart& part : t.parts) {
-    put_enum(out, part.kind);
-    out.string(part.text);
-    out.varint(part.expr);
-    out.varint(part.filters.size());
-    for (const Filter& filter : part.filters) {
-      put_enum(out, filter.fn);
-      out.varint(filter.args.size());
-      for (const std::string& arg : filter.args) out.string(arg);
-    }
-  }
+  PlainIds ids;
+  put_template(out, t, ids);
   return key;
 }
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "engine/plan/template_bytes.h"
+
 namespace nudge {
 namespace {
 
@@ -12,12 +14,6 @@ void put_enum(Writer& out, E e) {
 
 void put_bool(Writer& out, bool b) { out.u8(b ? 1 : 0); }
 
-void put_bound(Writer& out, const Window::Bound& bound) {
-  put_bool(out, bound.set);
-  put_bool(out, bound.is_date);
-  out.svarint(bound.at);
-}
-
 void put_limits(Writer& out, const Limits& limits) {
   out.svarint(limits.once_per);
   put_bool(out, limits.once_ever);
@@ -27,26 +23,6 @@ void put_limits(Writer& out, const Limits& limits) {
 }
 
 }  // namespace
-
-void put_hash(Writer& out, Hash128 hash) {
-  out.fixed64(hash.hi);
-  out.fixed64(hash.lo);
-}
-
-void put_window(Writer& out, const Window& window) {
-  put_enum(out, window.kind);
-  out.svarint(window.a);
-  out.svarint(window.b);
-  put_enum(out, window.unit);
-  put_bool(out, window.tenant_zone);
-  put_bound(out, window.lo);
-  put_bound(out, window.hi);
-}
-
-void put_values(Writer& out, const std::vector<Value>& values) {
-  out.varint(values.size());
-  for (const Value& v : values) encode_value(out, v.view());
-}
 
 Definitions::Definitions(const Plan& plan)
     : plan_(plan),
@@ -212,20 +188,24 @@ Hash128 Definitions::score(std::uint32_t id) {
 }
 
 Hash128 Definitions::rendered(TemplateId id) {
-  return once(templates_, id, [&](Writer& out) {
-    const Template& t = plan_.templates[id];
-    out.varint(t.parts.size());
-    for (const TemplatePart& part : t.parts) {
-      put_enum(out, part.kind);
-      out.string(part.text);
-      put_hash(out, expr(part.expr));
-      out.varint(part.filters.size());
-      for (const Filter& filter : part.filters) {
-        put_enum(out, filter.fn);
-        out.varint(filter.args.size());
-        for (const std::string& arg : filter.args) out.string(arg);
-      }
+  // By what they stand for, so that the same template has the same bytes in every plan.
+  struct Meanings final : TemplateIds {
+    explicit Meanings(Definitions& d) : all(d) {}
+    void expr(Writer& out, ExprId e) override { put_hash(out, all.expr(e)); }
+    void node(Writer& out, NodeId n) override { put_hash(out, all.node(n)); }
+    void score(Writer& out, std::uint32_t s) override { put_hash(out, all.score(s)); }
+    void attribute(Writer& out, std::uint32_t a) override { all.put_attribute(out, a); }
+    void field(Writer& out, EventTypeId event, std::uint32_t f) override {
+      if (event == kNoEventType) return out.string("");
+      all.put_event(out, event);
+      all.put_field(out, event, f);
     }
+    void text(Writer& out, TemplateId t) override { put_hash(out, all.rendered(t)); }
+    Definitions& all;
+  };
+  return once(templates_, id, [&](Writer& out) {
+    Meanings ids(*this);
+    put_template(out, plan_.templates[id], ids);
   });
 }
 

@@ -248,6 +248,7 @@ void BacktestWorker::keep(Side& side, const Plan& plan, const CustomerState& sta
     if (action.assigns) {
       acted.assign = static_cast<std::uint32_t>(tally.assigned.size());
       action.payload = {};
+      action.late = {};
       action.reason = {};
       tally.assigned.push_back(std::move(action));
     }

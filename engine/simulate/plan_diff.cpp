@@ -45,19 +45,83 @@ std::string trigger_words(const Plan& plan, const Trigger& t) {
   return out;
 }
 
-std::string template_words(const Plan& plan, const Template& t) {
-  std::string out;
-  for (const TemplatePart& part : t.parts) {
-    switch (part.kind) {
-      case TemplatePart::Kind::text: out += part.text; break;
-      case TemplatePart::Kind::value: out += "{{ " + describe_expr(plan, part.expr) + " }}"; break;
-      case TemplatePart::Kind::customer_id: out += "{{ customer.id }}"; break;
-      case TemplatePart::Kind::event_time: out += "{{ event.time }}"; break;
-      case TemplatePart::Kind::event_id: out += "{{ event.id }}"; break;
-      case TemplatePart::Kind::rule_name: out += "{{ rule.name }}"; break;
-      case TemplatePart::Kind::now: out += "{{ now }}"; break;
-    }
+std::string template_words(const Plan& plan, const std::vector<TemplatePart>& parts);
+
+std::string operand_words(const Plan& plan, const TemplatePart& part) {
+  using Kind = TemplatePart::Kind;
+  switch (part.kind) {
+    case Kind::value: return describe_expr(plan, part.expr);
+    case Kind::customer_id: return "customer.id";
+    case Kind::event_time: return "event.time";
+    case Kind::event_id: return "event.id";
+    case Kind::rule_name: return "rule.name";
+    case Kind::now: return "now";
+    case Kind::literal: return part.literal.missing() ? "nil" : to_json(part.literal.view());
+    case Kind::rule_field: return "rule." + part.text;
+    case Kind::goal_field: return "goal." + part.text;
+    case Kind::owner_field: return "owner." + part.text;
+    case Kind::assignee_field: return "assignee." + part.text;
+    case Kind::segment: return "segment." + plan.segments[plan.nodes[part.node].ref].name;
+    case Kind::tags: return "tags";
+    case Kind::band: return "band." + plan.scores[part.ref].name;
+    case Kind::row_field:
+      return "row." + (part.ref == kTimeField ? "timestamp" : plan.catalog->events[part.event].fields[part.ref].name);
+    case Kind::row_id: return "row.id";
+    case Kind::forloop: return "forloop";
+    default: return "a name";
   }
+}
+
+std::string test_words(const Plan& plan, const TemplateTest& test) {
+  using Kind = TemplateTest::Kind;
+  if (test.kind == Kind::all || test.kind == Kind::any)
+    return test_words(plan, test.children[0]) + (test.kind == Kind::all ? " and " : " or ") + test_words(plan, test.children[1]);
+  const std::string left = operand_words(plan, test.left);
+  if (test.kind == Kind::holds) return left;
+  const std::string right = test.against == TemplateTest::Right::value   ? operand_words(plan, test.right)
+                            : test.against == TemplateTest::Right::blank ? "blank"
+                                                                         : "empty";
+  return left + " " + std::string(op_name(test.op)) + " " + right;
+}
+
+std::string block_words(const Plan& plan, const TemplatePart& part) {
+  const TemplateBlock& block = *part.block;
+  if (part.kind == TemplatePart::Kind::assign) return "{% assign a name = " + operand_words(plan, block.list[0]) + " %}";
+  std::string out;
+  if (part.kind == TemplatePart::Kind::loop) {
+    out = "{% for row in " + (block.event != kNoEventType ? "events." + plan.catalog->events[block.event].name : operand_words(plan, block.list[0])) +
+          " limit: " + std::to_string(block.limit) + " %}" + template_words(plan, block.parts);
+    if (!block.otherwise.empty()) out += "{% else %}" + template_words(plan, block.otherwise);
+    return out + "{% endfor %}";
+  }
+  for (std::size_t i = 0; i < block.branches.size(); ++i) {
+    const TemplateBlock::Branch& branch = block.branches[i];
+    if (branch.otherwise)
+      out += "{% else %}";
+    else
+      out += std::string(i > 0 ? "{% elsif " : branch.negated ? "{% unless " : "{% if ") + test_words(plan, branch.test) + " %}";
+    out += template_words(plan, branch.parts);
+  }
+  return out + "{% end %}";
+}
+
+std::string template_words(const Plan& plan, const std::vector<TemplatePart>& parts) {
+  std::string out;
+  for (const TemplatePart& part : parts) {
+    if (part.kind == TemplatePart::Kind::text)
+      out += part.text;
+    else if (part.block != nullptr)
+      out += block_words(plan, part);
+    else
+      out += "{{ " + operand_words(plan, part) + " }}";
+  }
+  return out;
+}
+
+std::string template_words(const Plan& plan, const Template& t) {
+  std::string out = template_words(plan, t.parts);
+  for (const Template::Translation& other : t.translations)
+    out += " | " + other.language + ": " + template_words(plan, plan.templates[other.text].parts);
   return out;
 }
 

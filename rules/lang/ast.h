@@ -197,6 +197,12 @@ struct TemplateAst {
     Where where;
   };
   std::vector<Part> parts;
+  std::string_view language;  // of `parts`
+  struct Translation {
+    Name language;
+    std::vector<Part> parts;
+  };
+  std::vector<Translation> translations;
 };
 
 struct TeamAst {

@@ -196,15 +196,26 @@ constexpr auto kCodes = std::to_array<CodeInfo>({
     {"R0801", "A template that can't be read",
      "A placeholder is written `{{ customer.name | default: 'customer' }}`: a variable, then filters."},
     {"R0802", "An unknown variable",
-     "Variables are `customer.NAME`, `event.FIELD`, `trait.NAME`, `score.NAME`, `customer.id`, `event.id`, `event.timestamp`, `rule.name` "
-     "and `now`."},
+     "Variables are `customer.NAME`, `event.FIELD`, `trait.NAME`, `score.NAME`, `band.NAME`, `segment.NAME`, `tags`, `owner.NAME`, "
+     "`assignee.NAME`, `rule.NAME`, `goal.NAME`, `now`, and the names that `for` and `assign` make. docs/language.md lists them."},
     {"R0803", "An unknown filter",
-     "Filters are default, date, time, number, money, truncate, upcase, downcase, capitalize, mask and join."},
+     "Filters are default, date, time, number, money, truncate, upcase, downcase, capitalize, mask, join, size, first, last, times, plus, "
+     "minus and divided_by."},
     {"R0804", "A filter with wrong arguments", "The message shows an example of the filter."},
-    {"R0805", "An event variable without an event",
-     "`event.…` is the event on which the rule fires; a rule that fires on something else has none."},
+    {"R0805", "A variable that is not known here",
+     "`event.…` is the event on which the rule fires; a rule that fires on something else has none. `assignee.…` is whom a `call_task` with "
+     "`team` is given to; other actions are given to nobody."},
     {"R0806", "A filter that does not fit the value",
-     "`date` and `time` need a date or timestamp, `number` and `money` a number, `join` a list. A filter that makes text comes last."},
+     "`date` and `time` need a date or timestamp, `number`, `money` and the arithmetic a number, `join`, `first` and `last` a list. A filter "
+     "that makes text comes last."},
+    {"R0807", "A tag of a template that is unknown or out of place",
+     "Tags are `if`, `unless`, `for`, `assign`, `render`, `comment` and `raw`; each block ends with its own end, such as `{% endif %}`."},
+    {"R0808", "A template that is too large or too deep",
+     "Blocks, loops and templates within templates are bounded, so that a text is always made in a short time. The message names the limit."},
+    {"R0809", "A tag of a template that does not fit the value",
+     "A condition compares values of one kind; `for` goes through rows or a list; the assignee can only be shown, since it is chosen last."},
+    {"R0810", "A translation that does not fit its template",
+     "Languages are tags such as `zh` or `de-CH`, and a translation has no text that the template itself does not have."},
     // Mappings of CSV files
     {"R0851", "A delimiter of more than one character", "A mapping's `delimiter` is one character, or the word `tab`."},
     {"R0852", "An unknown time zone in a mapping",
@@ -255,6 +266,9 @@ constexpr auto kCodes = std::to_array<CodeInfo>({
      "It is active, and something in it keeps it from ever firing: `rollout: {percent: 0}`, `max_age: 0s`, or a trigger that is never met."},
     {"R1012", "Defined and not used", "Nothing refers to it. A note, not a warning: it may be there to be looked at."},
     {"R1013", "An `allow` that allows nothing", "The warning does not occur (any more): take the code out of the list."},
+    {"R1014", "A text message that is always long",
+     "What the author wrote alone, without the values, takes more than three segments, and each segment is paid for. One character outside "
+     "the alphabet of GSM-7 makes the whole text UCS-2: 70 characters instead of 160."},
 });
 
 }  // namespace

@@ -69,6 +69,7 @@ std::unique_ptr<Plan> Compiler::run() {
   for (const auto& [name, rule] : names_.rules) compile_rule(*rule);
   compile_calendars();
   for (const auto& [name, policy] : names_.policies) compile_policy(*policy);
+  if (map_ != nullptr) map_->used_templates = used_templates_;
   check_unused_templates();
   for (const auto& [name, ast] : names_.templates) {
     std::string text;

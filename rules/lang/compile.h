@@ -14,6 +14,7 @@
 #include "rules/lang/operators.h"
 #include "rules/lang/source_map.h"
 #include "rules/lang/source.h"
+#include "rules/lang/template_parser.h"
 
 namespace nudge::lang {
 
@@ -25,6 +26,8 @@ struct Scope {
   std::optional<Type> trigger_same;          // type of the trigger's `same` field: conditions with `same` look at its value
   bool any_event = false;                    // a template nobody uses: `event.x` of any event type will do
   std::string user;                          // "the rule `x`", for messages about what it uses
+  FieldId trigger_field_same = kNoField;     // the trigger's `same`
+  const Team* team = nullptr;                // whom an action gives itself to: `assignee`
 };
 
 /// The left side of a comparison.
@@ -36,6 +39,10 @@ struct Operated {
   AttributeId attribute = kNoAttribute;
   bool ok = false;
 };
+
+struct TemplateLocal;
+struct TemplateScope;
+struct TypedPart;
 
 class Compiler {
  public:
@@ -150,8 +157,30 @@ class Compiler {
   std::optional<Param> reference_param(const Context& context, const doc::Node& node, std::string_view name, const Scope& scope);
 
   // compile_template.cpp
-  TemplateId template_text(std::string_view text, const Where& where, const Scope& scope);
-  bool template_variable(std::string_view variable, TemplatePart& part, Type& type, const Where& where, const Scope& scope);
+  /// `key`: of the parameter, which chooses the text of a partial; `language`: of the text.
+  TemplateId template_text(std::string_view text, const Where& where, const Scope& scope, std::string_view key = {});
+  Template compile_text(std::string_view text, const Where& where, const Scope& scope, std::string_view key, std::string_view language);
+  TemplateId translated(const TemplateAst& ast, const TemplateAst::Part& part, const Scope& scope);
+  std::vector<TemplatePart> template_pieces(const std::vector<TemplatePiece>& pieces, TemplateScope& scope);
+  /// False, and reported, when it is wrong.
+  bool template_filters(const std::vector<PieceFilter>& written, std::string_view name, const Where& where, TemplateScope& scope,
+                        TypedPart& value);
+  bool template_operand(const TemplateOperand& operand, const Where& where, TemplateScope& scope, TypedPart& out);
+  bool template_variable(std::string_view variable, TypedPart& out, const Where& where, TemplateScope& scope);
+  bool plain_variable(std::string_view head, std::string_view rest, TypedPart& out, const Where& where);
+  bool event_variable(std::string_view variable, std::string_view rest, TypedPart& out, const Where& where, const Scope& scope);
+  bool local_variable(const TemplateLocal& local, std::string_view name, std::string_view rest, TypedPart& out, const Where& where);
+  bool member_variable(std::string_view head, std::string_view rest, TypedPart& out, const Where& where, const Scope& scope);
+  bool unknown_variable(std::string_view variable, const Where& where, const TemplateScope& scope);
+
+  // compile_template_tags.cpp
+  void branch_piece(const TemplatePiece& piece, TemplateScope& scope, std::vector<TemplatePart>& into);
+  void loop_piece(const TemplatePiece& piece, TemplateScope& scope, std::vector<TemplatePart>& into);
+  void assign_piece(const TemplatePiece& piece, TemplateScope& scope, std::vector<TemplatePart>& into);
+  void render_piece(const TemplatePiece& piece, TemplateScope& scope, std::vector<TemplatePart>& into);
+  bool loop_source(const TemplatePiece& piece, const Where& where, TemplateScope& scope, TemplateBlock& block, TemplateLocal& local);
+  bool template_test(const TemplateCondition& condition, const Where& where, TemplateScope& scope, TemplateTest& out);
+  bool template_comparison(const TemplateCondition& condition, const Where& where, TemplateScope& scope, TemplateTest& out);
   void check_unused_templates();
 
   // compile_map.cpp
@@ -161,7 +190,7 @@ class Compiler {
   /// Of the condition that was compiled last.
   void map_role(Spot::Role role);
   void map_window(EventTypeId event, const Window& window, const WindowAst& ast);
-  void map_variable(const TemplatePart& part, std::string_view written, const Where& where);
+  void map_variable(const TemplatePart& part, std::string_view written, const Where& where, bool known);
 
   void error(std::string_view code, const Where& where, std::string message, std::string hint = {});
   [[nodiscard]] Context context_of(const Where& where) { return {*where.document, diagnostics_}; }

@@ -95,7 +95,7 @@ bool Compiler::text_param(MapReader& map, std::string_view key, Action& action, 
     return true;
   }
   map_param_ = key;
-  action.params.push_back(text_param_of(key, template_text(*text, context.at(entry->value->mark), scope)));
+  action.params.push_back(text_param_of(key, template_text(*text, context.at(entry->value->mark), scope, key)));
   map_param_ = {};
   return true;
 }
@@ -243,7 +243,12 @@ void Compiler::webhook_action(MapReader& map, Action& action, const Scope& scope
 
 void Compiler::task_action(MapReader& map, Action& action, const Scope& scope) {
   map.require("subject");
-  for (const std::string_view key : {"subject", "script", "reason"}) text_param(map, key, action, scope);
+  Scope texts = scope;
+  if (const doc::Entry* team = map.node().find("team"); team != nullptr && team->value->is_scalar()) {
+    const auto found = names_.teams.find(team->value->text);
+    if (found != names_.teams.end()) texts.team = &found->second->team;
+  }
+  for (const std::string_view key : {"subject", "script", "reason"}) text_param(map, key, action, texts);
   if (const auto priority = map.word("priority", kPriorities))
     action.params.push_back(value_param_of("priority", Value::of_text(*(kPriorities.begin() + *priority))));
   action.mandatory = map.boolean("mandatory", false);

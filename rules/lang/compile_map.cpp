@@ -49,9 +49,9 @@ void Compiler::map_window(EventTypeId event, const Window& window, const WindowA
   if (raw) map_->windows.push_back({event, window, raw.where, map_owner_});
 }
 
-void Compiler::map_variable(const TemplatePart& part, std::string_view written, const Where& where) {
+void Compiler::map_variable(const TemplatePart& part, std::string_view written, const Where& where, bool known) {
   if (map_ == nullptr || part.kind != TemplatePart::Kind::value) return;
-  const bool has_default = std::ranges::any_of(part.filters, [](const Filter& f) { return f.fn == Filter::Fn::default_; });
+  const bool has_default = known || std::ranges::any_of(part.filters, [](const Filter& f) { return f.fn == Filter::Fn::default_; });
   map_->variables.push_back({part.expr, std::string(written), has_default, where, map_owner_, map_template_, map_action_, map_param_});
 }
 

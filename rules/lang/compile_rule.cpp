@@ -78,6 +78,7 @@ Trigger Compiler::trigger(const RuleAst& ast, Scope& scope) {
           error("R0507", t.same.where, "`same` needs a field with one plain value, such as an order number");
         } else if (trigger.same != kNoField) {
           scope.trigger_same = field_type(trigger.event, trigger.same);
+          scope.trigger_field_same = trigger.same;
         }
       }
       break;

@@ -2,6 +2,7 @@
 #include <array>
 
 #include "engine/base/limits.h"
+#include "engine/base/locale.h"
 #include "rules/lang/read.h"
 
 namespace nudge::lang {
@@ -125,6 +126,42 @@ ScoreAst read_score(const Context& context, const doc::Entry& entry) {
   return score;
 }
 
+struct TemplateChannel {
+  std::string_view name;
+  std::initializer_list<std::string_view> parts;
+  std::string_view hint;
+};
+constexpr std::initializer_list<std::string_view> kEmailParts = {"subject", "text", "html"}, kSmsParts = {"text"}, kTicketParts = {"subject", "body"},
+                                                  kChatParts = {"subject", "text"}, kPartialParts = {"text", "html"};
+constexpr std::array<TemplateChannel, 5> kTemplateChannels = {{{"email", kEmailParts, "e-mails have `subject`, `text` and `html`"},
+                                                               {"sms", kSmsParts, "text messages have `text`"},
+                                                               {"ticket", kTicketParts, "tickets have `subject` and `body`"},
+                                                               {"chat", kChatParts, "chat messages have `subject` and `text`"},
+                                                               {"partial", kPartialParts, "partials have `text` and `html`"}}};
+
+/// The texts of a template, or of one of its translations.
+std::vector<TemplateAst::Part> read_template_parts(MapReader& map, const TemplateChannel* channel) {
+  static constexpr std::array<std::string_view, 4> kParts = {"subject", "text", "html", "body"};
+  const Context& context = map.context();
+  std::vector<TemplateAst::Part> parts;
+  for (const std::string_view part : kParts) {
+    const doc::Entry* taken = map.take(part);
+    if (taken == nullptr) continue;
+    if (channel != nullptr && std::ranges::find(channel->parts, part) == channel->parts.end()) {
+      context.error("R0705", taken->key_mark, "a template for `" + std::string(channel->name) + "` has no " + quoted(part),
+                    std::string(channel->hint));
+      continue;
+    }
+    const doc::Read<std::string_view> text = doc::read_text(*taken->value);
+    if (!text) {
+      context.error("R0104", taken->value->mark, text.error().message, text.error().hint);
+    } else {
+      parts.push_back({part, *text, context.at(taken->value->mark)});
+    }
+  }
+  return parts;
+}
+
 TemplateAst read_template(const Context& context, const doc::Entry& entry) {
   TemplateAst result;
   result.name = {entry.key, context.at(entry.key_mark)};
@@ -132,36 +169,37 @@ TemplateAst read_template(const Context& context, const doc::Entry& entry) {
   MapReader map(context, *entry.value, entry.key_mark, "the template " + quoted(entry.key));
   map.text("description");
   result.allow = read_allow(map);
-  struct Kind {
-    std::string_view channel;
-    std::initializer_list<std::string_view> parts;
-    std::string_view hint;
-  };
-  static const std::array<Kind, 4> kKinds = {{{"email", {"subject", "text", "html"}, "e-mails have `subject`, `text` and `html`"},
-                                              {"sms", {"text"}, "text messages have `text`"},
-                                              {"ticket", {"subject", "body"}, "tickets have `subject` and `body`"},
-                                              {"chat", {"subject", "text"}, "chat messages have `subject` and `text`"}}};
   map.require("channel");
-  const std::optional<std::size_t> channel = map.word("channel", {"email", "sms", "ticket", "chat"});
-  if (channel) result.channel = kKinds[*channel].channel;
-  static constexpr std::array<std::string_view, 4> kParts = {"subject", "text", "html", "body"};
-  for (const std::string_view part : kParts) {
-    const doc::Entry* taken = map.take(part);
-    if (taken == nullptr) continue;
-    if (channel && std::ranges::find(kKinds[*channel].parts, part) == kKinds[*channel].parts.end()) {
-      context.error("R0705", taken->key_mark, "a template for `" + std::string(result.channel) + "` has no " + quoted(part),
-                    std::string(kKinds[*channel].hint));
-      continue;
-    }
-    const doc::Read<std::string_view> text = doc::read_text(*taken->value);
-    if (!text) {
-      context.error("R0104", taken->value->mark, text.error().message, text.error().hint);
-    } else {
-      result.parts.push_back({part, *text, context.at(taken->value->mark)});
-    }
+  const std::optional<std::size_t> word = map.word("channel", {"email", "sms", "ticket", "chat", "partial"});
+  const TemplateChannel* channel = word ? &kTemplateChannels[*word] : nullptr;
+  if (word) result.channel = channel->name;
+  const auto language_tag = [&](std::string_view tag, const doc::Mark& mark) {
+    if (!is_language_tag(tag)) context.error("R0810", mark, quoted(tag) + " is no language tag", "such as en, zh or de-CH");
+  };
+  if (const Name language = map.name("language")) {
+    result.language = language.text;
+    language_tag(language.text, language.where.mark);
   }
+  result.parts = read_template_parts(map, channel);
   if (map.is_map() && result.parts.empty())
     context.error("R0103", entry.key_mark, "the template " + quoted(entry.key) + " has no text", "add `text: …`");
+  if (const doc::Entry* all = map.take("translations")) {
+    MapReader languages(context, *all->value, all->key_mark, "`translations`");
+    if (languages.is_map()) {
+      for (const doc::Entry& one : all->value->entries) {
+        languages.dealt_with(one.key);
+        language_tag(one.key, one.key_mark);
+        MapReader texts(context, *one.value, one.key_mark, "the translation " + quoted(one.key));
+        result.translations.push_back({{one.key, context.at(one.key_mark)}, read_template_parts(texts, channel)});
+        for (const TemplateAst::Part& part : result.translations.back().parts) {
+          if (std::ranges::none_of(result.parts, [&](const TemplateAst::Part& p) { return p.name == part.name; }))
+            context.error("R0810", part.where.mark, "the translation has a " + quoted(part.name) + " which the template itself does not have",
+                          "the template's own text is what customers of other languages get");
+        }
+        texts.finish();
+      }
+    }
+  }
   map.finish();
   return result;
 }

@@ -50,7 +50,7 @@ struct WindowSpot {
 struct VariableSpot {
   ExprId expr = kNone;
   std::string written;  // `customer.name`
-  bool has_default = false;
+  bool has_default = false;  // … or an `if` around it says that it is there
   Where where;
   std::uint32_t owner = kNoDefinition;        // the rule, or a template that no rule uses
   std::uint32_t of_template = kNoDefinition;  // the template it stands in, when it does not stand in the rule
@@ -64,6 +64,7 @@ struct SourceMap {
   std::vector<Spot> spots;
   std::vector<WindowSpot> windows;
   std::vector<VariableSpot> variables;
+  std::vector<std::string_view> used_templates;  // by an action, or by `render` of another template
   // Where a rule's `when` stands, in the order of the names of rules.
   std::vector<Where> triggers;
 };

@@ -4,220 +4,346 @@
 #include <array>
 
 #include "rules/doc/diagnostic.h"
+#include "rules/lang/template_words.h"
 
 namespace nudge::lang {
 namespace {
 
 using doc::quoted;
 
-enum class Argument : std::uint8_t { text, digits, places, currency, format };
+constexpr std::string_view kSpace = " \t\r\n";
+// Tags of Liquid that are left out, by decision: docs/decisions/templates.md.
+constexpr std::array<std::string_view, 12> kLeftOut = {"case",      "when",      "capture", "cycle", "tablerow", "increment",
+                                                       "decrement", "include", "liquid",  "echo",  "break",    "continue"};
 
-struct FilterRule {
-  std::string_view name;
-  Filter::Fn fn;
-  std::size_t least, most;
-  Argument argument;
-  std::string_view example;
+struct Token {
+  enum class Kind : std::uint8_t { text, output, tag };
+  Kind kind = Kind::text;
+  std::size_t begin = 0, end = 0;          // of all of it
+  std::size_t inside = 0, inside_end = 0;  // between the braces, without the hyphens
 };
 
-constexpr std::array<FilterRule, 11> kFilters = {{{"default", Filter::Fn::default_, 1, 1, Argument::text, "default: 'customer'"},
-                                                  {"date", Filter::Fn::date, 0, 1, Argument::format, "date: '%d.%m.%Y'"},
-                                                  {"time", Filter::Fn::time, 0, 1, Argument::format, "time: '%H:%M'"},
-                                                  {"number", Filter::Fn::number, 0, 1, Argument::places, "number: 2"},
-                                                  {"money", Filter::Fn::money, 0, 1, Argument::currency, "money: 'CNY'"},
-                                                  {"truncate", Filter::Fn::truncate, 1, 1, Argument::digits, "truncate: 40"},
-                                                  {"upcase", Filter::Fn::upcase, 0, 0, Argument::text, "upcase"},
-                                                  {"downcase", Filter::Fn::downcase, 0, 0, Argument::text, "downcase"},
-                                                  {"capitalize", Filter::Fn::capitalize, 0, 0, Argument::text, "capitalize"},
-                                                  {"mask", Filter::Fn::mask, 0, 1, Argument::digits, "mask: 4"},
-                                                  {"join", Filter::Fn::join, 0, 1, Argument::text, "join: ' / '"}}};
-
-bool is_word(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-'; }
-
-/// Reads the inside of one placeholder; stops at the first mistake in it.
-class PlaceholderParser {
- public:
-  PlaceholderParser(std::string_view inside, std::size_t offset, ParsedTemplate& out) : in_(inside), offset_(offset), out_(out) {}
-
-  void parse(std::size_t begin, std::size_t length) {
-    TemplatePiece piece;
-    piece.placeholder = true;
-    piece.offset = begin;
-    piece.length = length;
-    skip();
-    piece.text = path();
-    if (piece.text.empty()) {
-      return mistake("R0801", at_ >= in_.size() ? "this placeholder is empty" : "a variable is expected here, such as `customer.name`",
-                     "a variable is written as customer.name, event.amount or trait.NAME", at_);
-    }
-    skip();
-    while (at_ < in_.size()) {
-      if (in_[at_] != '|')
-        return mistake("R0801", "a `|` and a filter, or the end `}}`, is expected here",
-                       "text goes outside the braces; a filter is written `| upcase`", at_);
-      ++at_;
-      skip();
-      if (!filter(piece)) return;
-      skip();
-    }
-    out_.pieces.push_back(std::move(piece));
-  }
-
- private:
-  void skip() {
-    while (at_ < in_.size() && (in_[at_] == ' ' || in_[at_] == '\n')) ++at_;
-  }
-
-  std::string path() {
-    const std::size_t start = at_;
-    while (at_ < in_.size() && (is_word(in_[at_]) || in_[at_] == '.')) ++at_;
-    return std::string(in_.substr(start, at_ - start));
-  }
-
-  bool filter(TemplatePiece& piece) {
-    const std::size_t start = at_;
-    while (at_ < in_.size() && is_word(in_[at_])) ++at_;
-    const std::string_view name = in_.substr(start, at_ - start);
-    const auto rule = std::find_if(kFilters.begin(), kFilters.end(), [&](const FilterRule& r) { return r.name == name; });
-    if (rule == kFilters.end()) {
-      mistake("R0803", name.empty() ? "a filter is expected after `|`" : "there is no filter " + quoted(name),
-              doc::did_you_mean(name, filter_names(), "filters"), start);
-      return false;
-    }
-    Filter filter{rule->fn, {}};
-    skip();
-    if (at_ < in_.size() && in_[at_] == ':') {
-      ++at_;
-      if (!arguments(filter)) return false;
-    }
-    if (filter.args.size() < rule->least || filter.args.size() > rule->most) {
-      mistake("R0804",
-              "the filter " + quoted(name) +
-                  (rule->most == 0    ? " takes no argument"
-                   : rule->least == 1 ? " takes one argument"
-                                      : " takes at most one argument"),
-              "for instance `| " + std::string(rule->example) + "`", start);
-      return false;
-    }
-    if (!filter.args.empty() && !fits(rule->argument, filter.args[0])) {
-      mistake("R0804", quoted(filter.args[0]) + " is no argument for the filter " + quoted(name),
-              "for instance `| " + std::string(rule->example) + "`", start);
-      return false;
-    }
-    piece.filters.push_back(std::move(filter));
-    return true;
-  }
-
-  bool arguments(Filter& filter) {
-    while (true) {
-      skip();
-      const std::size_t start = at_;
-      if (at_ < in_.size() && (in_[at_] == '\'' || in_[at_] == '"')) {
-        const std::size_t end = in_.find(in_[at_], at_ + 1);
-        if (end == std::string_view::npos) {
-          mistake("R0801", "this text is never closed", "add the closing quote", start);
-          return false;
-        }
-        filter.args.emplace_back(in_.substr(at_ + 1, end - at_ - 1));
-        at_ = end + 1;
-      } else {
-        while (at_ < in_.size() && (is_word(in_[at_]) || in_[at_] == '.')) ++at_;
-        const std::string_view word = in_.substr(start, at_ - start);
-        if (word.empty() || word.find_first_not_of("0123456789.") != std::string_view::npos) {
-          mistake("R0801", "an argument in quotes or a number is expected here", "put text in single quotes: 'text'", start);
-          return false;
-        }
-        filter.args.emplace_back(word);
-      }
-      skip();
-      if (at_ >= in_.size() || in_[at_] != ',') return true;
-      ++at_;
-    }
-  }
-
-  static bool fits(Argument kind, std::string_view text) {
-    switch (kind) {
-      case Argument::text: return true;
-      case Argument::format: {
-        for (std::size_t i = 0; i < text.size(); ++i) {
-          if (text[i] == '%' && (++i == text.size() || std::string_view("YmdHMS%").find(text[i]) == std::string_view::npos)) return false;
-        }
-        return !text.empty() && text.size() <= 100;
-      }
-      case Argument::places: return text.size() == 1 && text[0] >= '0' && text[0] <= '6';
-      case Argument::digits: return !text.empty() && text.size() <= 4 && text.find_first_not_of("0123456789") == std::string_view::npos;
-      case Argument::currency: return !text.empty() && text.size() <= 8;
-    }
-    return false;
-  }
-
-  void mistake(std::string code, std::string message, std::string hint, std::size_t at) {
-    out_.mistakes.push_back({std::move(code), std::move(message), std::move(hint), offset_ + std::min(at, in_.size()), 1});
-  }
-
-  std::string_view in_;
-  std::size_t offset_;
-  ParsedTemplate& out_;
-  std::size_t at_ = 0;
-};
-
-/// Where the placeholder that starts before `from` ends: the first `}}` outside quotes.
-std::size_t find_end(std::string_view text, std::size_t from) {
+/// Where a `{{` or `{%` that starts before `from` ends: the first closing mark outside quotes.
+std::size_t find_end(std::string_view text, std::size_t from, std::string_view close, std::string_view open) {
   char quote = 0;
   for (std::size_t i = from; i < text.size(); ++i) {
     if (quote != 0) {
       if (text[i] == quote) quote = 0;
     } else if (text[i] == '\'' || text[i] == '"') {
       quote = text[i];
-    } else if (text.substr(i).starts_with("}}")) {
+    } else if (text.substr(i).starts_with(close)) {
       return i;
-    } else if (text.substr(i).starts_with("{{")) {
+    } else if (text.substr(i).starts_with(open)) {
       return std::string_view::npos;
     }
   }
   // A stray apostrophe must not swallow the end.
-  const std::size_t plain = text.find("}}", from);
-  return plain < text.find("{{", from) ? plain : std::string_view::npos;
+  const std::size_t plain = text.find(close, from);
+  return plain < text.find(open, from) ? plain : std::string_view::npos;
 }
+
+/// Cuts the text at its braces, takes out comments and the inside of `raw`, and trims where hyphens say so.
+class Cutter {
+ public:
+  Cutter(std::string_view text, ParsedTemplate& out) : text_(text), out_(out) {}
+
+  std::vector<Token> cut() {
+    std::size_t at = 0;
+    while (at < text_.size()) {
+      const std::size_t open = std::min(text_.find("{{", at), text_.find("{%", at));
+      if (open == std::string_view::npos) break;
+      literal(at, open);
+      const bool tag = text_[open + 1] == '%';
+      const std::size_t close = find_end(text_, open + 2, tag ? "%}" : "}}", tag ? "{%" : "{{");
+      if (close == std::string_view::npos) {
+        out_.mistakes.push_back({"R0801", tag ? "this `{%` is never closed by `%}`" : "this `{{` is never closed by `}}`",
+                                 tag ? "add `%}` at the end of the tag" : "add `}}` after the variable", open, 2});
+        at = open + 2;
+        trim_next_ = false;
+        continue;
+      }
+      at = take(tag, open, close);
+    }
+    literal(at, text_.size());
+    return std::move(tokens_);
+  }
+
+ private:
+  void literal(std::size_t from, std::size_t to) {
+    if (trim_next_)
+      while (from < to && kSpace.find(text_[from]) != std::string_view::npos) ++from;
+    trim_next_ = false;
+    if (to > from) tokens_.push_back({Token::Kind::text, from, to, from, to});
+  }
+  void trim_before() {
+    if (tokens_.empty() || tokens_.back().kind != Token::Kind::text) return;
+    Token& last = tokens_.back();
+    while (last.end > last.begin && kSpace.find(text_[last.end - 1]) != std::string_view::npos) --last.end;
+    if (last.end == last.begin) tokens_.pop_back();
+  }
+
+  std::size_t take(bool tag, std::size_t open, std::size_t close) {
+    Token token{tag ? Token::Kind::tag : Token::Kind::output, open, close + 2, open + 2, close};
+    if (token.inside < token.inside_end && text_[token.inside] == '-') {
+      ++token.inside;
+      trim_before();
+    }
+    const bool trims = token.inside < token.inside_end && text_[token.inside_end - 1] == '-';
+    if (trims) --token.inside_end;
+    if (tag) {
+      const std::string_view name = name_of(token);
+      if (name == "comment" || name == "raw") return verbatim(token, name, trims);
+      if (name == "#") {
+        trim_next_ = trims;
+        return token.end;
+      }
+    }
+    tokens_.push_back(token);
+    trim_next_ = trims;
+    return token.end;
+  }
+
+  std::string_view name_of(const Token& token) const {
+    std::string_view inside = text_.substr(token.inside, token.inside_end - token.inside);
+    inside.remove_prefix(std::min(inside.find_first_not_of(kSpace), inside.size()));
+    if (inside.starts_with('#')) return "#";
+    return inside.substr(0, inside.find_first_of(kSpace));
+  }
+
+  /// `comment` and `raw`: nothing in between is read.
+  std::size_t verbatim(const Token& opening, std::string_view name, bool trims) {
+    const std::string end_name = "end" + std::string(name);
+    for (std::size_t at = text_.find("{%", opening.end); at != std::string_view::npos; at = text_.find("{%", at + 2)) {
+      const std::size_t close = text_.find("%}", at);
+      if (close == std::string_view::npos) break;
+      Token ending{Token::Kind::tag, at, close + 2, at + 2, close};
+      const bool trims_before = text_[ending.inside] == '-';
+      if (trims_before) ++ending.inside;
+      const bool trims_after = ending.inside < ending.inside_end && text_[ending.inside_end - 1] == '-';
+      if (trims_after) --ending.inside_end;
+      if (name_of(ending) != end_name) continue;
+      if (name == "raw") {
+        trim_next_ = trims;
+        literal(opening.end, at);
+        if (trims_before) trim_before();
+      }
+      trim_next_ = trims_after;
+      return ending.end;
+    }
+    out_.mistakes.push_back({"R0807", "this " + quoted(name) + " is never closed", "add `{% " + end_name + " %}`", opening.begin, 2});
+    return text_.size();
+  }
+
+  std::string_view text_;
+  ParsedTemplate& out_;
+  std::vector<Token> tokens_;
+  bool trim_next_ = false;
+};
+
+class Parser {
+ public:
+  Parser(std::string_view text, ParsedTemplate& out) : text_(text), out_(out), tokens_(Cutter(text, out).cut()) {}
+
+  void parse() {
+    while (next_ < tokens_.size()) {
+      const Token* ending = block(out_.pieces, {}, 0);
+      if (ending != nullptr) misplaced(*ending);
+    }
+  }
+
+ private:
+  using Names = std::initializer_list<std::string_view>;
+
+  TemplateWords words(const Token& token) {
+    return {text_.substr(token.inside, token.inside_end - token.inside), token.inside, out_};
+  }
+  std::string name(const Token& token) { return std::string(words(token).word()); }
+
+  /// Reads pieces up to a tag of `ends`, which is given back, or to the end.
+  const Token* block(std::vector<TemplatePiece>& into, Names ends, std::size_t depth) {
+    while (next_ < tokens_.size()) {
+      const Token& token = tokens_[next_++];
+      TemplatePiece piece;
+      piece.offset = token.begin;
+      piece.length = token.end - token.begin;
+      if (token.kind == Token::Kind::text) {
+        piece.text = text_.substr(token.begin, piece.length);
+        add(into, std::move(piece));
+      } else if (token.kind == Token::Kind::output) {
+        if (output(token, piece)) add(into, std::move(piece));
+      } else {
+        const std::string tag = name(token);
+        if (std::ranges::find(ends, tag) != ends.end()) return &token;
+        if (tag == "else" || tag == "elsif" || tag.starts_with("end")) {
+          if (ends.size() == 0) return &token;
+          misplaced(token);
+        } else if (this->tag(token, tag, piece, depth)) {
+          add(into, std::move(piece));
+        }
+      }
+    }
+    return nullptr;
+  }
+
+  void add(std::vector<TemplatePiece>& into, TemplatePiece piece) {
+    if (++pieces_ == kTemplatePieces)
+      mistake("R0808", tokens_[next_ - 1], "this text has more than " + std::to_string(kTemplatePieces) + " pieces", "cut it into several");
+    if (pieces_ < kTemplatePieces) into.push_back(std::move(piece));
+  }
+
+  bool output(const Token& token, TemplatePiece& piece) {
+    piece.kind = TemplatePiece::Kind::output;
+    TemplateWords in = words(token);
+    in.skip();
+    if (in.at_end())
+      return in.mistake("R0801", "this placeholder is empty", "a variable is written as customer.name, event.amount or trait.NAME", in.at());
+    if (!in.operand(piece.value, "a variable")) return false;
+    piece.text = piece.value.text;
+    return in.filters(piece.filters);
+  }
+
+  bool tag(const Token& token, const std::string& name, TemplatePiece& piece, std::size_t depth) {
+    if (depth >= kTemplateDepth) {
+      mistake("R0808", token, "blocks are nested more than " + std::to_string(kTemplateDepth) + " deep", "put the inner part into a template of its own, or simplify");
+      next_ = tokens_.size();
+      too_deep_ = true;  // the blocks around it are then not closed, which is nobody's mistake
+      return false;
+    }
+    if (name == "if" || name == "unless") return branch(token, name, piece, depth);
+    if (name == "for") return loop(token, piece, depth);
+    if (name == "assign") return assign(token, piece);
+    if (name == "render") return render(token, piece);
+    if (std::ranges::find(kLeftOut, name) != kLeftOut.end()) {
+      return mistake("R0901", token, "Liquid's tag " + quoted(name) + " is not available", "`if`, `unless`, `for`, `assign`, `render`, `comment` and `raw` are");
+    }
+    static const std::vector<std::string_view> kTags = {"if",  "elsif",  "else",   "endif",   "unless",     "endunless",
+                                                        "for", "endfor", "assign", "comment", "endcomment", "raw", "endraw", "render"};
+    return mistake("R0807", token, name.empty() ? "this tag has no name" : "there is no tag " + quoted(name),
+                   doc::did_you_mean(name, kTags, "tags"));
+  }
+
+  bool branch(const Token& opening, const std::string& name, TemplatePiece& piece, std::size_t depth) {
+    piece.kind = TemplatePiece::Kind::branch;
+    const std::string end = "end" + name;
+    const Token* token = &opening;
+    bool good = true;
+    bool had_else = false;
+    while (true) {
+      TemplatePiece::Branch next;
+      TemplateWords in = words(*token);
+      const std::string_view tag = in.word();
+      if (tag == "else") {
+        had_else = true;
+        in.skip();
+        if (!in.at_end()) good = in.mistake("R0807", "`else` takes no condition", "`elsif` does", in.at());
+      } else {
+        next.negated = tag == "unless";
+        TemplateCondition test;
+        if (in.condition(test))
+          next.test = std::move(test);
+        else
+          good = false;
+      }
+      piece.branches.push_back(std::move(next));
+      if (piece.branches.size() > 100) good = mistake("R0808", *token, "more than 100 branches", "cut the text into several");
+      token = block(piece.branches.back().pieces, {"elsif", "else", end}, depth + 1);
+      if (token == nullptr && too_deep_) return false;
+      if (token == nullptr) return mistake("R0807", opening, "this " + quoted(name) + " is never closed", "add `{% " + end + " %}`");
+      if (this->name(*token) == end) return good;
+      if (had_else) good = mistake("R0807", *token, "nothing can follow `else` but " + quoted(end), "move `else` to the end");
+    }
+  }
+
+  bool loop(const Token& opening, TemplatePiece& piece, std::size_t depth) {
+    piece.kind = TemplatePiece::Kind::loop;
+    bool good = loop_head(opening, piece);
+    const Token* token = block(piece.body, {"else", "endfor"}, depth + 1);
+    if (token != nullptr && name(*token) == "else") token = block(piece.otherwise, {"endfor"}, depth + 1);
+    if (token == nullptr && too_deep_) return false;
+    if (token == nullptr) return mistake("R0807", opening, "this `for` is never closed", "add `{% endfor %}`");
+    return good;
+  }
+
+  bool loop_head(const Token& token, TemplatePiece& piece) {
+    static const std::string kForm = "`{% for order in events.order_placed limit: 3 %}`";
+    TemplateWords in = words(token);
+    in.word();
+    piece.text = in.word();
+    if (piece.text.empty() || !in.take("in")) return in.mistake("R0801", "`for` needs a name, `in` and what to go through", kForm, in.at());
+    if (!in.operand(piece.value, "what to go through")) return false;
+    while (true) {
+      in.skip();
+      if (in.at_end()) return true;
+      if (in.take("reversed")) {
+        piece.reversed = true;
+        continue;
+      }
+      const std::size_t start = in.at();
+      const bool limit = in.take("limit");
+      if (!limit && !in.take("offset")) return in.mistake("R0801", "`limit: N`, `offset: N` or `reversed` is expected here", kForm, start);
+      TemplateOperand number;
+      if (!in.take(":") || !in.operand(number, "a number")) return in.mistake("R0801", "a `:` and a number are expected here", kForm, start);
+      const std::uint32_t least = limit ? 1 : 0;
+      const bool whole = number.kind == TemplateOperand::Kind::number && number.text.size() <= 4 && number.text.find_first_not_of("0123456789") == std::string::npos;
+      const auto n = whole ? static_cast<std::uint32_t>(std::stoul(number.text)) : 0;
+      if (!whole || n < least || (limit && n > kLoopRounds))
+        return in.mistake("R0807", limit ? "`limit` is a number from 1 to " + std::to_string(kLoopRounds) : "`offset` is a number from 0 to 9999", kForm, start);
+      (limit ? piece.limit : piece.skip) = n;
+    }
+  }
+
+  bool assign(const Token& token, TemplatePiece& piece) {
+    piece.kind = TemplatePiece::Kind::assign;
+    TemplateWords in = words(token);
+    in.word();
+    piece.text = in.word();
+    if (piece.text.empty() || !in.take("="))
+      return in.mistake("R0801", "`assign` needs a name, `=` and a value", "`{% assign total = event.amount | times: 2 %}`", in.at());
+    return in.operand(piece.value, "a variable or a literal") && in.filters(piece.filters);
+  }
+
+  bool render(const Token& token, TemplatePiece& piece) {
+    static const std::string kForm = "`{% render 'signature' %}`, or with values `{% render 'line', order: order %}`";
+    piece.kind = TemplatePiece::Kind::render;
+    TemplateWords in = words(token);
+    in.word();
+    TemplateOperand file;
+    if (!in.operand(file, "the template's name in quotes")) return false;
+    if (file.kind != TemplateOperand::Kind::text) return in.mistake("R0801", "the template's name stands in quotes", kForm, 0);
+    piece.text = file.text;
+    piece.value = file;
+    while (in.take(",")) {
+      std::pair<std::string, TemplateOperand> argument;
+      argument.first = in.word();
+      if (argument.first.empty() || !in.take(":")) return in.mistake("R0801", "a name and `:` are expected here", kForm, in.at());
+      if (!in.operand(argument.second, "a value")) return false;
+      piece.arguments.push_back(std::move(argument));
+    }
+    in.skip();
+    return in.at_end() || in.mistake("R0801", "a comma or the end `%}` is expected here", kForm, in.at());
+  }
+
+  void misplaced(const Token& token) {
+    mistake("R0807", token, quoted(name(token)) + " stands outside its block", "each `if`, `unless` and `for` has one end of its own");
+  }
+  bool mistake(std::string code, const Token& token, std::string message, std::string hint) {
+    out_.mistakes.push_back({std::move(code), std::move(message), std::move(hint), token.begin, token.end - token.begin});
+    return false;
+  }
+
+  std::string_view text_;
+  ParsedTemplate& out_;
+  std::vector<Token> tokens_;
+  std::size_t next_ = 0;
+  std::size_t pieces_ = 0;
+  bool too_deep_ = false;
+};
 
 }  // namespace
 
-const std::vector<std::string_view>& filter_names() {
-  static const std::vector<std::string_view> kNames = [] {
-    std::vector<std::string_view> names;
-    for (const FilterRule& rule : kFilters) names.push_back(rule.name);
-    return names;
-  }();
-  return kNames;
-}
-
 ParsedTemplate parse_template(std::string_view text) {
   ParsedTemplate out;
-  std::size_t at = 0;
-  const auto literal = [&](std::size_t from, std::size_t to) {
-    if (to > from) out.pieces.push_back({false, std::string(text.substr(from, to - from)), {}, from, to - from});
-  };
-  while (at < text.size()) {
-    const std::size_t open = text.find("{{", at);
-    const std::size_t tag = text.find("{%", at);
-    if (tag < open) {
-      out.mistakes.push_back({"R0901", "template logic (`{% … %}`) is not available in this version",
-                              "write two templates and choose between them by rules", tag, 2});
-      at = tag + 2;
-      continue;
-    }
-    if (open == std::string_view::npos) break;
-    literal(at, open);
-    const std::size_t end = find_end(text, open + 2);
-    if (end == std::string_view::npos) {
-      out.mistakes.push_back({"R0801", "this `{{` is never closed by `}}`", "add `}}` after the variable", open, 2});
-      at = open + 2;
-      continue;
-    }
-    PlaceholderParser(text.substr(open + 2, end - open - 2), open + 2, out).parse(open, end + 2 - open);
-    at = end + 2;
-  }
-  literal(at, text.size());
+  Parser(text, out).parse();
   return out;
 }
 

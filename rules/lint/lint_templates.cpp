@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <map>
 
+#include "engine/base/sms.h"
+#include "engine/base/text.h"
 #include "rules/lint/findings.h"
 
 namespace nudge::lint {
@@ -45,9 +47,70 @@ bool trigger_has(const Plan& plan, const Rule& rule, const Expr& expr) {
          (t.kind == Trigger::Kind::attribute_changes && !t.to.empty() && std::ranges::all_of(t.to, present));
 }
 
+constexpr std::size_t kSegments = 3;
+
+/// At least so long is what the author wrote, whatever the values: the shortest way through the branches, loops that go round never.
+struct Least {
+  bool wide = false;  // surely outside GSM-7
+  std::size_t septets = 0, units = 0;
+  [[nodiscard]] std::size_t segments() const {
+    const std::size_t n = wide ? units : septets;
+    const std::size_t one = wide ? 70 : 160;
+    const std::size_t each = wide ? 67 : 153;
+    return n <= one ? (n > 0 ? 1 : 0) : (n + each - 1) / each;
+  }
+};
+
+Least least_of(const std::vector<TemplatePart>& parts) {
+  Least least;
+  const auto add = [&](const Least& other) {
+    least.wide = least.wide || other.wide;
+    least.septets += other.septets;
+    least.units += other.units;
+  };
+  for (const TemplatePart& part : parts) {
+    if (part.kind == TemplatePart::Kind::text) {
+      const SmsCount count = count_sms(part.text);
+      add({!count.gsm7, count.gsm7 ? count.units : 0, length_utf8(part.text)});
+    } else if (part.kind == TemplatePart::Kind::branch) {
+      Least shortest{true, SIZE_MAX, SIZE_MAX};
+      bool any = false;
+      for (const TemplateBlock::Branch& branch : part.block->branches) {
+        const Least one = least_of(branch.parts);
+        shortest = {shortest.wide && one.wide, std::min(shortest.septets, one.septets), std::min(shortest.units, one.units)};
+        any = any || branch.otherwise;
+      }
+      if (any) add(shortest);
+    }
+  }
+  return least;
+}
+
+/// R1014: a text message that is always long.
+void lint_lengths(Findings& f) {
+  for (const Rule& rule : f.plan.rules) {
+    for (const Step& step : rule.steps) {
+      if (step.action.kind != "sms") continue;
+      for (const Param& param : step.action.params) {
+        if (param.name != "text" || param.kind != Param::Kind::text) continue;
+        const Least least = least_of(f.plan.templates[param.text].parts);
+        if (least.segments() <= kSegments) continue;
+        const std::uint32_t of_rule = f.definition_of(rule);
+        const std::uint32_t named =
+            step.action.template_name.empty() ? of_rule : f.find(lang::Definition::Kind::template_, step.action.template_name);
+        f.warn("R1014", f.sources.definitions[named].where, {of_rule, named},
+               "the text message of step " + (step.label.empty() ? "1" : step.label) + " of the rule " + quoted(rule.name) + " takes at least " +
+                   std::to_string(least.segments()) + " segments, and each is paid for",
+               least.wide ? "characters outside GSM-7 make it 67 characters a segment: shorten it" : "shorten it: a segment holds 153 characters");
+      }
+    }
+  }
+}
+
 }  // namespace
 
 void lint_templates(Findings& f) {
+  lint_lengths(f);
   const auto fields = fields_of(f.plan);
   for (const lang::VariableSpot& spot : f.sources.variables) {
     const Rule* rule = f.rule_of(spot.owner);

@@ -25,6 +25,7 @@ void lint_unused(Findings& f) {
       if (!step.action.assignment.team.empty()) use(Kind::team, step.action.assignment.team);
     }
   }
+  for (const std::string_view name : f.sources.used_templates) use(Kind::template_, name);
   const auto shown = [&](const lang::Definition& d) {
     const auto described = [&](const auto& all) {
       for (const auto& one : all) {

@@ -26,7 +26,8 @@ struct Company {
   explicit Company(std::string_view rules) {
     auto loaded = lang::load_catalog(
         {{"catalog.yaml",
-          "customer: {attributes: {timezone: {type: text}, contract_end: {type: date}, trial_end: {type: timestamp}, tier: {type: text}}}\n"
+          "customer: {attributes: {timezone: {type: text}, contract_end: {type: date}, trial_end: {type: timestamp}, tier: {type: text}, "
+          "language: {type: text}, owner: {type: text}, interests: {type: list of text}, spend: {type: decimal}, vip: {type: boolean}, note: {type: text}}}\n"
           "events: {login: {fields: {device: text}}, order_placed: {fields: {amount: decimal, sku: text}}}\n"}});
     REQUIRE(loaded.catalog);
     catalog = std::move(loaded.catalog);

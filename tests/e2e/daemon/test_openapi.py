@@ -51,6 +51,7 @@ class OpenApi(unittest.TestCase):
                 ("get", "/v1/customers", "/v1/customers", None), ("get", "/v1/customers/{id}", "/v1/customers/c", None),
                 ("get", "/v1/customers/{id}", "/v1/customers/x", None), ("get", "/v1/customers/{id}", "/v1/customers/c?at=yesterday", None),
                 ("get", "/v1/explain", "/v1/explain?customer=c&rule=big-order", None), ("get", "/v1/explain", "/v1/explain?customer=c&segment=buyers", None),
+                ("get", "/v1/preview", "/v1/preview?customer=c&rule=big-order", None), ("get", "/v1/preview", "/v1/preview", None),
                 ("get", "/v1/explain", "/v1/explain", None), ("get", "/v1/rules", "/v1/rules", None), ("get", "/v1/rules/{name}", "/v1/rules/gone", None),
                 ("get", "/v1/segments", "/v1/segments", None), ("get", "/v1/segments/{name}", "/v1/segments/buyers", None),
                 ("get", "/v1/segments/{name}", "/v1/segments/buyers?at=2026-01-01T00:00:00Z", None),

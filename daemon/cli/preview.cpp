@@ -1,0 +1,73 @@
+// What a rule would send to a customer.
+#include "daemon/cli/commands.h"
+#include "daemon/cli/moments.h"
+
+namespace nudge::cli {
+namespace {
+
+std::string segments_of(const Json& sms) {
+  const std::int64_t n = sms["segments"].integer();
+  const bool gsm7 = sms["alphabet"].text == "GSM-7";
+  return std::to_string(n) + (n == 1 ? " segment, " : " segments, ") + sms["units"].shown() + (gsm7 ? " septets of " : " characters of ") +
+         sms["alphabet"].text;
+}
+
+// A text of several lines stands below its name.
+void show_text(const Terminal& t, const std::string& name, const std::string& text) {
+  if (text.find('\n') == std::string::npos) {
+    t.line("    " + name + ": " + text);
+    return;
+  }
+  t.line("    " + name + ":");
+  for (std::size_t from = 0; from < text.size();) {
+    const std::size_t end = std::min(text.find('\n', from), text.size());
+    t.line("      " + text.substr(from, end - from));
+    from = end + 1;
+  }
+}
+
+void show_policy(const Terminal& t, const Json& policy) {
+  if (policy.is_null()) return;
+  const std::string& verdict = policy["verdict"].text;
+  if (verdict == "allow") return t.line("    policy: " + t.paint("goes out", Color::green));
+  std::string line = verdict == "defer" ? "waits until " + moment(policy["until"]) : "is dropped";
+  t.line("    policy: " + t.paint(line, Color::yellow) + ": " + policy["words"].shown());
+}
+
+void show_step(const Terminal& t, const Json& s) {
+  std::string head = "  step " + s["step"].shown() + "  " + s["kind"].shown();
+  if (!s["connector"].is_null()) head += " by " + s["connector"].shown();
+  if (!s["team"].is_null()) head += " for the team " + s["team"].shown();
+  head += std::string(s["waits"].truth ? ", not before " : ", ") + moment(s["at"]);
+  t.line(t.paint(head, Color::bold) + (s["reached"].truth ? "" : t.paint("   not reached: a condition before it does not hold now", Color::yellow)));
+  if (!s["error"].is_null()) return t.line("    " + t.paint("can't be made: " + s["error"].shown(), Color::red));
+  for (const JsonMember& m : s["payload"].members) show_text(t, m.key, m.value.shown());
+  if (s["assignee_later"].truth) t.line("    (what the texts say of the assignee is filled in when the task is given to somebody)");
+  if (!s["sms"].is_null()) t.line("    length: " + segments_of(s["sms"]));
+  show_policy(t, s["policy"]);
+}
+
+}  // namespace
+
+Exit preview(const Output& out, Client& client, const ExplainOptions& options) {
+  std::string at;
+  if (!options.at.empty()) {
+    const auto instant = read_instant(options.at);
+    if (!instant) return report(out, instant.error());
+    at = format_timestamp(*instant);
+  }
+  const auto answer = client.get("/v1/preview" + query({{"customer", options.customer}, {"rule", options.name}, {"at", at}}));
+  if (!answer) return report(out, answer.error());
+  if (out.json) {
+    out.terminal.line(answer->compact());
+    return Exit::ok;
+  }
+  const Terminal& t = out.terminal;
+  const Json& p = (*answer)["preview"];
+  t.line(t.paint(options.name, Color::bold) + " (version " + (*answer)["version"].shown() + ") for " + options.customer + " at " + moment(p["at"]));
+  t.line("  fired by: " + p["cause"].shown());
+  for (const Json& step : p["steps"].items) show_step(t, step);
+  return Exit::ok;
+}
+
+}  // namespace nudge::cli
