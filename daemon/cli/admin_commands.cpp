@@ -2,6 +2,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include <fstream>
+
 namespace nudge::cli {
 namespace {
 
@@ -79,6 +81,13 @@ void care_commands(CLI::App& app, AdminLine& line, const std::string& local, con
 }
 
 }  // namespace
+
+std::string first_line_of(const std::string& path) {
+  std::ifstream file(path);
+  std::string text;
+  std::getline(file, text);
+  return text;
+}
 
 void add_admin_commands(CLI::App& app, AdminLine& line, const std::string& local, const AddOnline& ask, const AddOffline& offline) {
   access_commands(app, line, ask);

@@ -24,6 +24,8 @@ using AddOnline = std::function<CLI::App*(CLI::App& parent, const std::string& n
 using AddOffline =
     std::function<CLI::App*(CLI::App& parent, const std::string& name, const std::string& what, std::function<Exit(const Output&)>)>;
 
+// The first line of a file; empty when it can't be read.
+std::string first_line_of(const std::string& path);
 // `local`: where --local goes.
 void add_admin_commands(CLI::App& app, AdminLine& line, const std::string& local, const AddOnline& ask, const AddOffline& offline);
 

@@ -2,7 +2,6 @@
 #include <CLI/CLI.hpp>
 
 #include <cstdlib>
-#include <fstream>
 #include <functional>
 
 #include "daemon/cli/admin_commands.h"
@@ -253,14 +252,8 @@ class Setup {
     std::string url = line_.url.empty() ? variable("NUDGE_URL") : line_.url;
     std::string token = variable("NUDGE_TOKEN");
     if (!line_.local.empty()) {
-      const auto read = [&](const char* name) {
-        std::ifstream file(line_.local + name);
-        std::string text;
-        std::getline(file, text);
-        return text;
-      };
-      token = read("/nudged.token");
-      if (line_.url.empty()) url = read("/nudged.url");
+      token = first_line_of(line_.local + "/nudged.token");
+      if (line_.url.empty()) url = first_line_of(line_.local + "/nudged.url");
       if (token.empty())
         return report(out, {Code::not_found,
                             say("no nudged runs on {1}, or this user may not read its nudged.token; give --local its data_dir, as its user",
