@@ -1,6 +1,5 @@
 // The command line: what each word means and where it goes. The work is in the commands.
 #include <CLI/CLI.hpp>
-
 #include <cstdlib>
 #include <functional>
 
@@ -12,7 +11,6 @@
 
 namespace nudge::cli {
 namespace {
-
 constexpr const char* kDefaultUrl = "http://127.0.0.1:8650";
 
 struct Line {
