@@ -75,7 +75,7 @@ class Trial {
     return process_.status();
   }
   void send(DeliverRequest request) {
-    if (!process_.submit(request)) heard(request, {.status = OutcomeStatus::unknown, .detail = "not taken"});
+    if (!process_.submit(request)) heard(request, {.status = OutcomeStatus::unknown, .detail = say("not taken")});
   }
   // All outcomes for the id, when there are `count` or the time is over.
   std::vector<Outcome> wait(const std::string& id, std::size_t count, std::int64_t ms) {
@@ -173,13 +173,13 @@ class Kit {
   Outcome deliver(Trial& trial, const DeliverRequest& r) {
     trial.send(r);
     const std::vector<Outcome> all = trial.wait(r.action_id, 1, options_.timeout_ms + 3000);
-    return all.empty() ? Outcome{.status = OutcomeStatus::unknown, .detail = "nothing was heard"} : all.back();
+    return all.empty() ? Outcome{.status = OutcomeStatus::unknown, .detail = say("nothing was heard")} : all.back();
   }
 
   static std::string shown(const Outcome& o) {
     std::string text(to_string(o.status));
-    if (o.status == OutcomeStatus::not_sent) text += o.retryable ? ", retryable" : ", not retryable";
-    if (o.retry_after_ms > 0) text += ", after " + std::to_string(o.retry_after_ms) + " ms";
+    if (o.status == OutcomeStatus::not_sent) text += ", " + (o.retryable ? say("retryable") : say("not retryable"));
+    if (o.retry_after_ms > 0) text += ", " + say("after {1} ms", {std::to_string(o.retry_after_ms)});
     return text + (o.detail.empty() ? "" : " (" + o.detail + ")");
   }
 
@@ -228,12 +228,12 @@ class Kit {
     wants(say("waits for a slow provider"), Mood::slow, accepted, "accepted");
     wants(
         say("429: again later, not before Retry-After"), Mood::limited,
-        [&](const Outcome& o) { return later(o) && o.retry_after_ms >= 7000; }, "not_sent, retryable, after 7000 ms");
+        [&](const Outcome& o) { return later(o) && o.retry_after_ms >= 7000; }, say("not_sent, retryable, after 7000 ms"));
     wants(
         say("500: again later, or unknown"), Mood::broken, [&](const Outcome& o) { return later(o) || unknown(o); }, "not_sent, retryable");
     wants(
         say("a page instead of an answer"), Mood::garbage, [](const Outcome& o) { return o.status != OutcomeStatus::bad_config; },
-        "any but bad_config");
+        say("any but bad_config"));
     // What may be asked twice may say so; anything else would be a guess.
     const auto lost = [&](const Outcome& o) { return unknown(o) || (later(o) && idempotency_ == "key"); };
     wants(say("taken, and then silence: unknown"), Mood::silent, lost, "unknown");

@@ -15,6 +15,8 @@
 #include <stdexcept>
 #include <thread>
 
+#include "daemon/cli/words.h"
+
 namespace nudge::cli {
 namespace {
 
@@ -29,7 +31,7 @@ int listen_on_loopback(std::uint16_t& port) {
   if (fd < 0 || ::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 || ::listen(fd, 64) != 0 ||
       ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
     if (fd >= 0) ::close(fd);
-    throw std::runtime_error("no port of the loopback interface can be listened on");
+    throw std::runtime_error(say("no port of the loopback interface can be listened on"));
   }
   port = ntohs(address.sin_port);
   return fd;

@@ -1,6 +1,7 @@
 // What a rule would send to a customer.
 #include "daemon/cli/commands.h"
 #include "daemon/cli/moments.h"
+#include "daemon/cli/words.h"
 
 namespace nudge::cli {
 namespace {
@@ -8,8 +9,10 @@ namespace {
 std::string segments_of(const Json& sms) {
   const std::int64_t n = sms["segments"].integer();
   const bool gsm7 = sms["alphabet"].text == "GSM-7";
-  return std::to_string(n) + (n == 1 ? " segment, " : " segments, ") + sms["units"].shown() + (gsm7 ? " septets of " : " characters of ") +
-         sms["alphabet"].text;
+  const std::string count = std::to_string(n);
+  const std::string units = sms["units"].shown();
+  return gsm7 ? say("segments: {1}, {2} septets of GSM-7", {count, units})
+              : say("segments: {1}, {2} characters of {3}", {count, units, sms["alphabet"].text});
 }
 
 // A text of several lines stands below its name.
@@ -29,21 +32,22 @@ void show_text(const Terminal& t, const std::string& name, const std::string& te
 void show_policy(const Terminal& t, const Json& policy) {
   if (policy.is_null()) return;
   const std::string& verdict = policy["verdict"].text;
-  if (verdict == "allow") return t.line("    policy: " + t.paint("goes out", Color::green));
-  std::string line = verdict == "defer" ? "waits until " + moment(policy["until"]) : "is dropped";
-  t.line("    policy: " + t.paint(line, Color::yellow) + ": " + policy["words"].shown());
+  if (verdict == "allow") return t.line("    " + say("policy: {1}", {t.paint(say("goes out"), Color::green)}));
+  const std::string line = verdict == "defer" ? say("waits until {1}", {moment(policy["until"])}) : say("is dropped");
+  t.line("    " + say("policy: {1}", {t.paint(line, Color::yellow)}) + ": " + policy["words"].shown());
 }
 
 void show_step(const Terminal& t, const Json& s) {
-  std::string head = "  step " + s["step"].shown() + "  " + s["kind"].shown();
-  if (!s["connector"].is_null()) head += " by " + s["connector"].shown();
-  if (!s["team"].is_null()) head += " for the team " + s["team"].shown();
-  head += std::string(s["waits"].truth ? ", not before " : ", ") + moment(s["at"]);
-  t.line(t.paint(head, Color::bold) + (s["reached"].truth ? "" : t.paint("   not reached: a condition before it does not hold now", Color::yellow)));
-  if (!s["error"].is_null()) return t.line("    " + t.paint("can't be made: " + s["error"].shown(), Color::red));
+  std::string head = "  " + say("step {1}: {2}", {s["step"].shown(), s["kind"].shown()});
+  if (!s["connector"].is_null()) head += ", " + say("by {1}", {s["connector"].shown()});
+  if (!s["team"].is_null()) head += ", " + say("for the team {1}", {s["team"].shown()});
+  head += ", " + (s["waits"].truth ? say("not before {1}", {moment(s["at"])}) : moment(s["at"]));
+  t.line(t.paint(head, Color::bold));
+  if (!s["reached"].truth) t.line("    " + t.paint(say("not reached: a condition before it does not hold now"), Color::yellow));
+  if (!s["error"].is_null()) return t.line("    " + t.paint(say("can't be made: {1}", {s["error"].shown()}), Color::red));
   for (const JsonMember& m : s["payload"].members) show_text(t, m.key, m.value.shown());
-  if (s["assignee_later"].truth) t.line("    (what the texts say of the assignee is filled in when the task is given to somebody)");
-  if (!s["sms"].is_null()) t.line("    length: " + segments_of(s["sms"]));
+  if (s["assignee_later"].truth) t.line("    " + say("what the texts say of the assignee is filled in when the task is given to somebody"));
+  if (!s["sms"].is_null()) t.line("    " + segments_of(s["sms"]));
   show_policy(t, s["policy"]);
 }
 
@@ -64,8 +68,9 @@ Exit preview(const Output& out, Client& client, const ExplainOptions& options) {
   }
   const Terminal& t = out.terminal;
   const Json& p = (*answer)["preview"];
-  t.line(t.paint(options.name, Color::bold) + " (version " + (*answer)["version"].shown() + ") for " + options.customer + " at " + moment(p["at"]));
-  t.line("  fired by: " + p["cause"].shown());
+  t.line(say("{1} (version {2}) for {3} at {4}",
+             {t.paint(options.name, Color::bold), (*answer)["version"].shown(), options.customer, moment(p["at"])}));
+  t.line("  " + say("fired by: {1}", {p["cause"].shown()}));
   for (const Json& step : p["steps"].items) show_step(t, step);
   return Exit::ok;
 }
