@@ -53,10 +53,11 @@ class Simulator {
     std::string rule;
     std::size_t step = 0;
     bool holding = false;  // waits for `for:`
-    TimeMs due = 0;  // its wait is over
+    TimeMs due = 0;        // its wait is over
     Cause cause;
     TimeMs started = 0;
-    TimeMs look = kNever;  // to be looked at then, for its conditions may be others
+    TimeMs look = kNever;      // to be looked at then, for its conditions may be others
+    TimeMs written = kAlways;  // began at this instant, behind a write
   };
   struct Change {
     AttributeId attribute = 0;

@@ -79,7 +79,7 @@ void Simulator::run_steps(const Rule& rule, const Cause& cause, TimeMs started, 
         // The next step sees what was written, and its own wait starts then. (What writes stands in no branch here: the next is n + 1.)
         const Act& next = *rest.front();
         waits_.push_back(
-            {rule.name, n + 1, false, done + (next.kind == Act::Kind::until ? next.timeout : next.after), cause, started, done});
+            {rule.name, n + 1, false, done + (next.kind == Act::Kind::until ? next.timeout : next.after), cause, started, done, now});
         return;
       }
       case Act::Kind::wait: break;
@@ -124,6 +124,10 @@ void Simulator::run_due(TimeMs now) {
   std::ranges::sort(waits, {}, [this](const Wait& w) { return std::tuple(w.due, rank(w.rule), w.step); });
   for (Wait& wait : waits) {
     const Rule* rule = rule_named(wait.rule);
+    if (wait.written == now) {  // what follows a write is looked at when the fact is there, not at the instant of the write itself
+      waits_.push_back(wait);
+      continue;
+    }
     wait.look = kNever;
     if (rule == nullptr || !switched_on(*rule)) {
       if (wait.due <= now)
