@@ -19,7 +19,9 @@
 #include "daemon/app/json.h"
 #include "daemon/app/plans.h"
 #include "daemon/app/workers.h"
+#include "daemon/doors/doors.h"
 #include "daemon/http/http_server.h"
+#include "daemon/log/secret.h"
 #include "daemon/metrics/metrics.h"
 #include "daemon/runtime/runtime.h"
 
@@ -33,6 +35,10 @@ struct ApiOptions {
   std::size_t batch_bytes_max = 16U << 20;
   TimeMs started_at = 0;
   std::string rules_from;  // directory, apply
+  std::shared_ptr<const doors::Doors> doors = std::make_shared<const doors::Doors>();
+  Secret token;                              // of http.token; empty: nobody is asked
+  Secret write_key;                          // of Segment's libraries; empty: the token
+  std::vector<std::string> allowed_origins;  // of web pages that may send
 };
 
 // Who may ask, and where what they change is written down. All must outlive the server.
@@ -53,6 +59,8 @@ class Api {
   Result<void> install(http::HttpServer& server);
   // False: /-/ready answers 503 (starting, draining).
   void set_ready(bool ready) { ready_ = ready; }
+  // Refuses who comes to a door with a wrong key, before a body is read. Nothing for all other routes: access::Gate asks there.
+  std::optional<http::Response> door_gate(const http::Request& request) const;
   // Ends what runs in the background. Before the runtime stops.
   void stop() { backtests_.stop(); }
 
@@ -63,6 +71,7 @@ class Api {
   // Routes that read the store or compile: on a worker.
   http::Handler on_worker(Read read);
   Result<void> install_intake(http::HttpServer& server);
+  Result<void> install_segment(http::HttpServer& server);
   Result<void> install_customers(http::HttpServer& server);
   Result<void> install_rules(http::HttpServer& server);
   Result<void> install_work(http::HttpServer& server);
@@ -74,6 +83,10 @@ class Api {
   Result<void> install_users(http::HttpServer& server);
 
   void ingest(http::Request& request, http::Responder responder, bool import, std::string customer);
+  void segment_call(http::Request& request, http::Responder responder, std::string_view type);
+  bool write_key_fits(std::string_view key) const;
+  void allow_origin(const http::Request& request, http::Response& response) const;
+  http::Response preflight(const http::Request& request) const;
   void customer(http::Request& request, http::Responder responder);
   http::Response customers(const http::Request& request);
   void explain(http::Request& request, http::Responder responder);

@@ -61,6 +61,9 @@ void write_state(Json& json, Shard& shard, const CustomerState& state, TimeMs no
   const Plan& plan = shard.plan();
   const Catalog& catalog = *plan.catalog;
   json.field("customer", state.id).field_time("as_of", now).field_time("clock", state.clock);
+  json.key("aliases").begin_array();
+  for (const std::string& alias : state.aliases) json.value(alias);
+  json.end_array();
   json.key("attributes").begin_object();
   for (std::size_t a = 0; a < catalog.attributes.size(); ++a) {
     TimeMs until = kNever;
@@ -108,6 +111,21 @@ void write_state(Json& json, Shard& shard, const CustomerState& state, TimeMs no
   json.end_array().field_time("next_due", Engine::next_due(state));
 }
 
+// The newest twenty over all names of a customer, each asked by itself.
+template <class T, class Number, class Ask>
+Result<std::vector<T>> newest_of(const std::vector<std::string>& names, Number number, Ask ask) {
+  ListQuery query;
+  query.limit = 20;
+  std::vector<T> all;
+  for (const std::string& name : names) {
+    NUDGE_ASSIGN(std::vector<T> some, ask(name, query));
+    std::ranges::move(some, std::back_inserter(all));
+  }
+  if (names.size() > 1) std::ranges::sort(all, std::greater<>(), number);
+  if (all.size() > query.limit) all.erase(all.begin() + static_cast<std::ptrdiff_t>(query.limit), all.end());
+  return all;
+}
+
 http::Response unknown_customer(std::string_view id) {
   return http::problem(404, "unknown_customer", "customer `" + std::string(id) + "` was never heard of");
 }
@@ -126,12 +144,19 @@ void Api::customer(http::Request& request, http::Responder responder) {
     auto json = std::make_shared<Json>();
     json->begin_object();
     write_state(*json, shard, *state, at.value_or(std::max(shard.now(), state->clock)), events);
-    const bool posted = workers_.post([this, shared, id, json] {
+    std::vector<std::string> names{state->id};  // what was decided while the customer had another name stays under that
+    names.insert(names.end(), state->aliases.begin(), state->aliases.end());
+    const bool posted = workers_.post([this, shared, names, json] {
       const TimeMs now = runtime_.now();
-      ListQuery query;
-      query.limit = 20;
-      Result<std::vector<Decision>> decisions = decisions_of(runtime_.store(), id, query);
-      Result<std::vector<ActionRecord>> actions = actions_of(runtime_.store(), id, query, [](const ActionRecord&) { return true; });
+      Result<std::vector<Decision>> decisions =
+          newest_of<Decision>(names, [](const Decision& d) { return d.number; }, [&](const std::string& name, const ListQuery& query) {
+            return decisions_of(runtime_.store(), name, query);
+          });
+      Result<std::vector<ActionRecord>> actions = newest_of<ActionRecord>(
+          names, [](const ActionRecord& a) { return a.number; },
+          [&](const std::string& name, const ListQuery& query) {
+            return actions_of(runtime_.store(), name, query, [](const ActionRecord&) { return true; });
+          });
       if (!decisions) return shared->send(error_response(decisions.error()));
       if (!actions) return shared->send(error_response(actions.error()));
       json->key("decisions").begin_array();
@@ -244,7 +269,7 @@ void Api::explain(http::Request& request, http::Responder responder) {
     const Plan& plan = shard.plan();
     const TimeMs now = at.value_or(std::max(shard.now(), state->clock));
     Json json;
-    json.begin_object().field("customer", id).field_time("at", now);
+    json.begin_object().field("customer", state->id).field_time("at", now);
     std::string inner;
     if (!rule_name.empty()) {
       const Rule* rule = plan.find_rule(rule_name);

@@ -66,6 +66,7 @@ struct App::Impl {
   std::unique_ptr<metrics::Registry> metrics;
   std::unique_ptr<Workers> workers;
   std::unique_ptr<Api> api;
+  std::shared_ptr<doors::Doors> doors = std::make_shared<doors::Doors>();
   std::unique_ptr<http::HttpServer> server;
   std::mutex reload_mutex;
   mutable std::mutex failed_mutex;
@@ -97,6 +98,7 @@ Result<void> App::start() {
   NUDGE_TRY(impl.open_access());
   NUDGE_TRY(impl.open_runtime());
   NUDGE_TRY(impl.activate());
+  NUDGE_TRY(impl.doors->load(impl.loaded.settings.doors, *impl.runtime->plan()->catalog));
   NUDGE_TRY(impl.runtime->start());
   impl.metrics = std::make_unique<metrics::Registry>();
   impl.workers = std::make_unique<Workers>(2);
@@ -106,6 +108,10 @@ Result<void> App::start() {
   api.version = impl.options.version;
   api.rules_from = impl.loaded.settings.rules_from;
   api.data_dir = impl.data_dir;
+  api.doors = impl.doors;
+  api.token = impl.loaded.settings.http_token;
+  api.write_key = impl.loaded.settings.segment_write_key;
+  api.allowed_origins = impl.loaded.settings.segment_allowed_origins;
   api.batch_bytes_max = static_cast<std::size_t>(impl.loaded.settings.intake_batch_bytes_max);
   api.started_at = impl.runtime->now();
   impl.api = std::make_unique<Api>(*impl.runtime, *impl.workers, *impl.metrics,
@@ -180,6 +186,7 @@ Result<void> App::Impl::open_runtime() {
   o.delivery.connectors = connectors;
   o.send_only_to = s.test_mode_send_only_to;
   o.delivery.unsubscribe = {s.unsubscribe_url, s.unsubscribe_key.empty() ? std::string() : std::string(s.unsubscribe_key.reveal())};
+  o.reopen = [doors = doors](const IntakeSchema& schema, std::string_view kept, TimeMs received) { return doors->reopen(schema, kept, received); };
   NUDGE_ASSIGN(runtime, Runtime::open(std::move(o), *store, clock(), [this](const Error& error) {
                  const std::lock_guard lock(failed_mutex);
                  if (!failed) failed = error;
@@ -231,7 +238,11 @@ Result<void> App::Impl::start_http() {
     requests.add();
     if (done.status >= 500) errors.add();
   };
-  o.gate = [this](http::Request& request) { return gate->check(request); };
+  o.gate = [this](http::Request& request) { 
+    // The doors for other systems ask for what their senders have.
+    if (std::optional<http::Response> refusal = api->door_gate(request)) return refusal;
+    return gate->check(request);
+  };
   o.decorate = [this](http::Method method, std::string_view pattern, http::Handler handler) {
     return api->audited(method, pattern, std::move(handler));
   };
@@ -270,6 +281,8 @@ Result<PlanChange> App::reload() {
   NUDGE_ASSIGN(const PlanSources sources, read_sources(wanted, impl.connectors));
   NUDGE_ASSIGN(PlanChange change, impl.runtime->activate(sources));
   if (change.accepted()) {
+    wanted.settings.doors = fresh.settings.doors;
+    NUDGE_TRY(impl.doors->load(wanted.settings.doors, *impl.runtime->plan()->catalog));
     impl.loaded = std::move(wanted);
   } else {
     log::error("the new rules were refused; those that ran go on", {{"errors", change.diagnostics.errors()}, {"reason", change.error}});

@@ -28,6 +28,7 @@ struct Settings {
   std::vector<std::string> rules_dirs;
   std::string rules_from;  // directory, apply
   std::string schemas_dir;
+  std::string doors;           // file with the mapping of other systems' messages; empty: by equal names
   std::string connectors_dir;  // of plugins; empty: those that came with the program
   std::string timezone;        // of the tenant
   Milliseconds clock_skew{};   // how far ahead of the clock an event may be dated
@@ -60,6 +61,8 @@ struct Settings {
   std::vector<std::string> test_mode_send_only_to;
   std::string unsubscribe_url;  // under which customers reach this daemon
   Secret unsubscribe_key;
+  Secret segment_write_key;
+  std::vector<std::string> segment_allowed_origins;
 
   std::string log_level;
   std::string log_format;

@@ -152,6 +152,7 @@ std::string_view group_help(std::string_view group) {
   if (group == "log") return "What is written to the log, and how.";
   if (group == "test_mode") return "Where messages go while everything is tried out.";
   if (group == "unsubscribe") return "One-click unsubscribe (RFC 8058).";
+  if (group == "segment") return "What Segment's and RudderStack's libraries send.";
   if (group == "engine") return "How customers are judged.";
   if (group == "intake") return "What is taken in.";
   if (group == "quarantine") return "What did not fit the catalog is kept here.";

@@ -69,7 +69,7 @@ Result<void> Router::add(Method method, std::string_view pattern, Handler handle
     const bool last = segment.size() == left.size();
     left.remove_prefix(last ? segment.size() : segment.size() + 1);
     if (++depth > kSegmentsMax) return bad("it has more than 32 segments");
-    if (segment.empty() && !(last && depth == 1)) return bad("it has an empty segment");
+    if (segment.empty() && !last) return bad("it has an empty segment");  // "/a/" is another path than "/a"
     if (segment.starts_with('{')) {
       if (!segment.ends_with('}')) return bad("a parameter is a whole segment, as in /{id}");
       std::string_view name = segment.substr(1, segment.size() - 2);

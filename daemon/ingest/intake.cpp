@@ -107,7 +107,7 @@ struct Intake::Impl {
   std::uint32_t stamp = 0;
   std::string_view event_name;  // of the catalog
   bool has_customer = false, has_id = false, has_time = false, has_event = false, has_data = false, has_attributes = false, has_tag = false,
-       has_remove = false, has_expires = false, data_late = false;
+       has_remove = false, has_expires = false, data_late = false, has_merge = false, has_unless = false;
 
   bool problem(std::string_view code, std::string_view field, std::string reason) {
     return refuse(line->problem, code, field, std::move(reason));
@@ -156,7 +156,9 @@ void Intake::read(const IntakeSchema& schema, std::string_view body, Span span, 
   line.span = span;
   line.input.import = options.import;
   impl.has_customer = impl.has_id = impl.has_time = impl.has_event = impl.has_data = impl.has_attributes = impl.has_tag = impl.has_remove =
-      impl.has_expires = impl.data_late = false;
+      impl.has_expires = impl.data_late = impl.has_merge = impl.has_unless = false;
+  line.merge.clear();
+  line.unless_merged = false;
   impl.event_name = {};
   if (impl.document(body.substr(span.offset, span.length), body.size() - span.offset + kIntakePadding)) impl.complete();
 }
@@ -267,7 +269,13 @@ bool Intake::Impl::member(std::string_view key, json::value value) {
     return true;
   }
   if (key == "expires") return once(has_expires, key) && time(key, value, input.tag_expires);
-  static const std::vector<std::string_view> known{"customer", "id", "time", "event", "data", "attributes", "tag", "remove", "expires"};
+  if (key == "merge") return once(has_merge, key) && text(key, value, limits::kCustomerIdBytes, line->merge);
+  if (key == "unless_merged") {
+    if (!once(has_unless, key)) return false;
+    if (value.get_bool().get(line->unless_merged)) return problem("wrong_type", key, "`unless_merged` must be true or false");
+    return true;
+  }
+  static const std::vector<std::string_view> known{"customer", "id", "time", "event", "data", "attributes", "tag", "remove", "expires", "merge", "unless_merged"};
   std::string reason = doc::quoted(key) + " is no part of a document";
   const std::string hint = doc::did_you_mean(key, known, "parts");
   return problem("unknown_key", key, hint.empty() ? reason : reason + "; " + hint);
@@ -296,14 +304,16 @@ bool Intake::Impl::complete() {
   } else if (!options->customer.empty() && input.customer != options->customer) {
     return problem("other_customer", "customer", "the document names another customer than the address of the request");
   }
-  const int forms = (has_event ? 1 : 0) + (has_attributes ? 1 : 0) + (has_tag ? 1 : 0);
+  const int forms = (has_event ? 1 : 0) + (has_attributes ? 1 : 0) + (has_tag ? 1 : 0) + (has_merge ? 1 : 0);
   if (forms != 1) {
     return problem(forms == 0 ? "nothing_given" : "given_twice", "",
-                   "a document has exactly one of `event`, `attributes` and `tag`; this one has " + std::to_string(forms));
+                   "a document has exactly one of `event`, `attributes`, `tag` and `merge`; this one has " + std::to_string(forms));
   }
   if (has_data && !has_event) return problem("unknown_key", "data", "`data` belongs to an `event`");
   if ((has_remove || has_expires) && !has_tag)
     return problem("unknown_key", has_remove ? "remove" : "expires", "`remove` and `expires` belong to a `tag`");
+  if (has_unless && !has_merge) return problem("unknown_key", "unless_merged", "`unless_merged` belongs to a `merge`");
+  if (has_merge && line->merge == input.customer) return problem("not_allowed", "merge", "`merge` is the customer itself; it names the other id");
   if (has_attributes && input.attributes.empty()) return problem("nothing_given", "attributes", "`attributes` is empty");
   if (has_event && input.fields.empty()) input.fields.resize(schema->catalog().events[input.type].fields.size());
   if (has_tag) input.kind = InputKind::tag;

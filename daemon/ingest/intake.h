@@ -5,6 +5,7 @@
 //   {"customer": …, "event": TYPE, "data": {…}, "id": …, "time": …}     an event; "type" and "ts" are read as "event" and "time"
 //   {"customer": …, "attributes": {…}, "id": …, "time": …}              an upsert of attributes; null removes one
 //   {"customer": …, "tag": …, "remove": true, "expires": …, …}          a tag set or removed
+//   {"customer": …, "merge": ID, "unless_merged": true}                 the customer was known as ID before: one person
 //
 // Thread-safety: an Intake holds scratch memory; one per thread. The schema may be shared.
 #pragma once
@@ -50,6 +51,9 @@ struct IntakeLine {
   Input input;            // when it fits
   Problem problem;        // set: it does not fit
   bool has_time = false;  // the document said when it happened
+  // Not empty: the document is a merge, input.customer the one who stays, and this the id that becomes another name of him.
+  std::string merge;
+  bool unless_merged = false;  // an id that is merged already stays what it is, and that is no conflict
 };
 
 class Intake {

@@ -19,6 +19,11 @@ void append_entry(std::string& out, EntryKind kind, std::string_view customer, T
   for (const Input* input : inputs) encode_input(w, *input);
 }
 
+void append_merge_entry(std::string& out, EntryKind kind, std::string_view customer, TimeMs instant, std::string_view text) {
+  append_entry(out, kind, customer, instant, {});
+  Writer(out).string(text);
+}
+
 void encode_block(std::string& out, const LogBlock& block) {
   Writer w(out);
   w.u8(kLogVersion);
@@ -75,6 +80,8 @@ Result<void> read_entries(std::string_view entries, const std::function<void(Log
       for (Input& input : entry.inputs) {
         if (!decode_input(in, input)) return damaged();
       }
+    } else if (entry.kind == EntryKind::merge || entry.kind == EntryKind::absorb) {
+      entry.text = in.string();
     } else if (entry.kind != EntryKind::advance && entry.kind != EntryKind::reconcile) {
       return damaged();
     }

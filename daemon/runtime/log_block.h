@@ -23,10 +23,13 @@ enum class EntryKind : std::uint8_t {
   step = 1,       // Engine::step at the instant
   advance = 2,    // Engine::advance to the instant
   reconcile = 3,  // Engine::reconcile to the unit's plan
+  merge = 4,      // Engine::advance to the instant, then take_out; `text` is who it is now
+  absorb = 5,     // Engine::absorb at the instant; `text` is the portion
 };
 
 // Appends one entry. `inputs` are those that were stored, for a step.
 void append_entry(std::string& out, EntryKind kind, std::string_view customer, TimeMs instant, std::span<const Input* const> inputs);
+void append_merge_entry(std::string& out, EntryKind kind, std::string_view customer, TimeMs instant, std::string_view text);
 
 struct LogUnit {
   std::uint64_t plan = 0;
@@ -55,6 +58,7 @@ struct LogEntry {
   std::string customer;
   TimeMs instant = 0;
   std::vector<Input> inputs;
+  std::string text;
 };
 // Calls `each` for every entry in order. Error: corrupt.
 Result<void> read_entries(std::string_view entries, const std::function<void(LogEntry&)>& each);

@@ -5,6 +5,7 @@
 
 #include "daemon/log/log.h"
 #include "daemon/runtime/runtime_impl.h"
+#include "daemon/store/keys.h"
 
 namespace nudge::daemon {
 Runtime::Impl::Impl(RuntimeOptions options_in, Store& store_in, Clock& clock_in, TimeMs floor, std::function<void(const Error&)> fatal_in)
@@ -52,6 +53,11 @@ TimeMs Runtime::now() { return impl_->clock.now(); }
 StatsDelta Runtime::stats() const { return impl_->committer.stats(); }
 const RuntimeOptions& Runtime::options() const { return impl_->options; }
 
+std::shared_ptr<const IntakeSchema> Runtime::schema() const {
+  const std::lock_guard lock(impl_->plan_mutex);
+  return impl_->schema;
+}
+
 std::shared_ptr<const Plan> Runtime::plan() const {
   const std::lock_guard lock(impl_->plan_mutex);
   return impl_->plan;
@@ -80,8 +86,15 @@ Result<void> Runtime::start() {
   impl.committer.start();
   impl.started = true;
   NUDGE_TRY(impl.delivery->start());
-  for (auto& shard : impl.shards) shard->start(impl.plan);
+  impl.merger = std::make_unique<Merger>([&impl](std::uint8_t slot) -> Shard& { return impl.shard_of(slot); },
+                                         [&impl](std::uint64_t n) { impl.queued_items.fetch_add(n, std::memory_order_relaxed); });
+  for (auto& shard : impl.shards) {
+    shard->use_forward([merger = impl.merger.get()](std::vector<Item> items) { merger->forward(std::move(items)); });
+    shard->start(impl.plan);
+  }
   impl.shards_run = true;
+  impl.merger->start();
+  NUDGE_TRY(impl.resume_merges());
   NUDGE_ASSIGN(const auto swept, impl.store.get(Family::meta, kMetaSwept));
   std::uint64_t swept_plan = 0;
   if (swept) {
@@ -109,8 +122,28 @@ void Runtime::stop(std::chrono::milliseconds deadline) {
   if (impl.shards_run && !impl.failed) {
     if (Result<void> written = impl.checkpoint_now(); !written) log::warn("the last checkpoint failed", {{"error", written.error()}});
   }
+  if (impl.merger) impl.merger->stop();
   for (auto& shard : impl.shards) shard->stop();
   impl.committer.stop();
+}
+
+// What an alias gave away and nobody had taken in when the process ended.
+Result<void> Runtime::Impl::resume_merges() {
+  std::vector<Item> items;
+  std::optional<Error> error;
+  NUDGE_TRY(store.scan(Family::meta, std::string(kPendingMerges), prefix_end(std::string(kPendingMerges)),
+                       [&](std::string_view key, std::string_view value) {
+                         Result<Item> item = read_pending(key, value);
+                         if (!item) {
+                           error = std::move(item).error();
+                           return false;
+                         }
+                         items.push_back(*std::move(item));
+                         return true;
+                       }));
+  if (error) return std::unexpected(*std::move(error));
+  merger->forward(std::move(items));
+  return {};
 }
 
 // --- intake
@@ -118,8 +151,12 @@ void Runtime::stop(std::chrono::milliseconds deadline) {
 Result<void> Runtime::ingest(std::unique_ptr<Job> job, Framing framing) {
   Impl& impl = *impl_;
   if (std::string why = refusal(); !why.empty()) return nudge::fail(Code::unavailable, std::move(why));
-  NUDGE_ASSIGN(Frames frames, split_body(job->body, framing, impl.options.documents_max));
-  const std::uint64_t n = frames.spans.size();
+  if (job->opened.empty()) {
+    NUDGE_ASSIGN(Frames frames, split_body(job->body, framing, impl.options.documents_max));
+    job->spans = std::move(frames.spans);
+    job->single = frames.single;
+  }
+  const std::uint64_t n = job->spans.size();
   const std::uint64_t before = impl.queued_items.load(std::memory_order_relaxed);
   if (before != 0 && before + n > impl.options.queue_items_max) {
     return nudge::fail(Code::unavailable, "more events are waiting to be written than " + std::to_string(impl.options.queue_items_max) +
@@ -133,8 +170,6 @@ Result<void> Runtime::ingest(std::unique_ptr<Job> job, Framing framing) {
     return nudge::fail(Code::unavailable,
                        "more events are waiting to be written than intake.queue_bytes_max allows; try again in a moment");
   }
-  job->spans = std::move(frames.spans);
-  job->single = frames.single;
   job->results.resize(n);
   if (n == 0) {
     impl.queued_bytes.fetch_sub(bytes, std::memory_order_relaxed);
@@ -181,6 +216,19 @@ Result<void> Runtime::ingest(std::unique_ptr<Job> job, Framing framing) {
   return {};
 }
 
+Item make_item(IntakeLine& line) {
+  Item item;
+  if (!line.merge.empty()) {
+    item.merge = std::make_unique<MergeItem>();
+    item.merge->into = std::move(line.input.customer);
+    item.merge->unless_merged = line.unless_merged;
+    line.input.customer = std::move(line.merge);
+  }
+  item.slot = slot_of(line.input.customer);
+  item.input = std::move(line.input);
+  return item;
+}
+
 // Every document to an item for its shard, or to a record of the quarantine.
 void Runtime::Impl::parse(Job& job, Parsed& parsed) {
   std::shared_ptr<const IntakeSchema> current;
@@ -193,12 +241,13 @@ void Runtime::Impl::parse(Job& job, Parsed& parsed) {
   const IntakeOptions how{now, options.skew, job.import, job.customer, ids.get()};
   for (std::uint32_t i = 0; i < job.spans.size(); ++i) {
     IntakeLine line;
-    intake.read(*current, job.body, job.spans[i], how, line);
+    if (job.opened.empty() || !job.opened[i].problem.set())
+      intake.read(*current, job.body, job.spans[i], how, line);
+    else
+      line.problem = job.opened[i].problem;
     if (!line.problem.set()) {
-      Item item;
-      item.slot = slot_of(line.input.customer);
-      item.input = std::move(line.input);
-      item.has_time = line.has_time;
+      Item item = make_item(line);
+      item.has_time = line.has_time && (job.opened.empty() || !job.opened[i].computed_time);
       item.job = &job;
       item.line = i;
       parsed.items[item.slot % options.shards].push_back(std::move(item));
@@ -213,7 +262,7 @@ void Runtime::Impl::parse(Job& job, Parsed& parsed) {
                     line.problem.code,
                     line.problem.field,
                     line.problem.reason,
-                    job.body.substr(job.spans[i].offset, job.spans[i].length)};
+                    job.received(i)};
     aside.job = &job;
     aside.line = i;
     parsed.aside->aside.push_back(std::move(aside));
@@ -226,6 +275,15 @@ void Runtime::post_event(Input input, Attachment attachment) {
   std::vector<Input> inputs;
   inputs.push_back(std::move(input));
   post_events(std::move(inputs), std::move(attachment));
+}
+
+void Runtime::post_item(Item item, Attachment attachment) {
+  if (attachment) item.attachment = std::make_unique<Attachment>(std::move(attachment));
+  impl_->queued_items.fetch_add(1, std::memory_order_relaxed);
+  std::vector<Item> items;
+  const std::uint8_t slot = item.slot;
+  items.push_back(std::move(item));
+  impl_->shard_of(slot).post(std::move(items));
 }
 
 void Runtime::post_events(std::vector<Input> inputs, Attachment attachment) {
@@ -248,7 +306,11 @@ void Runtime::post_events(std::vector<Input> inputs, Attachment attachment) {
 
 void Runtime::ask_customer(std::string id, std::function<void(Shard&, const CustomerState*)> ask) {
   Shard& shard = impl_->shard_of(slot_of(id));
-  shard.ask([id = std::move(id), ask = std::move(ask)](Shard& s) { ask(s, s.customer(id)); });
+  shard.ask([this, id = std::move(id), ask = std::move(ask)](Shard& s) {
+    const CustomerState* state = s.customer(id);
+    if (state != nullptr && state->merged()) return ask_customer(state->merged_into, ask);
+    ask(s, state);
+  });
 }
 
 namespace {
@@ -284,6 +346,14 @@ void scan_slot(const std::shared_ptr<Scan>& scan, Shard& shard, std::uint32_t sl
 }  // namespace
 
 void Runtime::scan_customers(std::function<void(Shard&, const CustomerState&)> each, std::function<void(Result<void>)> done) {
+  scan_states(
+      [each = std::move(each)](Shard& shard, const CustomerState& state) {
+        if (!state.merged()) each(shard, state);
+      },
+      std::move(done));
+}
+
+void Runtime::scan_states(std::function<void(Shard&, const CustomerState&)> each, std::function<void(Result<void>)> done) {
   auto scan = std::make_shared<Scan>();
   scan->each = std::move(each);
   scan->done = std::move(done);
@@ -298,7 +368,7 @@ void Runtime::digest(std::function<void(Result<std::string>, std::uint64_t)> don
     std::uint64_t customers = 0;
   };
   auto sum = std::make_shared<Sum>();
-  scan_customers(
+  scan_states(
       [sum](Shard& shard, const CustomerState& state) {
         // The order of customers is not fixed, so their hashes are added up; what a restart may change (the block number) is left out.
         CustomerState copy = state;

@@ -32,6 +32,8 @@ struct RuntimeOptions {
   DurationMs checkpoint_interval = 10 * kSecond;
   // Also after this many steps, so that the work after a crash is bounded whatever the load was.
   std::uint64_t checkpoint_steps = 300'000;
+  // Opens a message again that a door handed in and that was set aside (Job::opened); called on any thread.
+  std::function<Result<std::vector<DoorDocument>>(const IntakeSchema& schema, std::string_view kept, TimeMs received)> reopen;
   DeliveryOptions delivery;
   std::vector<std::string> send_only_to;  // test mode; empty: none
 };
@@ -96,7 +98,8 @@ class Runtime {
   // All of one customer, and at least one; they stay in one batch. The attachment goes with the last.
   void post_events(std::vector<Input> inputs, Attachment attachment);
 
-  // Runs `ask` on the shard of the customer; the state is null when the customer was never heard of.
+  // Runs `ask` on the shard of the customer; the state is null when the customer was never heard of. An id that was merged stands for the
+  // customer that it became.
   void ask_customer(std::string id, std::function<void(Shard&, const CustomerState*)> ask);
   // Runs `each` on every customer, on the shards' threads (with the shard's index, several at once), slot by slot between drains; then
   // `done` once.
@@ -142,6 +145,8 @@ class Runtime {
   void change(Change change, std::function<void(const Error*)> done);
   Store& store();
   std::shared_ptr<const Plan> plan() const;
+  // The catalog in force, as intake reads by it.
+  std::shared_ptr<const IntakeSchema> schema() const;
   TimeMs now();
   RuntimeFigures figures() const;
   StatsDelta stats() const;
@@ -154,6 +159,9 @@ class Runtime {
   Result<ReplayDigest> replay_digest();
 
  private:
+  // As scan_customers, with those ids too that are other names of a customer.
+  void scan_states(std::function<void(Shard&, const CustomerState&)> each, std::function<void(Result<void>)> done);
+  void post_item(Item item, Attachment attachment);
   struct Impl;
   explicit Runtime(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;

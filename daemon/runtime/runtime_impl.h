@@ -7,6 +7,7 @@
 #include <set>
 #include <thread>
 
+#include "daemon/runtime/merger.h"
 #include "daemon/runtime/runtime.h"
 
 namespace nudge::daemon {
@@ -17,6 +18,9 @@ struct Parsed {
   std::unique_ptr<Unit> aside;
 };
 
+// The item that a document makes; takes the line's content.
+Item make_item(IntakeLine& line);
+
 struct Runtime::Impl {
   Impl(RuntimeOptions options_in, Store& store_in, Clock& clock_in, TimeMs floor, std::function<void(const Error&)> fatal_in);
 
@@ -24,6 +28,7 @@ struct Runtime::Impl {
   Result<void> replay_tail(std::uint64_t checkpoint, StoredStats& stats);
   Shard& shard_of(std::uint8_t slot) { return *shards[slot % options.shards]; }
   void parse(Job& job, Parsed& parsed);
+  Problem read_again(const IntakeSchema& current, QuarantineRecord record, std::vector<Item>& items);
   void publish(std::shared_ptr<const Plan> plan);
   void start_sweep();
   void checkpoint_loop();
@@ -42,6 +47,8 @@ struct Runtime::Impl {
   PlanStore plans;
   std::unique_ptr<Delivery> delivery;
   std::unique_ptr<IdSource> ids;
+  std::unique_ptr<Merger> merger;
+  Result<void> resume_merges();
 
   std::atomic<std::uint64_t> queued_items{0};
   std::atomic<std::uint64_t> queued_bytes{0};

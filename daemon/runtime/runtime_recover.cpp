@@ -279,6 +279,33 @@ Result<void> Runtime::checkpoint() { return impl_->checkpoint_now(); }
 
 // --- quarantine
 
+// What a record of the quarantine says today: its document, or those that its door makes of it now. The problem when it still does not fit.
+Problem Runtime::Impl::read_again(const IntakeSchema& current, QuarantineRecord record, std::vector<Item>& items) {
+  std::vector<DoorDocument> documents;
+  const bool opened = options.reopen && record.raw.starts_with("{\"door\":");
+  if (opened) {
+    Result<std::vector<DoorDocument>> again = options.reopen(current, record.raw, record.at);
+    if (!again) return {"bad_json", "", again.error().message};
+    documents = *std::move(again);
+    if (documents.empty()) return {"ignored", "", "the mapping ignores this message now; discard the record"};
+  } else {
+    documents.push_back({std::move(record.raw), {}, {}, false});
+  }
+  Intake intake;
+  // A document without a time happened when it came in, not now.
+  const IntakeOptions how{record.at, options.skew + (clock.now() - record.at), record.import, record.customer, ids.get()};
+  for (DoorDocument& document : documents) {
+    if (document.problem.set()) return std::move(document.problem);
+    const auto length = static_cast<std::uint32_t>(document.json.size());
+    document.json.reserve(length + kIntakePadding);
+    IntakeLine line;
+    intake.read(current, document.json, Span{0, length}, how, line);
+    if (line.problem.set()) return std::move(line.problem);
+    items.push_back(make_item(line));
+  }
+  return {};
+}
+
 void Runtime::replay_quarantined(std::uint64_t number, std::function<void(Result<Problem>)> done) {
   Impl& impl = *impl_;
   Result<std::optional<std::string>> bytes = impl.store.get(Family::quarantine, quarantine_key(number));
@@ -292,17 +319,14 @@ void Runtime::replay_quarantined(std::uint64_t number, std::function<void(Result
     schema = impl.schema;
   }
   const auto length = static_cast<std::uint32_t>(record->raw.size());
-  record->raw.reserve(record->raw.size() + kIntakePadding);
-  Intake intake;
-  IntakeLine line;
-  // A document without a time happened when it came in, not now.
-  IntakeOptions options{record->at, impl.options.skew + (impl.clock.now() - record->at), record->import, record->customer, impl.ids.get()};
-  intake.read(*schema, record->raw, Span{0, length}, options, line);
-  if (line.problem.set()) return done(std::move(line.problem));
+  std::vector<Item> items;
+  if (Problem problem = impl.read_again(*schema, *std::move(record), items); problem.set()) return done(std::move(problem));
   if (!impl.claim(number))
     return done(nudge::fail(Code::conflict, "record " + std::to_string(number) + " is being replayed or discarded already"));
-  post_event(
-      std::move(line.input), [&impl, &store = impl.store, number, length, done = std::move(done)](CommitContext& c, Receipt receipt) {
+  // Those before the last have ids of their own and are found again when the last one does not get to disk.
+  for (std::size_t i = 0; i + 1 < items.size(); ++i) post_item(std::move(items[i]), {});
+  post_item(
+      std::move(items.back()), [&impl, &store = impl.store, number, length, done = std::move(done)](CommitContext& c, Receipt receipt) {
         --c.delta[Counter::internal];
         c.after.push_back([&impl, number] { impl.release(number); });
         if (receipt == Receipt::conflict) {

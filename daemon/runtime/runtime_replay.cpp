@@ -5,6 +5,7 @@
 
 #include "daemon/runtime/log_block.h"
 #include "daemon/runtime/runtime_impl.h"
+#include "engine/core/merge.h"
 
 namespace nudge::daemon {
 namespace {
@@ -33,6 +34,7 @@ class Replayer {
       NUDGE_ASSIGN(const BoundPlan bound, plans_.plan(unit.plan));
       plan_ = bound.plan;
       NUDGE_TRY(read_entries(unit.entries, [&](LogEntry& entry) { apply(entry); }));
+      if (failure_) return std::unexpected(*failure_);
     }
     out_.decisions += block.decisions.size();
     return {};
@@ -56,11 +58,24 @@ class Replayer {
   }
 
  private:
+  void absorb(CustomerState& state, const LogEntry& entry) {
+    Result<Portion> portion = read_portion(entry.text, entry.customer, *plan_->catalog);
+    if (!portion) {
+      failure_ = std::move(portion).error();
+      return;
+    }
+    Effects effects;
+    receipts_.clear();
+    engine_.absorb(*plan_, state, *portion, entry.instant, receipts_, effects);
+    for (const Decision& d : effects.decisions) decided_ += fingerprint(d);
+  }
+
   void apply(LogEntry& entry) {
     ++out_.entries;
     CustomerState& state = states_[entry.customer];
     state.id = entry.customer;
     Effects effects;
+    std::vector<Membership> left;
     receipts_.clear();
     switch (entry.kind) {
       case EntryKind::step:
@@ -71,6 +86,8 @@ class Replayer {
         break;
       case EntryKind::advance: engine_.advance(*plan_, state, entry.instant, effects); break;
       case EntryKind::reconcile: engine_.reconcile(*plan_, state, effects); break;
+      case EntryKind::merge: engine_.give_away(*plan_, state, entry.text, entry.instant, effects, left); break;
+      case EntryKind::absorb: return absorb(state, entry);
     }
     for (const Decision& d : effects.decisions) decided_ += fingerprint(d);
   }
@@ -82,6 +99,7 @@ class Replayer {
   std::unordered_map<std::string, CustomerState> states_;
   std::vector<Receipt> receipts_;
   std::uint64_t stored_ = 0, decided_ = 0;
+  std::optional<Error> failure_;
 };
 
 }  // namespace

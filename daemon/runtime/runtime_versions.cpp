@@ -181,7 +181,7 @@ struct Reading {
             return false;
           }
           state->id = std::move(parsed->customer);
-          each(worker, *state);
+          if (!state->merged()) each(worker, *state);
           return !stop;
         },
         ScanOptions{.snapshot = &snapshot, .fill_cache = false});

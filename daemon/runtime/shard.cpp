@@ -155,6 +155,7 @@ bool Shard::turn() {
   checkpoint_portion();
   evict();
   flush();
+  if (!forwarded_.empty()) forward_(std::exchange(forwarded_, {}));
   report();
   return !(stopping && deferred_.empty() && items_.empty() && checkpoints_.empty());
 }
@@ -200,7 +201,7 @@ void Shard::take_in(TimeMs now) {
         deferred_.push_back(std::move(items_[i]));
         i = next;
       }
-    } else {
+    } else if (take_merges(*entry, now)) {
       step_customer(*entry, now);
     }
     entry->first_item = entry->last_item = kNoItem;
@@ -257,10 +258,11 @@ void Shard::finish_item(Item& item, Receipt receipt) {
   if (receipt == Receipt::conflict) {
     result.outcome = LineOutcome::conflict;
     result.problem = std::make_unique<Problem>(
-        Problem{"conflict", "id",
-                "an event with this id and other content is stored already; the first is kept. Give the new one an id of its own"});
+        item.merge != nullptr
+            ? Problem{"conflict", "merge", "this id is another name of another customer already; merge that customer if the two are one person"}
+            : Problem{"conflict", "id",
+                      "an event with this id and other content is stored already; the first is kept. Give the new one an id of its own"});
     if (!job.single) {  // the sender of one event is told; in a batch nobody may be looking
-      const Span span = job.spans[item.line];
       SetAside aside;
       aside.record = {0,
                       clock_.now(),
@@ -269,7 +271,7 @@ void Shard::finish_item(Item& item, Receipt receipt) {
                       result.problem->code,
                       result.problem->field,
                       result.problem->reason,
-                      job.body.substr(span.offset, span.length)};
+                      job.received(item.line)};
       aside.job = &job;
       aside.line = item.line;
       unit_->aside.push_back(std::move(aside));
@@ -418,6 +420,7 @@ Result<void> Shard::replay(LogEntry& entry, const std::shared_ptr<const Plan>& p
   CustomerState& state = cached->state;
   if (state.plan > plan->sequence) return {};  // the checkpoint is ahead of this entry
   Effects effects;
+  std::vector<Membership> left;
   switch (entry.kind) {
     case EntryKind::step:
       if (state.known() && state.clock >= entry.instant) return {};
@@ -427,6 +430,14 @@ Result<void> Shard::replay(LogEntry& entry, const std::shared_ptr<const Plan>& p
       break;
     case EntryKind::advance: engine_.advance(*plan, state, entry.instant, effects); break;
     case EntryKind::reconcile: engine_.reconcile(*plan, state, effects); break;
+    case EntryKind::merge:
+      if (state.known() && state.clock >= entry.instant) return {};
+      engine_.give_away(*plan, state, entry.text, entry.instant, effects, left);
+      break;
+    case EntryKind::absorb:
+      if (state.known() && state.clock >= entry.instant) return {};
+      NUDGE_TRY(replay_absorb(*cached, entry, *plan));
+      break;
   }
   cache_.set_dirty(cached, generation_);
   cache_.measure(cached);

@@ -55,6 +55,8 @@ class Shard {
   Shard(ShardOptions options, Store& store, LogicalClock& clock, Committer& committer, std::function<void(Error)> failed);
   ~Shard();
 
+  // Before start(): takes items that belong to another customer now, or that are to be asked about (merges).
+  void use_forward(std::function<void(std::vector<Item>)> forward) { forward_ = std::move(forward); }
   // Before replay(): the newest plan there is. Its catalog reads every record, whatever plan an entry was decided under.
   void use_for_records(std::shared_ptr<const Plan> newest) { plan_ = std::move(newest); }
   // Recovery, before start(): steps one entry of the log again unless the state has it already.
@@ -105,6 +107,12 @@ class Shard {
   void take_in(TimeMs now);
   void step_customer(CacheEntry& entry, TimeMs now);
   void finish_item(Item& item, Receipt receipt);
+  bool take_merges(CacheEntry& entry, TimeMs now);
+  void take_merge(CacheEntry& entry, Item& item, TimeMs now);
+  void merge_away(CacheEntry& entry, Item& item, TimeMs now);
+  void absorb_portion(CacheEntry& entry, Item& item, TimeMs now);
+  void set_aside_conflict(const Input& input, std::string_view alias, TimeMs now);
+  Result<void> replay_absorb(CacheEntry& entry, const LogEntry& log, const Plan& plan);
   void fire_timers(TimeMs now);
   void refill_cold_timers(TimeMs now);
   bool load_due_cold(TimeMs now);
@@ -132,6 +140,7 @@ class Shard {
   LogicalClock& clock_;
   Committer& committer_;
   const std::function<void(Error)> failed_;
+  std::function<void(std::vector<Item>)> forward_;
 
   // Shard thread only.
   std::shared_ptr<const Plan> plan_;
@@ -146,6 +155,7 @@ class Shard {
   std::string refill_from_;             // the key in it to go on from; empty: from its horizon
   std::size_t taken_ = 0;               // items of this turn
   std::vector<Item> items_;             // of the drain under way
+  std::vector<Item> forwarded_;         // leave after the flush: what sent them away is then ahead of them on its way to disk
   std::vector<Item> deferred_;          // for customers that were judged in this millisecond already
   std::vector<CacheEntry*> touched_, missing_;
   std::vector<Input> inputs_;

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "daemon/ingest/door.h"
 #include "daemon/ingest/intake.h"
 #include "daemon/runtime/records.h"
 #include "daemon/runtime/stats.h"
@@ -37,9 +38,22 @@ struct Job {
   bool single = false;
   bool import = false;
   std::string customer;  // from the address of the request
+  // When a door made the documents: one for each span of the body (see add_document). Empty: the documents are what came in.
+  std::vector<DoorDocument> opened;
   std::vector<LineResult> results;
   std::optional<Error> failure;    // the commit failed: what became of the documents is unknown
   std::function<void(Job&)> done;  // on the committer's thread; must not block
+
+  // Adds a document that a door made.
+  void add_document(DoorDocument document) {
+    spans.push_back({static_cast<std::uint32_t>(body.size()), static_cast<std::uint32_t>(document.json.size())});
+    body += document.json;
+    body.push_back('\n');
+    document.json.clear();
+    opened.push_back(std::move(document));
+  }
+  // Document `i` as it came in, for the quarantine.
+  std::string received(std::uint32_t i) const { return opened.empty() ? body.substr(spans[i].offset, spans[i].length) : opened[i].message; }
 
   void part_done(std::uint32_t parts) {
     if (remaining.fetch_sub(parts, std::memory_order_acq_rel) != parts) return;
@@ -65,6 +79,25 @@ using Change = std::function<void(CommitContext&)>;
 // A change that goes into the same batch as an input, and is told how the input ended.
 using Attachment = std::function<void(CommitContext&, Receipt)>;
 
+// A merge on its way (docs/decisions/merge.md). Its item's customer is, for a request, the id that becomes another name, else the one who
+// takes a portion in.
+struct MergeItem {
+  enum class Kind : std::uint8_t {
+    request,   // to be asked about: may these two become one?
+    go,        // yes: the alias gives its facts away
+    known,     // they are one already
+    conflict,  // the alias is another customer's
+    portion,   // what an alias was known by
+    landed,    // to the merger alone: the alias's state shows its way, on disk
+  };
+  Kind kind = Kind::request;
+  std::string into;  // request, go: who stays
+  bool unless_merged = false;
+  std::string portion;      // see engine/core/merge.h
+  bool queued = false;      // portion: counted among the inputs under way
+  std::string pending_key;  // portion: where it waits on disk until it is taken in
+};
+
 // An input on its way to its shard.
 struct Item {
   Input input;
@@ -73,6 +106,7 @@ struct Item {
   std::uint8_t slot = 0;
   bool has_time = true;  // the sender said when it happened
   std::unique_ptr<Attachment> attachment;
+  std::unique_ptr<MergeItem> merge;
   bool with_next = false;  // goes into the same batch as the item behind it, which is of the same customer
   std::uint32_t next = 0xffffffff;  // the shard's: the next item of the same customer
 };

@@ -4,6 +4,7 @@
 
 #include "engine/base/limits.h"
 #include "engine/core/judge.h"
+#include "engine/core/merge.h"
 
 namespace nudge {
 
@@ -156,7 +157,7 @@ void Engine::reconcile(const Plan& plan, CustomerState& state, Effects& effects)
   if (state.plan == plan.sequence) return;
   const std::uint64_t known = state.plan;
   state.plan = plan.sequence;
-  if (!state.known()) return;
+  if (!state.known() || state.merged()) return;
   std::erase_if(state.members, [&](const Membership& m) { return !plan.segment_of_root.contains(m.root); });
   std::erase_if(state.wakes, [&](const Wake& w) { return !plan.segment_of_root.contains(w.root); });
   Newer& newer = scratch_->newer;
@@ -180,7 +181,7 @@ void Engine::reconcile(const Plan& plan, CustomerState& state, Effects& effects)
 }
 
 void Engine::advance(const Plan& plan, CustomerState& state, TimeMs now, Effects& effects) {
-  if (!state.known()) return;
+  if (!state.known() || state.merged()) return;
   reconcile(plan, state, effects);
   Judge& judge = scratch_->judge;
   for (std::size_t instants = 0; instants < limits::kInstantsPerAdvance; ++instants) {
@@ -242,6 +243,37 @@ void Engine::step(const Plan& plan, CustomerState& state, std::span<const Input>
       note_changes(judge, state, before, now);
       judge.judge(now, false);
     }
+  }
+}
+
+std::vector<std::string> Engine::give_away(const Plan& plan, CustomerState& alias, std::string_view into, TimeMs now, Effects& effects,
+                                           std::vector<Membership>& left) {
+  advance(plan, alias, now, effects);
+  if (!alias.known()) alias.plan = plan.sequence;
+  left = std::move(alias.members);
+  return take_out(alias, into, now, *plan.catalog);
+}
+
+void Engine::absorb(const Plan& plan, CustomerState& state, const Portion& portion, TimeMs now, std::vector<Receipt>& receipts,
+                    Effects& effects) {
+  if (state.known())
+    advance(plan, state, now + 1, effects);  // what is due by then is judged on what was known
+  else
+    state.plan = plan.sequence;
+  const bool heard = state.known();
+  join_memory(state, portion.memory);
+  step(plan, state, portion.inputs, now, receipts, effects);
+  Judge& judge = scratch_->judge;
+  if (!state.known()) {
+    judge.begin(plan, state, effects);
+    judge.touch_everything();
+    constexpr bool kSilent = true;
+    judge.judge(now, kSilent);
+  }
+  state.clock = std::max(state.clock, now);
+  if (heard && portion.memory.plan != plan.sequence && !portion.memory.runs.empty()) {
+    judge.begin(plan, state, effects);
+    judge.resume_runs(state.clock);
   }
 }
 

@@ -19,6 +19,7 @@
 namespace nudge {
 
 class Evaluator;
+struct Portion;
 
 class Engine {
  public:
@@ -39,6 +40,14 @@ class Engine {
   // activation (fired on where a rule says `existing: fire`), those gone are dropped, then time catches up to the customer's clock. step
   // and advance do this by themselves; the background sweep calls it with no input.
   void reconcile(const Plan& plan, CustomerState& state, Effects& effects);
+
+  // Empties the state of an alias, once all that was due before `now` is judged, and leaves the way to `into` in it: what it was known by, for
+  // absorb. `left`: the memberships that ended so.
+  std::vector<std::string> give_away(const Plan& plan, CustomerState& alias, std::string_view into, TimeMs now, Effects& effects,
+                                     std::vector<Membership>& left);
+  // Takes in what an alias of this customer was known by (engine/core/merge.h) at `now`. Facts of the past fire nothing; what was dated ahead
+  // fires at its own time. `receipts` gets one entry per input of the portion. Doing it twice changes nothing more.
+  void absorb(const Plan& plan, CustomerState& state, const Portion& portion, TimeMs now, std::vector<Receipt>& receipts, Effects& effects);
 
   // For a state that holds all its facts and was never judged (a fresh clock): judges `now`, the time of its oldest fact, as the instant at
   // which the customer was first heard of. What is dated later comes in at its own time, by advance.

@@ -318,6 +318,8 @@ std::size_t CustomerState::memory_bytes() const {
   for (const TagUpdate& t : tags) bytes += text_bytes(t.tag) + text_bytes(t.id);
   for (const auto& entry : events) bytes += entry.second.memory_bytes();
   for (const LastFired& f : fired) bytes += text_bytes(f.key);
+  bytes += text_bytes(merged_into) + aliases.capacity() * sizeof(std::string);
+  for (const std::string& alias : aliases) bytes += text_bytes(alias);
   for (const Run& r : runs) bytes += text_bytes(r.cause.row_id) + text_bytes(r.cause.key);
   return bytes;
 }

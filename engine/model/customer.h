@@ -162,10 +162,13 @@ struct CustomerState {
   std::vector<LastFired> fired;                      // by (rule, key)
   std::vector<Run> runs;                             // by (due, rule, step, cause)
   std::vector<Contact> contacts;                     // by (at, action)
+  std::string merged_into;                           // not empty: this id is another name of that customer, who has all its facts
+  std::vector<std::string> aliases;                  // ids whose facts are here, ascending
   IdIndex ids;                                       // of the facts above once they are many, else empty; derived
   mutable DerivedSlot derived;                       // of the evaluator; see core/columns.h
 
   bool known() const { return clock != kAlways; }
+  bool merged() const { return !merged_into.empty(); }
   const Rows* rows(EventTypeId type) const;  // null: none
   Rows& rows_for(EventTypeId type);          // made when absent
   bool is_member(RootId root) const;

@@ -249,6 +249,29 @@ bool read_contacts(Reader& in, std::vector<Contact>& contacts) {
   return good && section.at_end() && !in.bad() && strictly_ascending(contacts, [](const Contact& c) { return std::tie(c.at, c.action); });
 }
 
+constexpr std::uint8_t kMergeSection = 2;
+
+void write_merge(Writer& out, const CustomerState& state) {
+  if (!state.merged() && state.aliases.empty()) return;
+  std::string bytes;
+  Writer section(bytes);
+  section.string(state.merged_into);
+  section.varint(state.aliases.size());
+  for (const std::string& alias : state.aliases) section.string(alias);
+  out.u8(kMergeSection);
+  out.string(bytes);
+}
+
+bool read_merge(Reader& in, CustomerState& state) {
+  Reader section(in.string());
+  state.merged_into = section.string();
+  const bool good = read_list(section, state.aliases, 1, [&](std::string& alias) {
+    alias = section.string();
+    return true;
+  });
+  return good && section.at_end() && !in.bad() && strictly_ascending(state.aliases, [](const std::string& a) { return std::string_view(a); });
+}
+
 std::unexpected<Error> damaged(std::string_view what) {
   return fail(Code::corrupt,
               "the stored state of a customer is damaged (" + std::string(what) + "); restore the data directory from a backup");
@@ -271,6 +294,7 @@ void encode_customer(std::string& out, const CustomerState& state, const Catalog
   write_fired(writer, state.fired);
   write_runs(writer, state.runs);
   write_contacts(writer, state.contacts);
+  write_merge(writer, state);
 }
 
 Result<CustomerState> decode_customer(std::string_view bytes, const Catalog& catalog) {
@@ -303,8 +327,14 @@ Result<CustomerState> decode_customer(std::string_view bytes, const Catalog& cat
   if (!read_fired(in, state.fired)) return damaged("last firings");
   if (!read_runs(in, state.runs, version)) return damaged("runs");
   while (!in.at_end()) {
-    if (in.u8() != kContactsSection) return damaged("bytes after its end");
-    if (!read_contacts(in, state.contacts)) return damaged("contacts");
+    const std::uint8_t section = in.u8();
+    if (section == kContactsSection) {
+      if (!read_contacts(in, state.contacts)) return damaged("contacts");
+    } else if (section == kMergeSection) {
+      if (!read_merge(in, state)) return damaged("aliases");
+    } else {
+      return damaged("bytes after its end");
+    }
   }
   state.rebuild_ids();
   return state;

@@ -26,6 +26,8 @@ class OpenApi(unittest.TestCase):
         for file in (ROOT / "daemon" / "app").glob("*.cpp"):
             for method, path in re.findall(r'Method::(get|post|put|del|patch),\s*"(/[^"]*)"', file.read_text(encoding="utf-8")):
                 routes.add(("delete" if method == "del" else method, path))
+        table = (ROOT / "daemon" / "app" / "api_segment.cpp").read_text(encoding="utf-8")
+        routes |= {("post", path) for path in re.findall(r'\{"(/v1/[^"]*)", +"[a-z]*"\}', table)}
         described = {(method, path) for path, item in SPEC["paths"].items() for method in item if method in ("get", "post", "put", "delete", "patch")}
         self.assertGreater(len(routes), 25)
         self.assertEqual(routes, described)
@@ -76,6 +78,9 @@ class OpenApi(unittest.TestCase):
                 ("get", "/v1/versions", "/v1/versions", None), ("get", "/v1/versions/{version}", "/v1/versions/1", None),
                 ("get", "/v1/versions/{version}", "/v1/versions/x", None),
                 ("get", "/v1/digest", "/v1/digest", None), ("post", "/v1/digest/replay", "/v1/digest/replay", None),
+                *(("post", path, path, {"userId": "c", "event": "login"}) for path in ("/v1/track", "/v1/t", "/v1/identify", "/v1/page")),
+                ("post", "/v1/batch", "/v1/batch", {"batch": [{"type": "track", "userId": "c", "event": "login"}]}), ("post", "/v1/batch", "/v1/batch", [1]),
+                ("post", "/v1/events", "/v1/events", {"customer": "c", "merge": "d"}),
                 ("post", "/v1/events", "/v1/events", {"customer": "c", "event": "login"}), ("post", "/v1/events", "/v1/events", {"customer": "c"}),
                 ("post", "/v1/import", "/v1/import", [{"customer": "c", "event": "login"}]), ("post", "/v1/customers/{id}", "/v1/customers/c", {"tag": "x"}),
             ]
