@@ -9,7 +9,6 @@ namespace {
 
 using daemon::DoorDocument;
 using daemon::IntakeSchema;
-using daemon::Problem;
 
 std::string text_of(const std::vector<RawMember>& members, std::string_view key) { return raw_text(raw_member(members, key)).value_or(""); }
 
@@ -220,9 +219,9 @@ class Message {
 }  // namespace
 
 std::optional<TimeMs> corrected_time(std::string_view original, std::string_view sent, TimeMs received) {
-  const Result<TimeMs> happened = daemon::read_timestamp(original);
+  const Result<TimeMs> happened = read_timestamp(original);
   if (!happened) return std::nullopt;
-  const Result<TimeMs> left = daemon::read_timestamp(sent);
+  const Result<TimeMs> left = read_timestamp(sent);
   const TimeMs time = left ? received - (*left - *happened) : *happened;
   if (time < kTimeMin) return std::nullopt;
   return std::min(time, received);

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "daemon/ingest/convert.h"
+#include "engine/model/convert.h"
 
 namespace nudge::daemon {
 

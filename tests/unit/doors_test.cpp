@@ -73,7 +73,7 @@ TEST_CASE("doors: names as catalogs spell them") {
 
 TEST_CASE("doors: the clock of the sender is corrected as documented") {
   // the example of Segment's "common fields" page
-  const auto at = [](std::string_view text) { return daemon::read_timestamp(text).value(); };
+  const auto at = [](std::string_view text) { return read_timestamp(text).value(); };
   CHECK(corrected_time("2015-12-10T04:08:31.577Z", "2015-12-10T04:08:31.581Z", at("2015-12-10T04:08:31.909Z")) ==
         at("2015-12-10T04:08:31.905Z"));
   CHECK(corrected_time("2026-01-01T00:00:00.000Z", "2026-01-01T00:10:00.000Z", at("2026-01-01T01:10:05.250Z")) ==
