@@ -6,7 +6,7 @@
 #include "daemon/app/api.h"
 #include "daemon/doors/raw_json.h"
 #include "daemon/doors/segment.h"
-#include "daemon/http/auth.h"
+#include ""
 
 namespace nudge::daemon {
 namespace {
