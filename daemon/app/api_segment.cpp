@@ -6,7 +6,6 @@
 #include "daemon/app/api.h"
 #include "daemon/doors/raw_json.h"
 #include "daemon/doors/segment.h"
-#include ""
 
 namespace nudge::daemon {
 namespace {
@@ -57,6 +56,14 @@ std::optional<std::string> basic_key(const http::Request& request) {
   return decoded->substr(0, decoded->find(':'));
 }
 
+// In a time that depends on the lengths only.
+bool same_key(std::string_view a, std::string_view b) {
+  unsigned difference = a.size() == b.size() ? 0 : 1;
+  for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i)
+    difference |= static_cast<unsigned>(static_cast<unsigned char>(a[i]) ^ static_cast<unsigned char>(b[i]));
+  return difference == 0;
+}
+
 struct Opened {
   std::vector<DoorDocument> documents;
   std::optional<std::string> write_key;  // of the body
@@ -100,7 +107,7 @@ std::optional<http::Response> Api::door_gate(const http::Request& request) const
 
 bool Api::write_key_fits(std::string_view key) const {
   const Secret& wanted = options_.write_key.empty() ? options_.token : options_.write_key;
-  return wanted.empty() || http::equal_in_constant_time(key, wanted.reveal());
+  return wanted.empty() || same_key(key, wanted.reveal());
 }
 
 // What lets a browser on an allowed page read the answer.
