@@ -123,7 +123,8 @@ std::optional<Response> Gate::check_origin(const http::Request& request, const I
     const std::string_view host = request.header("Host"), slashes = "://";
     const std::size_t at = origin.find(slashes);
     const std::string_view named = at == std::string_view::npos ? std::string_view() : origin.substr(at + slashes.size());
-    if (named.empty() || named.size() != host.size() || !starts_with_ignoring_case(named, host)) return refused("this was sent by the page of another site (Origin)");
+    if (named.empty() || named.size() != host.size() || !starts_with_ignoring_case(named, host))
+      return refused("this was sent by the page of another site (Origin)");
   }
   if (!who.csrf.empty() && !same_secret(request.header("X-Nudge-CSRF"), who.csrf))
     return refused("a change with a session's cookie needs the header X-Nudge-CSRF with the `csrf` of GET /v1/session");
@@ -142,7 +143,8 @@ std::optional<Response> Gate::check(http::Request& request) {
   // Tokens in a header are nothing that a browser sends by itself. Without credentials at all it does; links in messages are meant
   // to be followed from anywhere.
   const bool link = (wanted & kAnybody) != 0 && !request.route.starts_with("/v1/");
-  if (!link && (!who.csrf.empty() || who.actor == "nobody" || who.actor == "anybody"))
+  const bool own_key = (wanted & kOwnKey) != 0;
+  if (!link && !own_key && (!who.csrf.empty() || who.actor == "nobody" || who.actor == "anybody"))
     if (auto refusal = check_origin(request, who)) return refusal;
   const bool named = who.actor != "nobody" && who.actor != "anybody";
   if (const std::int64_t wait = rate_.take(named ? who.actor : std::string(request.peer), options_.steady_ms()); wait > 0) {

@@ -24,6 +24,8 @@ inline constexpr Roles kOperator = 32;    // runs it: quarantine, dead letters, 
 inline constexpr Roles kAdmin = 64;       // everything, and alone: tokens, people, audit, backup
 inline constexpr Roles kEveryRole = 127;
 inline constexpr Roles kAnybody = 1U << 31;  // in the table only: no credentials needed
+// In the table only, beside kAnybody: the route asks for a key itself, and itself says from which other sites a browser may send.
+inline constexpr Roles kOwnKey = 1U << 30;
 
 struct RoleName {
   Roles role;

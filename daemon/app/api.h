@@ -36,8 +36,7 @@ struct ApiOptions {
   TimeMs started_at = 0;
   std::string rules_from;  // directory, apply
   std::shared_ptr<const doors::Doors> doors = std::make_shared<const doors::Doors>();
-  Secret token;                              // of http.token; empty: nobody is asked
-  Secret write_key;                          // of Segment's libraries; empty: the token
+  Secret write_key;                          // of Segment's libraries, beside the tokens that may send events
   std::vector<std::string> allowed_origins;  // of web pages that may send
 };
 
@@ -85,6 +84,7 @@ class Api {
   void ingest(http::Request& request, http::Responder responder, bool import, std::string customer);
   void segment_call(http::Request& request, http::Responder responder, std::string_view type);
   bool write_key_fits(std::string_view key) const;
+  bool origin_allowed(std::string_view origin) const;
   void allow_origin(const http::Request& request, http::Response& response) const;
   http::Response preflight(const http::Request& request) const;
   void customer(http::Request& request, http::Responder responder);

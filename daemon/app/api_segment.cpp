@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "connectors/http/digest.h"
+#include "daemon/access/secrets.h"
 #include "daemon/app/api.h"
 #include "daemon/doors/raw_json.h"
 #include "daemon/doors/segment.h"
@@ -56,14 +57,6 @@ std::optional<std::string> basic_key(const http::Request& request) {
   return decoded->substr(0, decoded->find(':'));
 }
 
-// In a time that depends on the lengths only.
-bool same_key(std::string_view a, std::string_view b) {
-  unsigned difference = a.size() == b.size() ? 0 : 1;
-  for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i)
-    difference |= static_cast<unsigned>(static_cast<unsigned char>(a[i]) ^ static_cast<unsigned char>(b[i]));
-  return difference == 0;
-}
-
 struct Opened {
   std::vector<DoorDocument> documents;
   std::optional<std::string> write_key;  // of the body
@@ -101,13 +94,20 @@ std::optional<http::Response> Api::door_gate(const http::Request& request) const
   if (std::ranges::none_of(kRoutes, [&](const Route& r) { return r.path == path; })) return std::nullopt;
   if (request.method == http::Method::options) return std::nullopt;  // a browser asks before it may say who it is
   const std::optional<std::string> key = basic_key(request);
-  if (key && !write_key_fits(*key)) return answer(401, "unauthorized", "the write key is not the one of segment.write_key (or http.token)");
+  if (key && !write_key_fits(*key))
+    return answer(401, "unauthorized", "the write key is neither segment.write_key nor a token that may send events");
   return std::nullopt;  // without one here, it must stand in the body
 }
 
 bool Api::write_key_fits(std::string_view key) const {
-  const Secret& wanted = options_.write_key.empty() ? options_.token : options_.write_key;
-  return wanted.empty() || same_key(key, wanted.reveal());
+  if (!options_.write_key.empty() && access::same_secret(key, options_.write_key.reveal())) return true;
+  if (options_.write_key.empty() && access_.accounts.is_open()) return true;
+  const std::optional<access::Identity> known = access_.accounts.identify_token(key);
+  return known && (known->roles & (access::kIngest | access::kAdmin)) != 0;
+}
+
+bool Api::origin_allowed(std::string_view origin) const {
+  return std::ranges::any_of(options_.allowed_origins, [&](const std::string& o) { return o == "*" || o == origin; });
 }
 
 // What lets a browser on an allowed page read the answer.
@@ -115,7 +115,7 @@ void Api::allow_origin(const http::Request& request, http::Response& response) c
   const std::string_view origin = request.header("origin");
   if (origin.empty()) return;
   response.headers.emplace_back("Vary", "Origin");
-  if (std::ranges::none_of(options_.allowed_origins, [&](const std::string& o) { return o == "*" || o == origin; })) return;
+  if (!origin_allowed(origin)) return;
   response.headers.emplace_back("Access-Control-Allow-Origin", std::string(origin));
 }
 
@@ -141,6 +141,9 @@ void Api::segment_call(http::Request& request, http::Responder responder, std::s
     send(std::move(response));
   };
   if (!ready_) return later(503, "unavailable", "nudge is starting or stopping", "2");
+  // Where no key is asked for, any page that a browser on this machine opens could send.
+  if (const std::string_view origin = request.header("origin"); !origin.empty() && write_key_fits({}) && !origin_allowed(origin))
+    return send(answer(403, "http.cross_site", "this was sent by a page that segment.allowed_origins does not name"));
   const std::optional<std::string> header_key = basic_key(request);
   Result<Opened> opened = open_body(options_.doors->mapping()->segment, *runtime_.schema(), request.body, type, runtime_.now());
   if (!opened) return send(answer(400, "invalid", opened.error().message));

@@ -109,7 +109,6 @@ Result<void> App::start() {
   api.rules_from = impl.loaded.settings.rules_from;
   api.data_dir = impl.data_dir;
   api.doors = impl.doors;
-  api.token = impl.loaded.settings.http_token;
   api.write_key = impl.loaded.settings.segment_write_key;
   api.allowed_origins = impl.loaded.settings.segment_allowed_origins;
   api.batch_bytes_max = static_cast<std::size_t>(impl.loaded.settings.intake_batch_bytes_max);
@@ -186,7 +185,9 @@ Result<void> App::Impl::open_runtime() {
   o.delivery.connectors = connectors;
   o.send_only_to = s.test_mode_send_only_to;
   o.delivery.unsubscribe = {s.unsubscribe_url, s.unsubscribe_key.empty() ? std::string() : std::string(s.unsubscribe_key.reveal())};
-  o.reopen = [doors = doors](const IntakeSchema& schema, std::string_view kept, TimeMs received) { return doors->reopen(schema, kept, received); };
+  o.reopen = [doors = doors](const IntakeSchema& schema, std::string_view kept, TimeMs received) {
+    return doors->reopen(schema, kept, received);
+  };
   NUDGE_ASSIGN(runtime, Runtime::open(std::move(o), *store, clock(), [this](const Error& error) {
                  const std::lock_guard lock(failed_mutex);
                  if (!failed) failed = error;
@@ -238,7 +239,7 @@ Result<void> App::Impl::start_http() {
     requests.add();
     if (done.status >= 500) errors.add();
   };
-  o.gate = [this](http::Request& request) { 
+  o.gate = [this](http::Request& request) {
     // The doors for other systems ask for what their senders have.
     if (std::optional<http::Response> refusal = api->door_gate(request)) return refusal;
     return gate->check(request);

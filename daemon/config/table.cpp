@@ -240,7 +240,7 @@ constexpr std::array kKeys{
         .type = Type::secret,
         .place = &S::segment_write_key,
         .initial = "",
-        .help = "Write key that Segment's and RudderStack's libraries send. Empty: http.token is the write key."},
+        .help = "Write key that Segment's and RudderStack's libraries send. Tokens that may send events, and http.token, are write keys too."},
     Key{.name = "segment.allowed_origins",
         .type = Type::texts,
         .place = &S::segment_allowed_origins,

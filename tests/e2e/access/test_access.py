@@ -16,6 +16,10 @@ ROLES = ["ingest", "viewer", "salesperson", "manager", "author", "operator", "ad
 PASSWORD = "correct horse battery"
 # What may be done without credentials, said here once more and by hand.
 OPEN = {("GET", "/-/healthy"), ("GET", "/-/ready"), ("POST", "/v1/session"), ("GET", "/u/{token}"), ("POST", "/u/{token}")}
+# Doors that ask for a write key themselves: test_the_doors_ask_for_a_key below.
+DOORS = {(method, "/v1/" + name + slash) for method in ("POST", "OPTIONS") for slash in ("", "/")
+         for name in ("identify", "track", "page", "screen", "group", "alias", "batch", "i", "t", "p", "s", "g", "a", "b")}
+OPEN |= DOORS | {("POST", "/v1/import/"), ("OPTIONS", "/v1/import/")}
 # What a role must never get, whatever the table says.
 ADMIN_ONLY = ("/v1/tokens", "/v1/users", "/v1/audit", "/v1/backup")
 
@@ -99,6 +103,20 @@ class Access(unittest.TestCase):
             if method == "GET" and not route["anybody"]:
                 self.assertEqual(self.ask("HEAD", path).status, 401, route)
         self.assertGreater(tried, 400)
+
+    def test_the_doors_ask_for_a_key(self):
+        message = {"userId": "c", "event": "ping", "messageId": "m"}
+        self.assertEqual(self.ask("POST", "/v1/track", body=message).status, 200, "open as everything is")
+        page = {"Origin": "https://evil.example"}
+        self.assertEqual(self.ask("POST", "/v1/track", body=message, headers=page).status, 403, "a page of another site needs a key")
+        tokens = {role: nudge(self.d, "token", "create", "t-" + role, "--role", role) for role in ROLES}
+        for method, path in sorted(DOORS) + [("POST", "/v1/import/")]:
+            if method == "POST":
+                self.assertEqual(self.ask(method, path, body=message).status, 401, path)
+        for role, token in tokens.items():
+            wanted = 200 if role in ("ingest", "admin") else 401
+            self.assertEqual(self.ask("POST", "/v1/track", body={**message, "writeKey": token}).status, wanted, role)
+            self.assertEqual(self.ask("POST", "/v1/track", body={**message, "writeKey": token}, headers=page).status, wanted, role)
 
     def test_open_until_the_first_account_and_never_again(self):
         self.assertEqual(self.ask("GET", "/v1/session").json["actor"], "anybody")

@@ -24,7 +24,8 @@ class OpenApi(unittest.TestCase):
     def test_every_route_is_described_and_every_description_is_a_route(self):
         routes = set()
         for file in (ROOT / "daemon" / "app").glob("*.cpp"):
-            for method, path in re.findall(r'Method::(get|post|put|del|patch),\s*"(/[^"]*)"', file.read_text(encoding="utf-8")):
+            # Rows of kDoor are the routes of api_segment.cpp, which is read below, and the same paths with a slash at the end.
+            for method, path in re.findall(r'Method::(get|post|put|del|patch),\s*"(/[^"]*)"(?!, kDoor)', file.read_text(encoding="utf-8")):
                 routes.add(("delete" if method == "del" else method, path))
         table = (ROOT / "daemon" / "app" / "api_segment.cpp").read_text(encoding="utf-8")
         routes |= {("post", path) for path in re.findall(r'\{"(/v1/[^"]*)", +"[a-z]*"\}', table)}
