@@ -1,6 +1,7 @@
 #include "daemon/doors/mapping.h"
 
 #include <algorithm>
+#include "daemon/doors/raw_json.h"
 
 #include "rules/lang/shape.h"
 
@@ -113,16 +114,7 @@ class Reader {
   // A name is a member of `base`; what starts with a slash is a pointer already.
   static std::string pointer(std::string_view text, std::string_view base) {
     if (text.starts_with('/')) return std::string(text);
-    std::string out = std::string(base) + "/";
-    for (const char c : text) {
-      if (c == '~')
-        out += "~0";
-      else if (c == '/')
-        out += "~1";
-      else
-        out.push_back(c);
-    }
-    return out;
+    return raw_pointer(base, text);
   }
 
   const Context& context_;

@@ -203,6 +203,19 @@ std::optional<std::string_view> raw_at(std::string_view json, std::string_view p
   return json;
 }
 
+std::string raw_pointer(std::string_view base, std::string_view key) {
+  std::string out = std::string(base) + "/";
+  for (const char c : key) {
+    if (c == '~')
+      out += "~0";
+    else if (c == '/')
+      out += "~1";
+    else
+      out.push_back(c);
+  }
+  return out;
+}
+
 std::string_view raw_member(const std::vector<RawMember>& members, std::string_view key) {
   for (std::size_t i = members.size(); i > 0; --i) {
     if (members[i - 1].key == key) return members[i - 1].value;

@@ -25,6 +25,8 @@ Result<std::vector<std::string_view>> raw_array(std::string_view json);
 std::optional<std::string> raw_text(std::string_view json);
 // What an RFC 6901 pointer ("/data/items/0/sku"; "" is the whole) leads to; nothing when there is no such member.
 std::optional<std::string_view> raw_at(std::string_view json, std::string_view pointer);
+// The pointer to the member `key` of what `base` leads to (RFC 6901: `~` and `/` of the key escaped).
+std::string raw_pointer(std::string_view base, std::string_view key);
 // The last member of that name; empty when there is none.
 std::string_view raw_member(const std::vector<RawMember>& members, std::string_view key);
 bool raw_is_null(std::string_view json);

@@ -18,19 +18,6 @@ void append_member(std::string& out, std::string_view name, std::string_view val
   out.append(value);
 }
 
-std::string escaped(std::string_view key) {
-  std::string out = "/";
-  for (const char c : key) {
-    if (c == '~')
-      out += "~0";
-    else if (c == '/')
-      out += "~1";
-    else
-      out.push_back(c);
-  }
-  return out;
-}
-
 }  // namespace
 
 std::string snake_case(std::string_view name) {
@@ -68,7 +55,7 @@ Result<std::string> make_object(const Translation& translation, const ObjectPart
   if (!parts.object.empty() && !raw_is_null(parts.object)) {
     NUDGE_ASSIGN(const std::vector<RawMember> members, raw_object(parts.object));
     for (const RawMember& member : members) {
-      const std::string pointer = std::string(parts.base) + escaped(member.key);
+      const std::string pointer = raw_pointer(parts.base, member.key);
       const bool used = std::ranges::any_of(translation.fields, [&](const FieldSource& f) {
         return f.pointer == pointer || (f.pointer.starts_with(pointer) && f.pointer[pointer.size()] == '/');
       });
