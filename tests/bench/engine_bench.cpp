@@ -137,17 +137,9 @@ int main(int argc, char** argv) {
   for (int i = 1; i + 1 < argc; i += 2) {
     const std::string key = argv[i];
     const double value = std::strtod(argv[i + 1], nullptr);
-    if (key == "--customers")
-      o.customers = static_cast<std::uint64_t>(value);
-    else if (key == "--events")
-      o.events = static_cast<std::uint64_t>(value);
-    else if (key == "--rules")
-      o.rules = static_cast<std::uint64_t>(value);
-    else if (key == "--strict")
-      o.strict = value;
-    else if (key == "--sweep")
+    if (key == "--sweep")
       sweep = value != 0;
-    else {
+    else if (!bench::read_option(o, key, value)) {
       std::fprintf(stderr, "unknown option %s\n", key.c_str());
       return 2;
     }

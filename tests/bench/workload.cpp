@@ -428,4 +428,26 @@ events:
 )";
 }
 
+bool read_option(WorkloadOptions& o, std::string_view key, double value) {
+  if (key == "--customers")
+    o.customers = static_cast<std::uint64_t>(value);
+  else if (key == "--events")
+    o.events = static_cast<std::uint64_t>(value);
+  else if (key == "--rules")
+    o.rules = static_cast<std::uint64_t>(value);
+  else if (key == "--seed")
+    o.seed = static_cast<std::int32_t>(value);
+  else if (key == "--zipf")
+    o.zipf = value;
+  else if (key == "--attr-rate")
+    o.attr_rate = value;
+  else if (key == "--strict")
+    o.strict = value;
+  else if (key == "--shift")
+    o.shift = static_cast<std::int64_t>(value);
+  else
+    return false;
+  return true;
+}
+
 }  // namespace nudge::bench

@@ -24,6 +24,8 @@ struct WorkloadOptions {
   double strict = 1;
   std::int64_t shift = 0;  // ms added to every event's time; the answers stay the same at kWorkloadEnd + shift
 };
+// Reads one option of the command line (`--customers 100000`) that says what the workload is. False: it is none of these.
+bool read_option(WorkloadOptions& options, std::string_view key, double value);
 
 // Each calls `line` with one NDJSON line including its end; the view lives until the next call.
 void generate_customers(const WorkloadOptions& options, const std::function<void(std::string_view)>& line);

@@ -14,25 +14,9 @@ int main(int argc, char** argv) {
   for (int i = 2; i + 1 < argc; i += 2) {
     const std::string key = argv[i];
     const double value = std::strtod(argv[i + 1], nullptr);
-    if (key == "--customers")
-      o.customers = static_cast<std::uint64_t>(value);
-    else if (key == "--events")
-      o.events = static_cast<std::uint64_t>(value);
-    else if (key == "--rules")
-      o.rules = static_cast<std::uint64_t>(value);
-    else if (key == "--seed")
-      o.seed = static_cast<std::int32_t>(value);
-    else if (key == "--zipf")
-      o.zipf = value;
-    else if (key == "--attr-rate")
-      o.attr_rate = value;
-    else if (key == "--strict")
-      o.strict = value;
-    else if (key == "--shift")
-      o.shift = static_cast<std::int64_t>(value);
-    else if (key == "--part")
+    if (key == "--part")
       part = static_cast<std::size_t>(value);
-    else {
+    else if (!read_option(o, key, value)) {
       std::fprintf(stderr, "nudge-workload: unknown option %s\n", key.c_str());
       return 2;
     }
