@@ -33,6 +33,11 @@ constexpr RouteAccess kTable[] = {
     {Method::post, "/v1/customers/{id}", kIngest, ""},
     {Method::post, "/v1/import", kIngest | kOperator, ""},
 
+    {Method::post, "/v1/cloudevents", kIngest, ""},
+    {Method::options, "/v1/cloudevents", kDoor, ""},  // a sender asks whether it may deliver
+    // Webhooks: the door asks for the signature, or for a token where the mapping wants none (Api::webhook_gate).
+    {Method::post, "/v1/webhooks/{name}", kDoor, ""},
+
     // Segment's libraries: the door asks for the write key, which may stand in the body (Api::segment_call).
     {Method::post, "/v1/identify", kDoor, ""},
     {Method::options, "/v1/identify", kDoor, ""},

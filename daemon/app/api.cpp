@@ -18,6 +18,7 @@ Api::Api(Runtime& runtime, Workers& workers, metrics::Registry& metrics, ApiAcce
 Result<void> Api::install(http::HttpServer& server) {
   NUDGE_TRY(install_intake(server));
   NUDGE_TRY(install_segment(server));
+  NUDGE_TRY(install_doors(server));
   NUDGE_TRY(install_customers(server));
   NUDGE_TRY(install_rules(server));
   NUDGE_TRY(install_work(server));

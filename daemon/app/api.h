@@ -71,6 +71,7 @@ class Api {
   http::Handler on_worker(Read read);
   Result<void> install_intake(http::HttpServer& server);
   Result<void> install_segment(http::HttpServer& server);
+  Result<void> install_doors(http::HttpServer& server);
   Result<void> install_customers(http::HttpServer& server);
   Result<void> install_rules(http::HttpServer& server);
   Result<void> install_work(http::HttpServer& server);
@@ -83,6 +84,12 @@ class Api {
 
   void ingest(http::Request& request, http::Responder responder, bool import, std::string customer);
   void segment_call(http::Request& request, http::Responder responder, std::string_view type);
+  void cloud_events(http::Request& request, http::Responder responder);
+  http::Response cloud_events_consent(const http::Request& request) const;
+  void webhook(http::Request& request, http::Responder responder);
+  std::optional<http::Response> webhook_gate(const http::Request& request) const;
+  // Documents of a door into intake; each way answers as POST /v1/events does.
+  void take_in(std::shared_ptr<http::Responder> to, std::vector<DoorDocument> documents, bool single);
   bool write_key_fits(std::string_view key) const;
   bool origin_allowed(std::string_view origin) const;
   void allow_origin(const http::Request& request, http::Response& response) const;

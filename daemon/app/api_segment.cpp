@@ -89,6 +89,7 @@ Result<Opened> open_body(const doors::SegmentMapping& mapping, const IntakeSchem
 }  // namespace
 
 std::optional<http::Response> Api::door_gate(const http::Request& request) const {
+  if (request.route == "/v1/webhooks/{name}") return webhook_gate(request);
   std::string_view path = request.path;
   if (path.size() > 1 && path.ends_with('/') && path != "/v1/import/") path.remove_suffix(1);
   if (std::ranges::none_of(kRoutes, [&](const Route& r) { return r.path == path; })) return std::nullopt;

@@ -172,7 +172,7 @@ class Message {
     if (type == daemon::NameTable::kMissing) return;
     for (const std::string_view key : own) {
       const auto known = known_name(schema_.fields(static_cast<EventTypeId>(type)).table, key);
-      if (known && !raw_member(members_, key).empty()) translation.fields.push_back({*known, "/" + std::string(key)});
+      if (known && !raw_member(members_, key).empty()) translation.fields.push_back({*known, "/" + std::string(key), Convert::none, 0, {}, {}});
     }
   }
 

@@ -18,6 +18,12 @@ std::string snake_case(std::string_view name);
 // The name in the table that equals `name`, or its snake case; nothing when there is neither.
 std::optional<std::string> known_name(const daemon::NameTable& table, std::string_view name);
 
+// The value that a source leads to, as JSON, after what the source says is made of it; nothing when there is none. A value that can't be
+// converted stays as it is: intake says what is wrong with it.
+std::optional<std::string> source_value(const FieldSource& source, std::string_view message);
+// The same as a text: a number's digits, a text unescaped; nothing for everything else.
+std::optional<std::string> source_text(const FieldSource& source, std::string_view message);
+
 // What the value object of a document is made of.
 struct ObjectParts {
   std::string_view message;  // pointers start here

@@ -231,6 +231,12 @@ constexpr auto kCodes = std::to_array<CodeInfo>({
     {"R0857", "An event without a time in a mapping",
      "History needs to know when it happened: `time` names the column, or a constant instant."},
     {"R0858", "An event type that the catalog does not have, in a mapping", "The event after `event:` must be declared in the catalog."},
+    {"R0859", "A value of a door's mapping without one clear source",
+     "A value comes from a member of the message (its name, or a pointer such as /customer/id), from a header, or is a constant. What a "
+     "message is about (`customer`) and of what kind it is (`type`) must be known for each."},
+    {"R0860", "A secret of a door that can't be read",
+     "Secrets are not written into the mapping: `secret: {file: PATH}` or `secret: {env: NAME}` says where it stands; a list of them is good "
+     "while a secret is being changed."},
     // The future
     {"R0901", "Not available in this version",
      "It is part of the language and not built yet. It is refused, because a rule that silently does less than it says is worse than "

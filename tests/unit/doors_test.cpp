@@ -33,6 +33,8 @@ std::vector<daemon::DoorDocument> open(const SegmentMapping& mapping, std::strin
   return out;
 }
 
+Result<Secret> no_secrets(bool /*from_file*/, const std::string& name) { return Secret("the secret " + name); }
+
 }  // namespace
 
 TEST_CASE("doors: JSON is taken apart without changing a byte") {
@@ -86,7 +88,7 @@ TEST_CASE("doors: the clock of the sender is corrected as documented") {
 
 TEST_CASE("doors: a message becomes the documents that the mapping says") {
   SegmentMapping mapping;
-  mapping.track["Order Completed"] = {false, "order_placed", {{"amount", "/properties/total"}}};
+  mapping.track["Order Completed"] = {false, "order_placed", {{"amount", "/properties/total", Convert::none, 0, {}, {}}}};
   auto documents =
       open(mapping,
            R"({"type":"track","userId":7,"event":"Order Completed","messageId":"m","properties":{"total":12.50,"productId":"p","odd":1}})");
@@ -118,7 +120,7 @@ TEST_CASE("doors: mistakes in the mapping name what is meant") {
   const auto document = doc::read_document(
       "doors.yaml", "segment:\n  track: {Paid: {event: order_plced}, Sold: {event: order_placed, fields: {amuont: x}}}\n  mergee: never\n",
       diagnostics);
-  CHECK(read_mapping(*document, *catalog(), diagnostics) == nullptr);
+  CHECK(read_mapping(*document, *catalog(), no_secrets, diagnostics) == nullptr);
   CHECK(diagnostics.errors() == 3);
 }
 
