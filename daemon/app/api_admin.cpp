@@ -35,6 +35,7 @@ void write_shards(Json& json, const RuntimeFigures& f) {
   for (const ShardFigures& s : f.shards) {
     json.begin_object()
         .field("customers_hot", s.customers_hot)
+        .field("customers_decoded", s.customers_decoded)
         .field("bytes", s.bytes)
         .field("dirty", s.dirty)
         .field("queued", s.queued)
@@ -56,7 +57,9 @@ void write_policies(Json& json, Runtime& runtime) {
   const TimeMs now = runtime.now();
   json.key("policies").begin_object().field("stopped", controls->stopped);
   if (controls->stopped)
-    json.field_time("stopped_at", controls->stopped_at).field("stopped_by", controls->stopped_by).field("stopped_why", controls->stopped_why);
+    json.field_time("stopped_at", controls->stopped_at)
+        .field("stopped_by", controls->stopped_by)
+        .field("stopped_why", controls->stopped_why);
   json.key("braked").begin_array();
   for (const auto& [id, braked] : controls->braked) {
     const auto rule = plan->rule_of_id.find(id);
@@ -223,7 +226,8 @@ void Api::collect_held(metrics::Page& page, const RuntimeFigures& f) {
     if (found == f.stats.rules.end()) continue;
     for (std::size_t i = 0; i < kHeldReasons; ++i) {
       if (found->second.dropped[i] != 0)
-        page.sample({{"rule", rule.name}, {"reason", std::string(held_name(static_cast<Held>(i)))}}, static_cast<double>(found->second.dropped[i]));
+        page.sample({{"rule", rule.name}, {"reason", std::string(held_name(static_cast<Held>(i)))}},
+                    static_cast<double>(found->second.dropped[i]));
     }
   }
   const std::shared_ptr<const Controls> controls = runtime_.gate().controls();

@@ -211,7 +211,7 @@ void Committer::put_together(Batch& batch) {
     return;
   }
   last_block_.store(sequence, std::memory_order_release);
-  for (const auto& unit : batch.units) steps_.fetch_add(unit->steps, std::memory_order_relaxed);
+  for (const auto& unit : batch.units) work_ns_.fetch_add(unit->work_ns, std::memory_order_relaxed);
   {
     const std::lock_guard lock(stats_mutex_);
     stats_ = std::move(batch.sums);

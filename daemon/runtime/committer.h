@@ -70,8 +70,9 @@ class Committer {
 
   // Units of the shard below this number are on disk.
   std::uint64_t committed(std::uint32_t shard) const { return committed_[shard].load(std::memory_order_acquire); }
-  // Entries of the log committed since the start: what a recovery without a checkpoint in between would have to step again.
-  std::uint64_t steps() const { return steps_.load(std::memory_order_relaxed); }
+  // Processor time that went into the entries of the log committed since the start: what a recovery without a checkpoint in between would
+  // have to spend again.
+  std::uint64_t work_ns() const { return work_ns_.load(std::memory_order_relaxed); }
   std::uint64_t last_block() const { return last_block_.load(std::memory_order_acquire); }
   StatsDelta stats() const;
   CommitFigures figures() const;
@@ -92,7 +93,7 @@ class Committer {
   const CommitHooks hooks_;
   std::array<std::atomic<std::uint64_t>, kShardsMax> committed_{};
   std::atomic<std::uint64_t> last_block_{0};
-  std::atomic<std::uint64_t> steps_{0};
+  std::atomic<std::uint64_t> work_ns_{0};
 
   // Committer's thread only.
   Desk desk_;

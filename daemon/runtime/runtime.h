@@ -30,8 +30,8 @@ struct RuntimeOptions {
   std::uint64_t quarantine_bytes_max = 256U << 20;
   DurationMs skew = 5 * kMinute;
   DurationMs checkpoint_interval = 10 * kSecond;
-  // Also after this many steps, so that the work after a crash is bounded whatever the load was.
-  std::uint64_t checkpoint_steps = 300'000;
+  // Also once each shard has worked this long since the last one, so that the work after a crash is bounded whatever the load was.
+  DurationMs checkpoint_work = 2 * kSecond + 500;
   // Opens a message again that a door handed in and that was set aside (Job::opened); called on any thread.
   std::function<Result<std::vector<DoorDocument>>(const IntakeSchema& schema, std::string_view kept, TimeMs received)> reopen;
   DeliveryOptions delivery;

@@ -53,7 +53,7 @@ struct Runtime::Impl {
   std::atomic<std::uint64_t> queued_items{0};
   std::atomic<std::uint64_t> queued_bytes{0};
   std::atomic<std::uint64_t> checkpointed{0};
-  std::atomic<std::uint64_t> steps_checkpointed{0};  // of committer.steps(), at the last checkpoint
+  std::atomic<std::uint64_t> work_checkpointed{0};  // of committer.work_ns(), at the last checkpoint
   std::atomic<std::uint64_t> replayed{0};
   std::atomic<TimeMs> reloaded_at{0};
   std::atomic<std::uint32_t> sweeps{0};  // shards that are still sweeping

@@ -11,7 +11,8 @@
 namespace nudge::daemon {
 namespace {
 
-constexpr auto kLookAtSteps = std::chrono::milliseconds(100);
+constexpr auto kLookAtWork = std::chrono::milliseconds(100);
+constexpr std::uint64_t kNsPerMs = 1'000'000;
 
 }  // namespace
 
@@ -63,7 +64,9 @@ class Replay {
   ~Replay() { wait(); }
 
   void add(std::size_t shard, LogEntry&& entry, const std::shared_ptr<const Plan>& plan) {
-    portion_[shard].push_back({std::move(entry), plan});
+    Portion& portion = portion_[shard];
+    portion.entries.push_back(std::move(entry));
+    portion.plans.push_back(plan);
     if (++entries_ % kPortion == 0) start();
   }
   std::uint64_t entries() const { return entries_; }
@@ -76,21 +79,23 @@ class Replay {
   }
 
  private:
-  static constexpr std::uint64_t kPortion = 32'768;
-  struct Step {
-    LogEntry entry;
-    std::shared_ptr<const Plan> plan;
+  // Many at once: the customers of a portion are read in the order in which they lie on disk, so that each block is read once.
+  static constexpr std::uint64_t kPortion = 131'072;
+  struct Portion {
+    std::vector<LogEntry> entries;
+    std::vector<std::shared_ptr<const Plan>> plans;  // of each entry
   };
 
   void start() {
     wait();
     for (std::size_t i = 0; i < shards_.size(); ++i) {
-      if (portion_[i].empty()) continue;
-      running_.push_back(std::async(std::launch::async, [&shard = *shards_[i], steps = std::move(portion_[i])]() mutable -> Result<void> {
-        for (Step& step : steps) NUDGE_TRY(shard.replay(step.entry, step.plan));
-        return {};
-      }));
-      portion_[i].clear();
+      if (portion_[i].entries.empty()) continue;
+      running_.push_back(
+          std::async(std::launch::async, [&shard = *shards_[i], portion = std::exchange(portion_[i], {})]() mutable -> Result<void> {
+            NUDGE_TRY(shard.prefetch(portion.entries));
+            for (std::size_t k = 0; k < portion.entries.size(); ++k) NUDGE_TRY(shard.replay(portion.entries[k], portion.plans[k]));
+            return {};
+          }));
     }
   }
   void wait() {
@@ -101,7 +106,7 @@ class Replay {
   }
 
   std::vector<std::unique_ptr<Shard>>& shards_;
-  std::vector<std::vector<Step>> portion_;
+  std::vector<Portion> portion_;
   std::vector<std::future<Result<void>>> running_;
   std::uint64_t entries_ = 0;
   std::optional<Error> error_;
@@ -241,10 +246,10 @@ void Runtime::Impl::checkpoint_loop() {
   while (true) {
     if (std::exchange(wait, true)) {
       const auto due = std::chrono::steady_clock::now() + std::chrono::milliseconds(options.checkpoint_interval);
-      const std::uint64_t steps = steps_checkpointed + options.checkpoint_steps;
+      const std::uint64_t work = work_checkpointed + static_cast<std::uint64_t>(options.checkpoint_work) * options.shards * kNsPerMs;
       std::unique_lock lock(loop_mutex);
-      while (!ending && std::chrono::steady_clock::now() < due && committer.steps() < steps)
-        loop_wake.wait_until(lock, std::min(due, std::chrono::steady_clock::now() + kLookAtSteps), [this] { return ending; });
+      while (!ending && std::chrono::steady_clock::now() < due && committer.work_ns() < work)
+        loop_wake.wait_until(lock, std::min(due, std::chrono::steady_clock::now() + kLookAtWork), [this] { return ending; });
       if (ending) return;
     }
     if (failed) return;
@@ -255,7 +260,7 @@ void Runtime::Impl::checkpoint_loop() {
 // Everything in blocks up to `upto` is in states that the shards write now; then the mark moves there.
 Result<void> Runtime::Impl::checkpoint_now() {
   const std::lock_guard one_at_a_time(checkpoint_mutex);
-  const std::uint64_t steps = committer.steps();
+  const std::uint64_t work = committer.work_ns();
   const std::uint64_t upto = committer.last_block();
   if (upto == checkpointed.load() || failed) return {};
   auto left = std::make_shared<std::atomic<std::uint32_t>>(options.shards);
@@ -271,7 +276,7 @@ Result<void> Runtime::Impl::checkpoint_now() {
   }
   NUDGE_TRY(committer.change_and_wait([upto](CommitContext& c) { c.set.put(Family::meta, kMetaCheckpoint, encode_number(upto)); }));
   checkpointed = upto;
-  steps_checkpointed = steps;
+  work_checkpointed = work;
   return {};
 }
 
@@ -325,22 +330,22 @@ void Runtime::replay_quarantined(std::uint64_t number, std::function<void(Result
     return done(nudge::fail(Code::conflict, "record " + std::to_string(number) + " is being replayed or discarded already"));
   // Those before the last have ids of their own and are found again when the last one does not get to disk.
   for (std::size_t i = 0; i + 1 < items.size(); ++i) post_item(std::move(items[i]), {});
-  post_item(
-      std::move(items.back()), [&impl, &store = impl.store, number, length, done = std::move(done)](CommitContext& c, Receipt receipt) {
-        --c.delta[Counter::internal];
-        c.after.push_back([&impl, number] { impl.release(number); });
-        if (receipt == Receipt::conflict) {
-          c.after.push_back([done] { done(Problem{"conflict", "id", "an event with this id and other content is stored already"}); });
-          return;
-        }
-        const auto still = store.get(Family::quarantine, quarantine_key(number));
-        if (still && still->has_value()) {
-          c.set.erase(Family::quarantine, quarantine_key(number));
-          ++c.delta[Counter::quarantine_replayed];
-          c.delta[Counter::quarantine_bytes] -= length;
-        }
-        c.after.push_back([done] { done(Problem{}); });
-      });
+  post_item(std::move(items.back()),
+            [&impl, &store = impl.store, number, length, done = std::move(done)](CommitContext& c, Receipt receipt) {
+              --c.delta[Counter::internal];
+              c.after.push_back([&impl, number] { impl.release(number); });
+              if (receipt == Receipt::conflict) {
+                c.after.push_back([done] { done(Problem{"conflict", "id", "an event with this id and other content is stored already"}); });
+                return;
+              }
+              const auto still = store.get(Family::quarantine, quarantine_key(number));
+              if (still && still->has_value()) {
+                c.set.erase(Family::quarantine, quarantine_key(number));
+                ++c.delta[Counter::quarantine_replayed];
+                c.delta[Counter::quarantine_bytes] -= length;
+              }
+              c.after.push_back([done] { done(Problem{}); });
+            });
 }
 
 void Runtime::discard_quarantined(std::uint64_t number, std::string reason, std::function<void(Result<void>)> done) {

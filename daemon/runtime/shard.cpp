@@ -1,6 +1,7 @@
 #include "daemon/runtime/shard.h"
 
 #include <algorithm>
+#include <ctime>
 
 #include "daemon/runtime/committer.h"
 #include "daemon/store/keys.h"
@@ -14,6 +15,13 @@ constexpr std::size_t kColdPerLoad = 256;
 constexpr std::size_t kRefillPerTurn = 8192;  // timer rows
 // Timers wait while this many units of the shard are not on disk, so that an event never stands behind a great many of them.
 constexpr std::uint64_t kUnitsAhead = 2;
+
+// Processor time of this thread.
+std::uint64_t thread_ns() {
+  timespec now{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
+}
 
 // Inputs are typed by the catalog of their intake; a reload in between may have given their event type more fields.
 void fit_fields(const Catalog& catalog, Input& input) {
@@ -83,6 +91,7 @@ ShardFigures Shard::figures() const {
 void Shard::report() {
   const std::lock_guard lock(mutex_);
   figures_.customers_hot = cache_.size();
+  figures_.customers_decoded = cache_.decoded();
   figures_.bytes = cache_.bytes();
   figures_.dirty = cache_.dirty();
   figures_.timers_hot = timers_.size();
@@ -148,8 +157,10 @@ bool Shard::turn() {
   if (broken_) return !stopping;  // nothing is judged any more; requests end when the process does
   const TimeMs now = clock_.now();
   taken_ = items_.size();
+  const std::uint64_t before = thread_ns();
   fire_timers(now);
   take_in(now);
+  unit_->work_ns += thread_ns() - before;
   for (auto& question : questions) question(*this);
   if (sweeping_) sweep_portion();
   checkpoint_portion();
@@ -194,8 +205,9 @@ void Shard::take_in(TimeMs now) {
   }
   if (Result<void> loaded = load_many(missing_); !loaded) return fail_with(std::move(loaded).error());
   for (CacheEntry* entry : touched_) {
+    if (Result<void> unpacked = unpack(*entry); !unpacked) return fail_with(std::move(unpacked).error());
     cache_.touch(entry);
-    if (entry->state.known() && entry->state.clock >= now) {
+    if (entry->state->known() && entry->state->clock >= now) {
       for (std::uint32_t i = entry->first_item; i != kNoItem;) {
         const std::uint32_t next = items_[i].next;
         deferred_.push_back(std::move(items_[i]));
@@ -216,21 +228,21 @@ void Shard::step_customer(CacheEntry& entry, TimeMs now) {
     Input& input = items_[i].input;
     fit_fields(*plan_->catalog, input);
     // Sent again without a time: it happened when it was first heard of, so that equal documents are duplicates.
-    if (!items_[i].has_time && !input.generated_id && entry.state.ids.may_have(input.id)) {
-      if (const std::optional<Input> first = entry.state.find(input.id, *plan_->catalog)) input.time = first->time;
+    if (!items_[i].has_time && !input.generated_id && entry.state->ids.may_have(input.id)) {
+      if (const std::optional<Input> first = entry.state->find(input.id, *plan_->catalog)) input.time = first->time;
     }
     inputs_.push_back(std::move(input));
   }
-  count_gone_members(entry.state);
+  count_gone_members(*entry.state);
   Effects effects;
-  engine_.step(*plan_, entry.state, inputs_, now, receipts_, effects);
+  engine_.step(*plan_, *entry.state, inputs_, now, receipts_, effects);
   stored_.clear();
   std::size_t n = 0;
   for (std::uint32_t i = entry.first_item; i != kNoItem; i = items_[i].next, ++n) {
     if (receipts_[n] == Receipt::stored) stored_.push_back(&inputs_[n]);
     finish_item(items_[i], receipts_[n]);
   }
-  append_entry(unit_->entries, EntryKind::step, entry.state.id, now, stored_);
+  append_entry(unit_->entries, EntryKind::step, entry.id, now, stored_);
   ++unit_->steps;
   unit_->latest = std::max(unit_->latest, now);
   changed(entry, std::move(effects));
@@ -259,7 +271,8 @@ void Shard::finish_item(Item& item, Receipt receipt) {
     result.outcome = LineOutcome::conflict;
     result.problem = std::make_unique<Problem>(
         item.merge != nullptr
-            ? Problem{"conflict", "merge", "this id is another name of another customer already; merge that customer if the two are one person"}
+            ? Problem{"conflict", "merge",
+                      "this id is another name of another customer already; merge that customer if the two are one person"}
             : Problem{"conflict", "id",
                       "an event with this id and other content is stored already; the first is kept. Give the new one an id of its own"});
     if (!job.single) {  // the sender of one event is told; in a batch nobody may be looking
@@ -290,7 +303,8 @@ void Shard::changed(CacheEntry& entry, Effects&& effects) {
   entry.unit = unit_number_;
   cache_.set_dirty(&entry, generation_);
   cache_.measure(&entry);
-  timers_.set(&entry, Engine::next_due(entry.state));
+  entry.due = Engine::next_due(*entry.state);
+  timers_.set(&entry, entry.due);
   if (effects.edges.empty() && effects.decisions.empty() && effects.actions.empty() && effects.goals.empty()) return;
   unit_->delta.add_edges(effects.edges);
   unit_->delta.add_goals(effects.goals);
@@ -324,6 +338,7 @@ void Shard::fire_timers(TimeMs now) {
       continue;
     }
     advance_entry(*timers_.top(), now);
+    if (broken_) return;
   }
 }
 
@@ -342,10 +357,11 @@ bool Shard::load_due_cold(TimeMs now) {
 }
 
 void Shard::advance_entry(CacheEntry& entry, TimeMs now) {
-  count_gone_members(entry.state);
+  if (Result<void> unpacked = unpack(entry); !unpacked) return fail_with(std::move(unpacked).error());
+  count_gone_members(*entry.state);
   Effects effects;
-  engine_.advance(*plan_, entry.state, now, effects);
-  append_entry(unit_->entries, EntryKind::advance, entry.state.id, now, {});
+  engine_.advance(*plan_, *entry.state, now, effects);
+  append_entry(unit_->entries, EntryKind::advance, entry.id, now, {});
   ++unit_->steps;
   unit_->latest = std::max(unit_->latest, now);
   ++unit_->delta[Counter::timers];
@@ -387,11 +403,21 @@ void Shard::refill_cold_timers(TimeMs now) {
 
 // --- plan
 
+// A packed state is judged as a copy and stays packed when nothing changes.
 void Shard::reconcile_entry(CacheEntry& entry) {
-  if (!entry.state.known() || entry.state.plan == plan_->sequence) return;
+  if (!entry.loaded) return;
+  std::unique_ptr<CustomerState> read;
+  if (entry.state == nullptr) {
+    Result<CustomerState> state = read_record(entry.id, entry.packed());
+    if (!state) return fail_with(std::move(state).error());
+    read = std::make_unique<CustomerState>(*std::move(state));
+  }
+  CustomerState& state = read != nullptr ? *read : *entry.state;
+  if (!state.known() || state.plan == plan_->sequence) return;
   Effects effects;
-  if (!reconcile(entry.state, effects)) return;
-  append_entry(unit_->entries, EntryKind::reconcile, entry.state.id, entry.state.clock, {});
+  if (!reconcile(state, effects)) return;
+  if (read != nullptr) cache_.unpack(&entry, std::move(read));
+  append_entry(unit_->entries, EntryKind::reconcile, entry.id, entry.state->clock, {});
   ++unit_->steps;
   changed(entry, std::move(effects));
 }
@@ -417,7 +443,7 @@ bool Shard::reconcile(CustomerState& state, Effects& effects) {
 Result<void> Shard::replay(LogEntry& entry, const std::shared_ptr<const Plan>& plan) {
   CacheEntry* cached = load(slot_of(entry.customer), entry.customer, true);
   if (cached == nullptr) return fail(Code::corrupt, "the record of customer `" + entry.customer + "` is damaged");
-  CustomerState& state = cached->state;
+  CustomerState& state = *cached->state;
   if (state.plan > plan->sequence) return {};  // the checkpoint is ahead of this entry
   Effects effects;
   std::vector<Membership> left;
@@ -441,7 +467,9 @@ Result<void> Shard::replay(LogEntry& entry, const std::shared_ptr<const Plan>& p
   }
   cache_.set_dirty(cached, generation_);
   cache_.measure(cached);
-  timers_.set(cached, Engine::next_due(state));
+  cached->due = Engine::next_due(state);
+  timers_.set(cached, cached->due);
+  pack_oldest();
   return {};
 }
 

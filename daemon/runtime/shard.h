@@ -28,15 +28,16 @@ class Committer;
 
 struct ShardOptions {
   std::uint32_t index = 0;
-  std::uint32_t shards = 1;  // slot s belongs to shard s % shards
-  std::size_t memory_bytes = 256U << 20;
+  std::uint32_t shards = 1;               // slot s belongs to shard s % shards
+  std::size_t memory_bytes = 256U << 20;  // of states in memory; at most a quarter of it decoded, the rest as records
   std::size_t items_per_drain = 4096;
   std::size_t portion_bytes = 256U << 10;  // of checkpointed states in one unit, at least; more when much comes in
 };
 
 // For the status page; all as of the last turn of the shard's loop.
 struct ShardFigures {
-  std::uint64_t customers_hot = 0;
+  std::uint64_t customers_hot = 0;      // in memory
+  std::uint64_t customers_decoded = 0;  // … of them ready to be judged
   std::uint64_t bytes = 0;
   std::uint64_t dirty = 0;
   std::uint64_t queued = 0;
@@ -61,6 +62,8 @@ class Shard {
   void use_for_records(std::shared_ptr<const Plan> newest) { plan_ = std::move(newest); }
   // Recovery, before start(): steps one entry of the log again unless the state has it already.
   Result<void> replay(LogEntry& entry, const std::shared_ptr<const Plan>& plan);
+  // … and before a portion of them: reads the records of their customers, in the order of the disk.
+  Result<void> prefetch(std::span<const LogEntry> entries);
   void start(std::shared_ptr<const Plan> plan);
   // Finishes what was posted and ends the thread.
   void stop();
@@ -99,6 +102,7 @@ class Shard {
   struct Checkpoint {
     std::uint64_t generation;
     std::function<void()> done;
+    std::uint32_t slot = 0;  // those below are written
   };
 
   void run();
@@ -121,6 +125,7 @@ class Shard {
   void advance_entry(CacheEntry& entry, TimeMs now);
   void reconcile_entry(CacheEntry& entry);
   bool reconcile(CustomerState& state, Effects& effects);
+  bool write_dirty(std::uint8_t slot, std::uint64_t generation);
   void changed(CacheEntry& entry, Effects&& effects);
   void count_gone_members(const CustomerState& state);
   void checkpoint_portion();
@@ -133,6 +138,10 @@ class Shard {
   CacheEntry* load(std::uint8_t slot, std::string_view customer, bool create);
   Result<void> load_many(std::span<CacheEntry* const> entries);
   Result<void> fill(CacheEntry& entry, const std::optional<std::string>& record);
+  // Makes a packed state ready to be judged.
+  Result<void> unpack(CacheEntry& entry);
+  Result<CustomerState> read_record(std::string_view id, std::string_view record) const;
+  void pack_oldest();
   void fail_with(Error error);
 
   const ShardOptions options_;
@@ -157,10 +166,11 @@ class Shard {
   std::vector<Item> items_;             // of the drain under way
   std::vector<Item> forwarded_;         // leave after the flush: what sent them away is then ahead of them on its way to disk
   std::vector<Item> deferred_;          // for customers that were judged in this millisecond already
-  std::vector<CacheEntry*> touched_, missing_;
+  std::vector<CacheEntry*> touched_, missing_, writing_;
   std::vector<Input> inputs_;
   std::vector<Receipt> receipts_;
   std::vector<const Input*> stored_;
+  std::string record_;                      // being encoded
   std::vector<Membership> members_before_;  // a reconcile
   std::vector<Wake> wakes_before_;
   Effects effects_;

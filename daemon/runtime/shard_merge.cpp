@@ -62,7 +62,7 @@ std::string as_document(const Input& input, const Catalog& catalog) {
 // Deals with the merges among an entry's items. True: there are none, and the customer is its own. A merge has its instant to itself: what
 // stood before it is stepped now, and it waits for the next turn.
 bool Shard::take_merges(CacheEntry& entry, TimeMs now) {
-  const bool merged = entry.state.merged();
+  const bool merged = entry.state->merged();
   std::uint32_t first = entry.first_item, before = kNoItem;
   while (first != kNoItem && items_[first].merge == nullptr) {
     before = first;
@@ -83,13 +83,13 @@ bool Shard::take_merges(CacheEntry& entry, TimeMs now) {
     Item& item = items_[i];
     i = item.next;
     item.next = kNoItem;
-    if (done && !entry.state.merged()) {
+    if (done && !entry.state->merged()) {
       deferred_.push_back(std::move(item));
     } else if (item.merge != nullptr && item.merge->kind != MergeItem::Kind::portion) {
       done = done || item.merge->kind == MergeItem::Kind::go;
       take_merge(entry, item, now);
-    } else if (entry.state.merged()) {
-      item.input.customer = entry.state.merged_into;
+    } else if (entry.state->merged()) {
+      item.input.customer = entry.state->merged_into;
       item.slot = slot_of(item.input.customer);
       item.with_next = false;  // there it stands among others
       forwarded_.push_back(std::move(item));
@@ -107,7 +107,7 @@ void Shard::take_merge(CacheEntry& entry, Item& item, TimeMs now) {
   switch (item.merge->kind) {
     case MergeItem::Kind::request:
       // Most requests are repeats: every identify of a library names both ids.
-      if (entry.state.merged() && (entry.state.merged_into == item.merge->into || item.merge->unless_merged))
+      if (entry.state->merged() && (entry.state->merged_into == item.merge->into || item.merge->unless_merged))
         return finish_item(item, Receipt::duplicate);
       forwarded_.push_back(std::move(item));
       return;
@@ -121,11 +121,11 @@ void Shard::take_merge(CacheEntry& entry, Item& item, TimeMs now) {
 
 // The alias's entry of the log and what it gives away reach the disk in one batch; after that the portions set out.
 void Shard::merge_away(CacheEntry& entry, Item& item, TimeMs now) {
-  const std::string alias = entry.state.id;
-  count_gone_members(entry.state);
+  const std::string alias(entry.id);
+  count_gone_members(*entry.state);
   Effects effects;
   std::vector<Membership> left;
-  std::vector<std::string> portions = engine_.give_away(*plan_, entry.state, item.merge->into, now, effects, left);
+  std::vector<std::string> portions = engine_.give_away(*plan_, *entry.state, item.merge->into, now, effects, left);
   for (const Membership& member : left) --unit_->delta.roots[member.root].members;
   append_merge_entry(unit_->entries, EntryKind::merge, alias, now, item.merge->into);
   unit_->latest = std::max(unit_->latest, now);
@@ -148,16 +148,16 @@ void Shard::merge_away(CacheEntry& entry, Item& item, TimeMs now) {
 }
 
 void Shard::absorb_portion(CacheEntry& entry, Item& item, TimeMs now) {
-  Result<Portion> portion = read_portion(item.merge->portion, entry.state.id, *plan_->catalog);
+  Result<Portion> portion = read_portion(item.merge->portion, entry.id, *plan_->catalog);
   if (!portion) return fail_with(std::move(portion).error());
-  count_gone_members(entry.state);
+  count_gone_members(*entry.state);
   Effects effects;
   receipts_.clear();
-  engine_.absorb(*plan_, entry.state, *portion, now, receipts_, effects);
+  engine_.absorb(*plan_, *entry.state, *portion, now, receipts_, effects);
   for (std::size_t i = 0; i < receipts_.size(); ++i) {
     if (receipts_[i] == Receipt::conflict) set_aside_conflict(portion->inputs[i], portion->memory.id, now);
   }
-  append_merge_entry(unit_->entries, EntryKind::absorb, entry.state.id, now, item.merge->portion);
+  append_merge_entry(unit_->entries, EntryKind::absorb, entry.id, now, item.merge->portion);
   unit_->latest = std::max(unit_->latest, now);
   unit_->changes.push_back([key = item.merge->pending_key](CommitContext& c) { c.set.erase(Family::meta, key); });
   ++unit_->items;
@@ -177,10 +177,10 @@ void Shard::set_aside_conflict(const Input& input, std::string_view alias, TimeM
 }
 
 Result<void> Shard::replay_absorb(CacheEntry& entry, const LogEntry& log, const Plan& plan) {
-  NUDGE_ASSIGN(const Portion portion, read_portion(log.text, entry.state.id, *plan_->catalog));
+  NUDGE_ASSIGN(const Portion portion, read_portion(log.text, entry.id, *plan_->catalog));
   Effects effects;
   receipts_.clear();
-  engine_.absorb(plan, entry.state, portion, log.instant, receipts_, effects);
+  engine_.absorb(plan, *entry.state, portion, log.instant, receipts_, effects);
   return {};
 }
 

@@ -1,5 +1,6 @@
-// The decoded states of a shard's customers, under a memory cap: the least recently used go first. Knows which have changed since they were
-// last written. Not thread-safe; one shard thread owns it. Pointers to entries stay valid until erase().
+// The states of a shard's customers that are in memory: those used lately decoded, ready to be judged; the others packed, as the records
+// that they are on disk, in a quarter of the room. Knows the order of use in each of the two, and which have changed since they were last
+// written. Not thread-safe; one shard thread owns it. Pointers to entries stay valid until erase().
 #pragma once
 
 #include <array>
@@ -17,25 +18,34 @@
 namespace nudge::daemon {
 
 struct CacheEntry {
-  CustomerState state;
+  std::string_view id;                   // the customer's; the map's key
+  std::unique_ptr<CustomerState> state;  // null: packed, or still to be read
+  std::unique_ptr<char[]> record;        // packed: the state's bytes
+  std::uint32_t record_bytes = 0;
   std::uint8_t slot = 0;
   bool loaded = false;            // false: named by an input, its record is still to be read
   bool dirty = false;             // changed since it was last written
   bool on_disk = false;           // has a customer record
+  bool packed_known = false;      // packed: CustomerState::known()
+  bool fresh = false;             // packed, as it came from disk: `due` is not known yet, and it is not in the heap
   std::uint64_t unit = 0;         // the last unit of the shard that has a change or a write of it
   std::uint64_t dirty_since = 0;  // checkpoint generation in which it became dirty
+  TimeMs due = kNever;            // Engine::next_due of the state
   TimeMs disk_due = kNever;       // the timer row on disk
   std::size_t bytes = 0;
   std::size_t heap_index = TimerHeap<CacheEntry>::kNotInHeap;
   std::uint32_t first_item = 0xffffffff, last_item = 0xffffffff;  // of the drain under way
-  CacheEntry *newer = nullptr, *older = nullptr;                  // by last use
-  CacheEntry *dirty_next = nullptr, *dirty_previous = nullptr;    // by dirty_since
+  CacheEntry *newer = nullptr, *older = nullptr;                  // by last use, among the decoded or among the packed
+  CacheEntry *dirty_next = nullptr, *dirty_previous = nullptr;    // of the slot, by dirty_since
+
+  std::string_view packed() const { return {record.get(), record_bytes}; }
+  bool known() const { return state != nullptr ? state->known() : packed_known; }
 };
 
 class StateCache {
  public:
   CacheEntry* find(std::uint8_t slot, std::string_view customer);
-  // A new entry with its id set; must not be there yet.
+  // A new entry that is still to be read; must not be there yet.
   CacheEntry* add(std::uint8_t slot, std::string_view customer);
   // Must not be dirty nor in the heap.
   void erase(CacheEntry* entry);
@@ -43,13 +53,22 @@ class StateCache {
   void touch(CacheEntry* entry);
   // Counts its memory anew.
   void measure(CacheEntry* entry);
+  // Replaces the state by its record, and back. The packed one is the newest among the packed, the unpacked among the decoded.
+  void pack(CacheEntry* entry, std::string_view record);
+  // The record of an entry that was still to be read.
+  void put_record(CacheEntry* entry, std::string_view record);
+  void unpack(CacheEntry* entry, std::unique_ptr<CustomerState> state);
   void set_dirty(CacheEntry* entry, std::uint64_t generation);
   void set_clean(CacheEntry* entry);
 
-  CacheEntry* oldest() const { return oldest_; }
-  CacheEntry* first_dirty() const { return first_dirty_; }
-  std::size_t bytes() const { return bytes_; }
-  std::size_t size() const { return size_; }
+  CacheEntry* oldest_decoded() const { return decoded_.oldest; }
+  CacheEntry* oldest_packed() const { return packed_.oldest; }
+  // The one of the slot that has been dirty for longest.
+  CacheEntry* first_dirty(std::uint8_t slot) const { return dirty_slots_[slot].first; }
+  std::size_t bytes() const { return decoded_.bytes + packed_.bytes; }
+  std::size_t decoded_bytes() const { return decoded_.bytes; }
+  std::size_t size() const { return decoded_.size + packed_.size; }
+  std::size_t decoded() const { return decoded_.size; }
   std::size_t dirty() const { return dirty_; }
   void each_in_slot(std::uint8_t slot, const std::function<void(CacheEntry&)>& each);
 
@@ -62,13 +81,23 @@ class StateCache {
     using is_transparent = void;
     bool operator()(std::string_view a, std::string_view b) const { return a == b; }
   };
-  using Map = std::unordered_map<std::string, std::unique_ptr<CacheEntry>, Hash, Equal>;
-  void unlink(CacheEntry* entry);
+  using Map = std::unordered_map<std::string, CacheEntry, Hash, Equal>;
+  // Entries by last use, and what they take.
+  struct List {
+    CacheEntry *newest = nullptr, *oldest = nullptr;
+    std::size_t bytes = 0, size = 0;
+  };
+  List& list_of(const CacheEntry* entry) { return entry->record != nullptr ? packed_ : decoded_; }
+  void link(List& list, CacheEntry* entry);
+  void unlink(List& list, CacheEntry* entry);
 
   std::array<Map, kSlots> slots_;
-  CacheEntry *newest_ = nullptr, *oldest_ = nullptr;
-  CacheEntry *first_dirty_ = nullptr, *last_dirty_ = nullptr;
-  std::size_t bytes_ = 0, size_ = 0, dirty_ = 0;
+  List decoded_, packed_;
+  struct Dirty {
+    CacheEntry *first = nullptr, *last = nullptr;
+  };
+  std::array<Dirty, kSlots> dirty_slots_{};
+  std::size_t dirty_ = 0;
 };
 
 }  // namespace nudge::daemon

@@ -107,7 +107,7 @@ struct Item {
   bool has_time = true;  // the sender said when it happened
   std::unique_ptr<Attachment> attachment;
   std::unique_ptr<MergeItem> merge;
-  bool with_next = false;  // goes into the same batch as the item behind it, which is of the same customer
+  bool with_next = false;           // goes into the same batch as the item behind it, which is of the same customer
   std::uint32_t next = 0xffffffff;  // the shard's: the next item of the same customer
 };
 
@@ -125,6 +125,7 @@ struct Unit {
   std::shared_ptr<const Plan> plan;
   std::string entries;           // see log_block.h
   std::uint32_t steps = 0;       // entries in it
+  std::uint64_t work_ns = 0;     // processor time that they took; about as much again after a crash
   std::vector<Effects> effects;  // of one step each, those that have any
   StatsDelta delta;
   WriteSet states;  // checkpoints of customers

@@ -71,6 +71,8 @@ Result<std::shared_ptr<Database>> Database::open(const StoreOptions& options, co
 
 Result<void> Database::set_environment(const StoreOptions& options) {
   env_ = rocksdb::Env::Default();
+  // Compaction has time; whoever waits for a commit has not. Flushes keep theirs: memory waits for them.
+  env_->LowerThreadPoolCPUPriority(rocksdb::Env::LOW, rocksdb::CpuPriority::kLow);
   if (options.file_system.empty()) return {};
   const auto status = rocksdb::FileSystem::CreateFromString(rocksdb::ConfigOptions(), options.file_system, &file_system_);
   if (!status.ok()) return std::unexpected(to_error("there is no file system " + options.file_system, status));

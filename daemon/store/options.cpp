@@ -165,11 +165,12 @@ std::shared_ptr<rocksdb::TableFactory> make_table(bool log, const std::shared_pt
   return std::shared_ptr<rocksdb::TableFactory>(rocksdb::NewBlockBasedTableFactory(table));
 }
 
-void set_levels(rocksdb::ColumnFamilyOptions& cf) {
+void set_levels(rocksdb::ColumnFamilyOptions& cf, bool rewritten) {
   cf.compaction_style = rocksdb::kCompactionStyleLevel;
   cf.compaction_pri = rocksdb::kMinOverlappingRatio;
   cf.num_levels = 7;
-  cf.level0_file_num_compaction_trigger = 4;
+  // What is overwritten again and again meets the whole level below each time: seldom, then.
+  cf.level0_file_num_compaction_trigger = rewritten ? 8 : 4;
   cf.level0_slowdown_writes_trigger = 30;  // far from the stop: 7.8 can hang after a stop (mended in 8.7)
   cf.level0_stop_writes_trigger = 60;
   cf.target_file_size_base = 64 * kMiB;
@@ -267,7 +268,7 @@ rocksdb::ColumnFamilyOptions make_family_options(Family family, const StoreOptio
   cf.comparator = rocksdb::BytewiseComparator();
   cf.merge_operator = nullptr;
   cf.prefix_extractor = nullptr;
-  set_levels(cf);
+  set_levels(cf, family == Family::customer);
   set_memory(cf, large ? options.write_buffer_bytes : std::max<std::uint64_t>(options.write_buffer_bytes / 4, kMiB / 4));
   set_blobs(cf);
   cf.compression = rocksdb::kLZ4Compression;

@@ -1,13 +1,18 @@
 // What the HTTP server alone can carry: requests in, bodies whole, answers out; no parsing, no disk. Client and server share the
-// machine, as in the goals of the project. Usage: http_bench [seconds per figure] [io threads]
+// machine, as in the goals of the project. Usage: http_bench [seconds per figure] [io threads] [directory for the ceiling]
 //
 //   batches    POST bodies of 500 events (57 KiB), 4 connections, one request at a time each; answered in the handler
 //   singles    POST bodies of one event, 16 connections, one request at a time each
 //   committed  the same, answered from another thread in groups, as group commit does
 //   pipelined  the same as singles, 16 requests in flight per connection
+//   ceiling    with a directory: the same as batches, every field read and the bodies on disk before the answer. What nudged could do at
+//   most
+//              if it had no rules, no states and no check of the catalog
+//   ceiling1   the same as singles, every event on disk before the answer
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <simdjson.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -17,12 +22,14 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "daemon/http/http_server.h"
+#include "daemon/store/store.h"
 
 using namespace nudge::http;
 using Clock = std::chrono::steady_clock;
@@ -73,6 +80,98 @@ class Committer {
   std::atomic<bool> stop_{false};
   std::thread thread_;
 };
+
+// Collects bodies, writes all that are there as one synced batch and answers.
+class DurableCommitter {
+ public:
+  explicit DurableCommitter(const std::string& directory) {
+    nudge::daemon::StoreOptions options;
+    options.path = directory;
+    options.low_space_bytes = 0;
+    auto store = nudge::daemon::Store::open(options);
+    if (!store) fail(store.error().message);
+    store_ = *std::move(store);
+    thread_ = std::thread([this] { run(); });
+  }
+  ~DurableCommitter() {
+    stop_ = true;
+    signal_.test_and_set();
+    signal_.notify_one();
+    thread_.join();
+  }
+  void add(std::string body, Responder responder) {
+    {
+      const std::lock_guard lock(mutex_);
+      waiting_.emplace_back(std::move(body), std::move(responder));
+    }
+    if (!signal_.test_and_set()) signal_.notify_one();
+  }
+
+ private:
+  [[noreturn]] static void fail(const std::string& why) {
+    std::fprintf(stderr, "http bench: %s\n", why.c_str());
+    std::exit(1);
+  }
+  void run() {
+    std::vector<std::pair<std::string, Responder>> batch;
+    std::uint64_t sequence = 0;
+    std::string block;
+    while (!stop_) {
+      signal_.wait(false);
+      signal_.clear();
+      {
+        const std::lock_guard lock(mutex_);
+        batch.swap(waiting_);
+      }
+      if (batch.empty()) continue;
+      block.clear();
+      for (const auto& [body, responder] : batch) block += body;
+      nudge::daemon::WriteSet set;
+      set.append(++sequence, block);
+      if (auto done = store_->commit(std::move(set)); !done) fail(done.error().message);
+      for (auto& [body, responder] : batch) responder.send({202, "application/json", {}, R"({"stored":1})"});
+      batch.clear();
+    }
+  }
+
+  std::unique_ptr<nudge::daemon::Store> store_;
+  std::mutex mutex_;
+  std::vector<std::pair<std::string, Responder>> waiting_;
+  std::atomic_flag signal_;
+  std::atomic<bool> stop_{false};
+  std::thread thread_;
+};
+
+// The texts' lengths in an object and in those within it, so that no field is left out.
+std::size_t read_object(simdjson::ondemand::object object) {
+  std::size_t sum = 0;
+  for (auto field : object) {
+    simdjson::ondemand::value value;
+    if (field.value().get(value) != simdjson::SUCCESS) return sum;
+    simdjson::ondemand::json_type type{};
+    if (value.type().get(type) != simdjson::SUCCESS) return sum;
+    std::string_view text;
+    simdjson::ondemand::object inner;
+    if (type == simdjson::ondemand::json_type::string && value.get_string().get(text) == simdjson::SUCCESS) sum += text.size();
+    if (type == simdjson::ondemand::json_type::object && value.get_object().get(inner) == simdjson::SUCCESS) sum += read_object(inner);
+  }
+  return sum;
+}
+
+// Reads every field of every line of a body, which has kBodyPadding bytes behind it.
+std::size_t read_all(const std::string& body) {
+  thread_local simdjson::ondemand::parser parser;
+  std::size_t sum = 0;
+  for (std::size_t start = 0; start < body.size();) {
+    const std::size_t end = std::min(body.find('\n', start), body.size());
+    simdjson::ondemand::document document;
+    simdjson::ondemand::object event;
+    if (parser.iterate(body.data() + start, end - start, body.capacity() - start).get(document) != simdjson::SUCCESS) return sum;
+    if (document.get_object().get(event) == simdjson::SUCCESS) sum += read_object(event);
+    start = end + 1;
+  }
+  return sum;
+}
 
 int connect_to(std::uint16_t port) {
   const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
@@ -163,14 +262,25 @@ int main(int argc, char** argv) {
   Options options;
   options.io_threads = argc > 2 ? static_cast<unsigned>(std::atoi(argv[2])) : 1;
   Committer committer;
-  HttpServer server(options);
+  std::unique_ptr<DurableCommitter> durable;
+  const std::string directory = argc > 3 ? std::string(argv[3]) + "/nudge-http-bench" : "";
+  if (!directory.empty()) {
+    std::filesystem::remove_all(directory);
+    durable = std::make_unique<DurableCommitter>(directory);
+  }
+  HttpServer server(options);  // behind the committers: it goes first
   std::atomic<std::size_t> bytes{0};
   const auto answer = [&](Request& request, Responder responder) {
     bytes.fetch_add(request.body.size(), std::memory_order_relaxed);
     responder.send({202, "application/json", {}, R"({"stored":1})"});
   };
   const auto commit = [&](Request&, Responder responder) { committer.add(std::move(responder)); };
-  if (!server.route(Method::post, "/v1/events", answer) || !server.route(Method::post, "/v1/committed", commit) || !server.start())
+  const auto keep = [&](Request& request, Responder responder) {
+    bytes.fetch_add(read_all(request.body), std::memory_order_relaxed);
+    durable->add(std::move(request.body), std::move(responder));
+  };
+  if (!server.route(Method::post, "/v1/events", answer) || !server.route(Method::post, "/v1/committed", commit) ||
+      !server.route(Method::post, "/v1/durable", keep) || !server.start())
     return 1;
 
   const std::string one(kEvent);
@@ -185,6 +295,12 @@ int main(int argc, char** argv) {
   std::printf("committed  %9.0f requests/s\n", committed);
   const double pipelined = drive(server.port(), "/v1/events", 16, 16, one, seconds);
   std::printf("pipelined  %9.0f requests/s\n", pipelined);
+  if (durable != nullptr) {
+    const double ceiling = drive(server.port(), "/v1/durable", 4, 1, batch, seconds);
+    std::printf("ceiling    %9.0f requests/s  %10.0f events/s\n", ceiling, ceiling * kEventsPerBatch);
+    const double ceiling_singles = drive(server.port(), "/v1/durable", 16, 1, one, seconds);
+    std::printf("ceiling1   %9.0f requests/s\n", ceiling_singles);
+  }
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
   std::printf("memory     %9ld KiB at most (client included)\n", usage.ru_maxrss);

@@ -5,7 +5,8 @@
 // A block is 500 events of about 60 bytes, as the daemon packs them; each commit is one block, synced. The comparison of settings runs on
 // the database itself with the store's own options, changed in one point at a time.
 //
-// nudge-store-bench --compact DIRECTORY compacts the store in a directory that no nudged uses, and prints its size in bytes.
+// nudge-store-bench --compact DIRECTORY compacts the store in a directory that no nudged uses, and prints its size in bytes; and on
+// standard error what each family of it takes.
 #include <rocksdb/cache.h>
 #include <rocksdb/db.h>
 #include <rocksdb/options.h>
@@ -228,6 +229,11 @@ void compact(const std::string& directory) {
   must(store.has_value(), store ? "" : store.error().message);
   const auto done = (*store)->compact();
   must(done.has_value(), done ? "" : done.error().message);
+  for (const FamilyStats& family : (*store)->stats().families) {
+    std::fprintf(stderr, "%-10.*s %12ju bytes  %10ju keys\n", static_cast<int>(family_name(family.family).size()),
+                 family_name(family.family).data(), static_cast<std::uintmax_t>(family.file_bytes),
+                 static_cast<std::uintmax_t>(family.keys_estimate));
+  }
   store->reset();
   std::uintmax_t bytes = 0;
   for (const auto& entry : fs::recursive_directory_iterator(directory))

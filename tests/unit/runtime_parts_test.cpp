@@ -214,21 +214,51 @@ TEST_CASE("the cache keeps use, dirt and memory in order") {
   CHECK(cache.find(0, "c2") == entries[2]);
   CHECK(cache.find(1, "c2") == nullptr);
   cache.touch(entries[0]);
-  CHECK(cache.oldest() == entries[1]);
+  CHECK(cache.oldest_decoded() == entries[1]);
+  CHECK(cache.oldest_packed() == nullptr);
+  const std::size_t unread = cache.bytes();
+  for (int i : {2, 1}) {
+    CacheEntry* e = entries[static_cast<std::size_t>(i)];
+    e->state = std::make_unique<CustomerState>();
+    e->loaded = true;
+    cache.measure(e);
+    CHECK(cache.decoded_bytes() > unread);
+    cache.pack(e, std::string(100, 'r'));
+    CHECK(e->state == nullptr);
+    CHECK(e->packed() == std::string(100, 'r'));
+    CHECK_FALSE(e->known());
+  }
+  CHECK(cache.decoded() == 3);
+  CHECK(cache.size() == 5);
+  CHECK(cache.oldest_decoded() == entries[3]);
+  CHECK(cache.oldest_packed() == entries[2]);
+  cache.touch(entries[2]);
+  CHECK(cache.oldest_packed() == entries[1]);
+  CHECK(cache.decoded_bytes() < unread);
+  CHECK(cache.bytes() > unread + 200);
+  cache.unpack(entries[1], std::make_unique<CustomerState>());
+  CHECK(cache.oldest_packed() == entries[2]);
+  CHECK(cache.decoded() == 4);
   cache.set_dirty(entries[3], 1);
   cache.set_dirty(entries[1], 1);
   cache.set_dirty(entries[3], 2);
-  CHECK(cache.first_dirty() == entries[3]);
-  CHECK(cache.first_dirty()->dirty_since == 1);
+  cache.set_dirty(entries[0], 3);
+  CHECK(cache.first_dirty(0) == entries[0]);
+  CHECK(cache.first_dirty(1) == entries[3]);
+  CHECK(cache.first_dirty(1)->dirty_since == 1);
+  CHECK(cache.dirty() == 3);
   cache.set_clean(entries[3]);
-  CHECK(cache.first_dirty() == entries[1]);
+  CHECK(cache.first_dirty(1) == entries[1]);
   cache.set_clean(entries[1]);
-  CHECK(cache.first_dirty() == nullptr);
+  CHECK(cache.first_dirty(1) == nullptr);
+  cache.set_clean(entries[0]);
+  CHECK(cache.first_dirty(0) == nullptr);
   CHECK(cache.dirty() == 0);
   for (CacheEntry* e : entries) cache.erase(e);
   CHECK(cache.size() == 0);
   CHECK(cache.bytes() == 0);
-  CHECK(cache.oldest() == nullptr);
+  CHECK(cache.oldest_decoded() == nullptr);
+  CHECK(cache.oldest_packed() == nullptr);
 }
 
 TEST_CASE("what follows an attempt") {
@@ -300,7 +330,8 @@ TEST_CASE("an answer that says the address is gone is told from one that says an
   using connectors::Outcome;
   using connectors::OutcomeStatus;
   const auto gone = [](std::string_view channel, std::string detail, bool retryable = false) {
-    return !address_is_gone(channel, Outcome{.status = OutcomeStatus::not_sent, .retryable = retryable, .detail = std::move(detail)}).empty();
+    return !address_is_gone(channel, Outcome{.status = OutcomeStatus::not_sent, .retryable = retryable, .detail = std::move(detail)})
+                .empty();
   };
   CHECK(gone("email", "550 5.1.1 <a@example.com>: user unknown"));
   CHECK(gone("email", "550-5.1.10. no such recipient"));
