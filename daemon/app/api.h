@@ -99,6 +99,7 @@ class Api {
   void explain(http::Request& request, http::Responder responder);
   void preview(http::Request& request, http::Responder responder);
   http::Response explain_past(const CustomerState& state, const std::string& rule, const std::string& segment, TimeMs at);
+  void segments(http::Request& request, http::Responder responder);
   void segment(http::Request& request, http::Responder responder);
   void members(http::Request& request, http::Responder responder);
   http::Response rules() const;

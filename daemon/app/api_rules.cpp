@@ -110,6 +110,50 @@ http::Response Api::rule(const http::Request& request) const {
   return json_response(std::move(json));
 }
 
+// With `at`: the members of each by evaluation at that instant, in one walk over all customers.
+void Api::segments(http::Request& request, http::Responder responder) {
+  const std::shared_ptr<const Plan> plan = runtime_.plan();
+  const Result<std::optional<TimeMs>> at = time_param(request, "at");
+  if (!at) return responder.send(error_response(at.error()));
+  const std::string prefix(request.query_param("prefix").value_or(""));
+  struct Counts {
+    std::vector<const Segment*> segments;
+    std::vector<std::atomic<std::uint64_t>> members;
+    std::atomic<std::uint64_t> customers{0};
+  };
+  auto counts = std::make_shared<Counts>();
+  for (const Segment& segment : plan->segments) {
+    if (segment.name.starts_with(prefix)) counts->segments.push_back(&segment);
+  }
+  if (!at->has_value()) {
+    const StatsDelta stats = runtime_.stats();
+    Json json;
+    json.begin_object().field("plan", plan->sequence).key("segments").begin_array();
+    for (const Segment* segment : counts->segments) write_segment(json, *segment, stats);
+    json.end_array().end_object();
+    return responder.send(json_response(std::move(json)));
+  }
+  counts->members = std::vector<std::atomic<std::uint64_t>>(counts->segments.size());
+  auto shared = std::make_shared<http::Responder>(std::move(responder));
+  runtime_.scan_customers(
+      [plan, counts, at = **at](Shard& shard, const CustomerState& state) {
+        ++counts->customers;
+        for (std::size_t i = 0; i < counts->segments.size(); ++i) {
+          if (shard.engine().holds(*plan, state, counts->segments[i]->node, at)) ++counts->members[i];
+        }
+      },
+      [shared, plan, counts, at = **at](Result<void> walked) {
+        if (!walked) return shared->send(error_response(walked.error()));
+        Json json;
+        json.begin_object().field("plan", plan->sequence).field_time("at", at).field("customers", counts->customers.load());
+        json.key("segments").begin_array();
+        for (std::size_t i = 0; i < counts->segments.size(); ++i)
+          json.begin_object().field("name", counts->segments[i]->name).field("members", counts->members[i].load()).end_object();
+        json.end_array().end_object();
+        shared->send(json_response(std::move(json)));
+      });
+}
+
 // Members by evaluation at an instant, over all customers, slot by slot.
 void Api::segment(http::Request& request, http::Responder responder) {
   auto shared = std::make_shared<http::Responder>(std::move(responder));
@@ -193,15 +237,7 @@ Result<void> Api::install_rules(http::HttpServer& server) {
   using http::Method;
   NUDGE_TRY(server.route(Method::get, "/v1/rules", [this](http::Request&, http::Responder to) { to.send(rules()); }));
   NUDGE_TRY(server.route(Method::get, "/v1/rules/{name}", [this](http::Request& r, http::Responder to) { to.send(rule(r)); }));
-  NUDGE_TRY(server.route(Method::get, "/v1/segments", [this](http::Request&, http::Responder to) {
-    const std::shared_ptr<const Plan> plan = runtime_.plan();
-    const StatsDelta stats = runtime_.stats();
-    Json json;
-    json.begin_object().field("plan", plan->sequence).key("segments").begin_array();
-    for (const Segment& segment : plan->segments) write_segment(json, segment, stats);
-    json.end_array().end_object();
-    to.send(json_response(std::move(json)));
-  }));
+  NUDGE_TRY(server.route(Method::get, "/v1/segments", [this](http::Request& r, http::Responder to) { segments(r, std::move(to)); }));
   NUDGE_TRY(server.route(Method::get, "/v1/segments/{name}", [this](http::Request& r, http::Responder to) { segment(r, std::move(to)); }));
   return server.route(Method::get, "/v1/segments/{name}/members",
                       [this](http::Request& r, http::Responder to) { members(r, std::move(to)); });

@@ -76,7 +76,9 @@ namespace {
 Result<LogBlock> open_log(std::string_view key, std::string_view value, BlockPart part) {
   const Result<Block> frame = open_block(parse_log_key(key).value_or(0), value);
   if (!frame) return std::unexpected(frame.error());
-  Result<LogBlock> block = decode_block(frame->payload, part);
+  std::string room;
+  NUDGE_ASSIGN(const std::string_view content, block_content(*frame, room));
+  Result<LogBlock> block = decode_block(content, part);
   if (block) block->units.clear();  // views into what goes away
   return block;
 }

@@ -177,7 +177,7 @@ void Committer::put_together(Batch& batch) {
     set_aside(*unit, batch);
     CommitContext context{batch.set, delta, desk_, batch.desk_changed, now, batch.after};
     for (Change& change : unit->changes) change(context);
-    if (!unit->entries.empty()) batch.block.units.push_back({unit->plan->sequence, unit->entries});
+    if (!unit->entries.empty()) batch.block.units.push_back({unit->plan->sequence, unit->entries.bytes()});
     latest_ = std::max(latest_, unit->latest);
     batch.synced = batch.synced || !unit->jobs.empty() || unit->done != nullptr || !unit->entries.empty();
   }

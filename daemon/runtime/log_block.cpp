@@ -7,21 +7,81 @@ std::unexpected<Error> damaged() {
   return fail(Code::corrupt, "a block of the log can't be read: its content is damaged or of another version");
 }
 
+// In an entry's first byte beside its kind.
+constexpr std::uint8_t kKindBits = 0x07;
+constexpr std::uint8_t kSameInstant = 0x08;  // as the entry before
+constexpr std::uint8_t kOneInput = 0x10;     // the number of inputs is left out
+
+// Reads the entries of a unit.
+class EntryReader {
+ public:
+  explicit EntryReader(const LogUnit& unit) : in_(unit.entries), plain_(unit.plain) {}
+  bool at_end() const { return in_.at_end(); }
+  bool read(LogEntry& entry) {
+    const std::uint8_t head = in_.u8();
+    const std::uint8_t flags = plain_ ? 0 : head & ~kKindBits;
+    entry.kind = static_cast<EntryKind>(head - flags);
+    entry.customer = plain_ ? in_.string() : customers_.read(in_);
+    if ((flags & kSameInstant) == 0) {
+      const std::int64_t instant = in_.svarint();
+      instant_ = plain_ ? instant : static_cast<TimeMs>(static_cast<std::uint64_t>(instant_) + static_cast<std::uint64_t>(instant));
+    }
+    entry.instant = instant_;
+    entry.inputs.clear();
+    entry.text.clear();
+    switch (entry.kind) {
+      case EntryKind::step: return read_inputs(entry, (flags & kOneInput) != 0 ? 1 : in_.varint());
+      case EntryKind::merge:
+      case EntryKind::absorb: entry.text = in_.string(); break;
+      case EntryKind::advance:
+      case EntryKind::reconcile: break;
+      default: return false;
+    }
+    return !in_.bad();
+  }
+
+ private:
+  bool read_inputs(LogEntry& entry, std::uint64_t n) {
+    if (in_.bad() || n > in_.left()) return false;
+    entry.inputs.resize(static_cast<std::size_t>(n));
+    for (Input& input : entry.inputs) {
+      if (plain_ ? !decode_input(in_, input) : !decode_input(in_, inputs_, input)) return false;
+      if (!plain_) input.customer = entry.customer;
+    }
+    return !in_.bad();
+  }
+
+  Reader in_;
+  const bool plain_;
+  IdCoder customers_;
+  InputContext inputs_;
+  TimeMs instant_ = 0;
+};
+
 }  // namespace
 
-void append_entry(std::string& out, EntryKind kind, std::string_view customer, TimeMs instant, std::span<const Input* const> inputs) {
-  Writer w(out);
-  w.u8(static_cast<std::uint8_t>(kind));
-  w.string(customer);
-  w.svarint(instant);
-  if (kind != EntryKind::step) return;
-  w.varint(inputs.size());
-  for (const Input* input : inputs) encode_input(w, *input);
+void EntryWriter::begin(EntryKind kind, std::uint8_t flags, std::string_view customer, TimeMs instant) {
+  Writer w(out_);
+  const bool same = !out_.empty() && instant == instant_;
+  w.u8(static_cast<std::uint8_t>(static_cast<std::uint8_t>(kind) | flags | (same ? kSameInstant : 0)));
+  customers_.write(w, customer);
+  if (same) return;
+  w.svarint(static_cast<std::int64_t>(static_cast<std::uint64_t>(instant) - static_cast<std::uint64_t>(instant_)));
+  instant_ = instant;
 }
 
-void append_merge_entry(std::string& out, EntryKind kind, std::string_view customer, TimeMs instant, std::string_view text) {
-  append_entry(out, kind, customer, instant, {});
-  Writer(out).string(text);
+void EntryWriter::step(std::string_view customer, TimeMs instant, std::span<const Input* const> inputs) {
+  begin(EntryKind::step, inputs.size() == 1 ? kOneInput : 0, customer, instant);
+  Writer w(out_);
+  if (inputs.size() != 1) w.varint(inputs.size());
+  for (const Input* input : inputs) encode_input(w, inputs_, *input);
+}
+
+void EntryWriter::mark(EntryKind kind, std::string_view customer, TimeMs instant) { begin(kind, 0, customer, instant); }
+
+void EntryWriter::merge(EntryKind kind, std::string_view customer, TimeMs instant, std::string_view text) {
+  begin(kind, 0, customer, instant);
+  Writer(out_).string(text);
 }
 
 void encode_block(std::string& out, const LogBlock& block) {
@@ -44,13 +104,15 @@ void encode_block(std::string& out, const LogBlock& block) {
 Result<LogBlock> decode_block(std::string_view bytes, BlockPart part) {
   Reader in(bytes);
   LogBlock block;
-  if (in.u8() != kLogVersion) return damaged();
+  const std::uint8_t version = in.u8();
+  if (version == 0 || version > kLogVersion) return damaged();
   block.first_decision = in.varint();
   block.first_action = in.varint();
   for (std::uint64_t n = in.varint(); n > 0 && !in.bad(); --n) {
     LogUnit unit;
     unit.plan = in.varint();
     unit.entries = in.string();
+    unit.plain = version < 2;
     block.units.push_back(unit);
   }
   if (in.bad() || !block.stats.decode(in)) return damaged();
@@ -65,27 +127,11 @@ Result<LogBlock> decode_block(std::string_view bytes, BlockPart part) {
   return block;
 }
 
-Result<void> read_entries(std::string_view entries, const std::function<void(LogEntry&)>& each) {
-  Reader in(entries);
+Result<void> read_entries(const LogUnit& unit, const std::function<void(LogEntry&)>& each) {
+  EntryReader in(unit);
   LogEntry entry;
   while (!in.at_end()) {
-    entry.kind = static_cast<EntryKind>(in.u8());
-    entry.customer = in.string();
-    entry.instant = in.svarint();
-    entry.inputs.clear();
-    if (entry.kind == EntryKind::step) {
-      const std::uint64_t n = in.varint();
-      if (n > in.left()) return damaged();
-      entry.inputs.resize(static_cast<std::size_t>(n));
-      for (Input& input : entry.inputs) {
-        if (!decode_input(in, input)) return damaged();
-      }
-    } else if (entry.kind == EntryKind::merge || entry.kind == EntryKind::absorb) {
-      entry.text = in.string();
-    } else if (entry.kind != EntryKind::advance && entry.kind != EntryKind::reconcile) {
-      return damaged();
-    }
-    if (in.bad()) return damaged();
+    if (!in.read(entry)) return damaged();
     each(entry);
   }
   return {};

@@ -3,7 +3,9 @@
 //
 //   block   := version u8, first decision number, first action number, units, decisions, actions, stats delta
 //   unit    := plan sequence, entries (length-prefixed)
-//   entry   := kind u8, customer, instant, and for a step the inputs that were stored
+//   entry   := kind and flags u8, customer, instant, and for a step the inputs that were stored
+//
+// Version 1 wrote every customer, id and time of an entry in full; version 2 by what went before in the unit.
 #pragma once
 
 #include <functional>
@@ -17,7 +19,7 @@
 
 namespace nudge::daemon {
 
-inline constexpr std::uint8_t kLogVersion = 1;
+inline constexpr std::uint8_t kLogVersion = 2;
 
 enum class EntryKind : std::uint8_t {
   step = 1,       // Engine::step at the instant
@@ -27,17 +29,31 @@ enum class EntryKind : std::uint8_t {
   absorb = 5,     // Engine::absorb at the instant; `text` is the portion
 };
 
-// Appends one entry. `inputs` are those that were stored, for a step.
-void append_entry(std::string& out, EntryKind kind, std::string_view customer, TimeMs instant, std::span<const Input* const> inputs);
-void append_merge_entry(std::string& out, EntryKind kind, std::string_view customer, TimeMs instant, std::string_view text);
+// Puts the entries of one unit behind one another. Not thread-safe.
+class EntryWriter {
+ public:
+  // `inputs` are those that were stored, all of the customer.
+  void step(std::string_view customer, TimeMs instant, std::span<const Input* const> inputs);
+  // advance, reconcile
+  void mark(EntryKind kind, std::string_view customer, TimeMs instant);
+  // merge, absorb
+  void merge(EntryKind kind, std::string_view customer, TimeMs instant, std::string_view text);
+  const std::string& bytes() const { return out_; }
+  bool empty() const { return out_.empty(); }
+  std::size_t size() const { return out_.size(); }
+
+ private:
+  void begin(EntryKind kind, std::uint8_t flags, std::string_view customer, TimeMs instant);
+  std::string out_;
+  IdCoder customers_;
+  InputContext inputs_;
+  TimeMs instant_ = 0;
+};
 
 struct LogUnit {
   std::uint64_t plan = 0;
   std::string_view entries;
-};
-struct LogAction {
-  std::uint64_t number = 0;
-  ActionOut action;
+  bool plain = false;  // as version 1 wrote them
 };
 struct LogBlock {
   std::uint64_t first_decision = 0;
@@ -61,6 +77,6 @@ struct LogEntry {
   std::string text;
 };
 // Calls `each` for every entry in order. Error: corrupt.
-Result<void> read_entries(std::string_view entries, const std::function<void(LogEntry&)>& each);
+Result<void> read_entries(const LogUnit& unit, const std::function<void(LogEntry&)>& each);
 
 }  // namespace nudge::daemon

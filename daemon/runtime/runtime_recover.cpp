@@ -137,7 +137,7 @@ Result<void> Runtime::Impl::replay_tail(std::uint64_t checkpoint, StoredStats& s
         error = std::move(bound).error();
         return false;
       }
-      Result<void> read = read_entries(unit.entries, [&](LogEntry& entry) {
+      Result<void> read = read_entries(unit, [&](LogEntry& entry) {
         stats.latest = std::max(stats.latest, entry.instant);
         const std::size_t shard = slot_of(entry.customer) % options.shards;
         replay.add(shard, std::move(entry), bound->plan);

@@ -33,7 +33,7 @@ class Replayer {
     for (const LogUnit& unit : block.units) {
       NUDGE_ASSIGN(const BoundPlan bound, plans_.plan(unit.plan));
       plan_ = bound.plan;
-      NUDGE_TRY(read_entries(unit.entries, [&](LogEntry& entry) { apply(entry); }));
+      NUDGE_TRY(read_entries(unit, [&](LogEntry& entry) { apply(entry); }));
       if (failure_) return std::unexpected(*failure_);
     }
     out_.decisions += block.decisions.size();

@@ -242,7 +242,7 @@ void Shard::step_customer(CacheEntry& entry, TimeMs now) {
     if (receipts_[n] == Receipt::stored) stored_.push_back(&inputs_[n]);
     finish_item(items_[i], receipts_[n]);
   }
-  append_entry(unit_->entries, EntryKind::step, entry.id, now, stored_);
+  unit_->entries.step(entry.id, now, stored_);
   ++unit_->steps;
   unit_->latest = std::max(unit_->latest, now);
   changed(entry, std::move(effects));
@@ -361,7 +361,7 @@ void Shard::advance_entry(CacheEntry& entry, TimeMs now) {
   count_gone_members(*entry.state);
   Effects effects;
   engine_.advance(*plan_, *entry.state, now, effects);
-  append_entry(unit_->entries, EntryKind::advance, entry.id, now, {});
+  unit_->entries.mark(EntryKind::advance, entry.id, now);
   ++unit_->steps;
   unit_->latest = std::max(unit_->latest, now);
   ++unit_->delta[Counter::timers];
@@ -417,7 +417,7 @@ void Shard::reconcile_entry(CacheEntry& entry) {
   Effects effects;
   if (!reconcile(state, effects)) return;
   if (read != nullptr) cache_.unpack(&entry, std::move(read));
-  append_entry(unit_->entries, EntryKind::reconcile, entry.id, entry.state->clock, {});
+  unit_->entries.mark(EntryKind::reconcile, entry.id, entry.state->clock);
   ++unit_->steps;
   changed(entry, std::move(effects));
 }

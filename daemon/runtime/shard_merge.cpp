@@ -127,7 +127,7 @@ void Shard::merge_away(CacheEntry& entry, Item& item, TimeMs now) {
   std::vector<Membership> left;
   std::vector<std::string> portions = engine_.give_away(*plan_, *entry.state, item.merge->into, now, effects, left);
   for (const Membership& member : left) --unit_->delta.roots[member.root].members;
-  append_merge_entry(unit_->entries, EntryKind::merge, alias, now, item.merge->into);
+  unit_->entries.merge(EntryKind::merge, alias, now, item.merge->into);
   unit_->latest = std::max(unit_->latest, now);
   unit_->changes.push_back([portions = std::move(portions), alias, into = item.merge->into, forward = forward_](CommitContext& c) mutable {
     std::vector<Item> items;
@@ -157,7 +157,7 @@ void Shard::absorb_portion(CacheEntry& entry, Item& item, TimeMs now) {
   for (std::size_t i = 0; i < receipts_.size(); ++i) {
     if (receipts_[i] == Receipt::conflict) set_aside_conflict(portion->inputs[i], portion->memory.id, now);
   }
-  append_merge_entry(unit_->entries, EntryKind::absorb, entry.id, now, item.merge->portion);
+  unit_->entries.merge(EntryKind::absorb, entry.id, now, item.merge->portion);
   unit_->latest = std::max(unit_->latest, now);
   unit_->changes.push_back([key = item.merge->pending_key](CommitContext& c) { c.set.erase(Family::meta, key); });
   ++unit_->items;

@@ -12,6 +12,7 @@
 
 #include "daemon/ingest/door.h"
 #include "daemon/ingest/intake.h"
+#include "daemon/runtime/log_block.h"
 #include "daemon/runtime/records.h"
 #include "daemon/runtime/stats.h"
 #include "daemon/store/store.h"
@@ -123,7 +124,7 @@ struct Unit {
   std::uint32_t shard = kNoShard;
   std::uint64_t number = 0;  // of the shard, ascending
   std::shared_ptr<const Plan> plan;
-  std::string entries;           // see log_block.h
+  EntryWriter entries;           // see log_block.h
   std::uint32_t steps = 0;       // entries in it
   std::uint64_t work_ns = 0;     // processor time that they took; about as much again after a crash
   std::vector<Effects> effects;  // of one step each, those that have any

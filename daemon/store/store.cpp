@@ -81,7 +81,8 @@ Result<void> Store::write(std::span<WriteSet> sets, bool sync) {
       } else {
         std::uint64_t sequence = 0;
         for (std::size_t i = 0; i < key.size(); ++i) sequence = sequence << 8 | static_cast<unsigned char>(key[i]);
-        const std::string frame = block_header(sequence, tail, value.size(), header.checksum);
+        const std::string frame = block_header(
+            sequence, tail, static_cast<WriteSet::Kind>(header.kind) == WriteSet::Kind::append_compressed, value.size(), header.checksum);
         const std::array<rocksdb::Slice, 2> parts{rocksdb::Slice(frame), value};
         added = batch.Put(family, rocksdb::SliceParts(&key, 1), rocksdb::SliceParts(parts.data(), 2));
         tail = sequence;

@@ -50,10 +50,11 @@ class WriteSet {
 
  private:
   friend class Store;
-  enum class Kind : std::uint8_t { put, erase, append };
+  enum class Kind : std::uint8_t { put, erase, append, append_compressed };
   void add(Kind kind, Family family, std::string_view key, std::string_view value, std::uint32_t checksum);
 
-  std::string rep_;  // entries one after the other: header, key, value
+  std::string compressed_;  // a block, while it is appended
+  std::string rep_;         // entries one after the other: header, key, value
   std::size_t count_ = 0;
   std::uint64_t first_sequence_ = 0;  // 0: no block
   std::uint64_t last_sequence_ = 0;

@@ -90,6 +90,7 @@ Result<void> Store::scan(Family family, std::string_view from, std::string_view 
 Result<std::uint64_t> Store::log_blocks(std::uint64_t from, const std::function<bool(std::uint64_t, std::string_view)>& each) const {
   std::uint64_t given = 0, before = 0;
   std::optional<Error> broken;
+  std::string room;
   const auto check = [&](std::string_view key, std::string_view value) {
     const auto sequence = parse_log_key(key);
     if (!sequence) {
@@ -108,9 +109,14 @@ Result<std::uint64_t> Store::log_blocks(std::uint64_t from, const std::function<
                                         ", which is not there. Nothing was skipped. Stop nudged and restore the last backup"};
       return false;
     }
+    const auto content = block_content(*block, room);
+    if (!content) {
+      broken = content.error();
+      return false;
+    }
     before = *sequence;
     ++given;
-    return each(*sequence, block->payload);
+    return each(*sequence, *content);
   };
   ScanOptions how;
   how.fill_cache = false;

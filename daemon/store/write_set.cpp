@@ -1,5 +1,6 @@
 #include <cstring>
 
+#include "daemon/store/block.h"
 #include "daemon/store/crc32c.h"
 #include "daemon/store/keys.h"
 #include "daemon/store/store.h"
@@ -17,15 +18,17 @@ void WriteSet::append(std::uint64_t sequence, std::string_view block) {
                             : "block " + std::to_string(sequence) + " was appended after block " + std::to_string(last_sequence_);
   if (first_sequence_ == 0) first_sequence_ = sequence;
   last_sequence_ = sequence;
-  // The checksum is computed here, outside the lock of the commit.
-  add(Kind::append, Family::log, log_key(sequence), block, crc32c(block));
+  // Compressed and its checksum computed here, outside the lock of the commit.
+  const bool smaller = compress_payload(block, compressed_);
+  const std::string_view stored = smaller ? std::string_view(compressed_) : block;
+  add(smaller ? Kind::append_compressed : Kind::append, Family::log, log_key(sequence), stored, crc32c(stored));
 }
 
 void WriteSet::add(Kind kind, Family family, std::string_view key, std::string_view value, std::uint32_t checksum) {
   if (defect_.empty()) {
     if (static_cast<std::size_t>(family) >= kFamilies)
       defect_ = "there is no family " + std::to_string(static_cast<int>(family));
-    else if (family == Family::log && kind != Kind::append)
+    else if (family == Family::log && kind != Kind::append && kind != Kind::append_compressed)
       defect_ = "the log takes only append()";
     else if (family == Family::meta && key.starts_with(kReservedMeta))
       defect_ = "meta keys that begin with store/ are the store's own";

@@ -15,11 +15,12 @@ class Writer {
   explicit Writer(std::string& out) : out_(out) {}
   void u8(std::uint8_t v) { out_.push_back(static_cast<char>(v)); }
   void varint(std::uint64_t v) {
-    while (v >= 0x80) {
-      out_.push_back(static_cast<char>(v | 0x80));
-      v >>= 7;
-    }
-    out_.push_back(static_cast<char>(v));
+    if (v < 0x80) return out_.push_back(static_cast<char>(v));
+    char bytes[10];
+    std::size_t n = 0;
+    for (; v >= 0x80; v >>= 7) bytes[n++] = static_cast<char>(v | 0x80);
+    bytes[n++] = static_cast<char>(v);
+    out_.append(bytes, n);
   }
   // Zig-zag, so that small negative numbers stay small.
   void svarint(std::int64_t v) { varint((static_cast<std::uint64_t>(v) << 1) ^ static_cast<std::uint64_t>(v >> 63)); }
@@ -33,6 +34,8 @@ class Writer {
     varint(s.size());
     out_.append(s);
   }
+  // As they are; the reader knows how many.
+  void raw(std::string_view bytes) { out_.append(bytes); }
 
  private:
   std::string& out_;
@@ -80,16 +83,21 @@ class Reader {
   }
   double f64() { return std::bit_cast<double>(fixed64()); }
   // A view into the input.
-  std::string_view string() {
-    const std::uint64_t n = varint();
+  std::string_view string() { return bytes(varint()); }
+  // The next n bytes, as they are.
+  std::string_view bytes(std::uint64_t n) {
     if (n > left()) {
-      bad_ = true;
-      p_ = end_;
+      spoil();
       return {};
     }
     std::string_view s(p_, static_cast<std::size_t>(n));
     p_ += n;
     return s;
+  }
+  // What was read makes no sense: from here on everything is bad.
+  void spoil() {
+    bad_ = true;
+    p_ = end_;
   }
 
  private:

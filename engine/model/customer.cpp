@@ -163,7 +163,7 @@ TimeMs AttributeHistory::next_after(TimeMs now) const {
   return next;
 }
 
-void AttributeHistory::encode(Writer& out) const {
+void AttributeHistory::encode(Writer& out, IdCoder& ids) const {
   out.varint(size());
   AttributeId attribute = 0;
   std::uint64_t time = 0;
@@ -173,12 +173,12 @@ void AttributeHistory::encode(Writer& out) const {
     attribute = u.attribute;
     out.svarint(static_cast<std::int64_t>(static_cast<std::uint64_t>(u.time) - time));
     time = static_cast<std::uint64_t>(u.time);
-    out.string(id(i));
+    ids.write(out, id(i));
     encode_value(out, value(i));
   }
 }
 
-bool AttributeHistory::decode(Reader& in) {
+bool AttributeHistory::decode(Reader& in, IdCoder& ids) {
   constexpr std::size_t kBytesMin = 4;      // of one encoded update
   constexpr std::uint64_t kReserve = 1024;  // more are reserved only as they are read
   *this = AttributeHistory{};
@@ -192,7 +192,7 @@ bool AttributeHistory::decode(Reader& in) {
     if (in.bad() || step >= kNoAttribute - attribute) return false;
     attribute += step;
     time += static_cast<std::uint64_t>(in.svarint());
-    const std::string_view id = in.string();
+    const std::string_view id = ids.read(in);
     ValueView value;
     if (!decode_value(in, value)) return false;
     if (i > 0 && !before(i - 1, static_cast<AttributeId>(attribute), static_cast<TimeMs>(time), id)) return false;
@@ -314,7 +314,8 @@ void CustomerState::rebuild_ids() {
 std::size_t CustomerState::memory_bytes() const {
   std::size_t bytes = sizeof(CustomerState) + text_bytes(id) + attributes.memory_bytes() + ids.memory_bytes() + derived.memory_bytes();
   bytes += tags.capacity() * sizeof(TagUpdate) + members.capacity() * sizeof(Membership) + wakes.capacity() * sizeof(Wake);
-  bytes += fired.capacity() * sizeof(LastFired) + runs.capacity() * sizeof(Run) + contacts.capacity() * sizeof(Contact) + events.capacity() * sizeof(events[0]);
+  bytes += fired.capacity() * sizeof(LastFired) + runs.capacity() * sizeof(Run) + contacts.capacity() * sizeof(Contact) +
+           events.capacity() * sizeof(events[0]);
   for (const TagUpdate& t : tags) bytes += text_bytes(t.tag) + text_bytes(t.id);
   for (const auto& entry : events) bytes += entry.second.memory_bytes();
   for (const LastFired& f : fired) bytes += text_bytes(f.key);

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "engine/base/hash.h"
+#include "engine/base/id_coder.h"
 #include "engine/model/derived.h"
 #include "engine/model/id_index.h"
 #include "engine/model/input.h"
@@ -53,8 +54,8 @@ class AttributeHistory {
   // Earliest time of an update after `now`, or kNever.
   TimeMs next_after(TimeMs now) const;
   std::size_t memory_bytes() const { return updates_.memory_bytes() + texts_.memory_bytes(); }
-  void encode(Writer& out) const;
-  bool decode(Reader& in);
+  void encode(Writer& out, IdCoder& ids) const;
+  bool decode(Reader& in, IdCoder& ids);
   friend bool operator==(const AttributeHistory& a, const AttributeHistory& b);
 
  private:
@@ -137,8 +138,8 @@ struct Run {
   friend bool operator==(const Run&, const Run&) = default;
 };
 
-// A message that was let through to the customer: what caps and inhibitions count. Kept as long as any of them can look back. Its instant is
-// that of the decision, and once the provider has taken the message, that of the message_accepted event.
+// A message that was let through to the customer: what caps and inhibitions count. Kept as long as any of them can look back. Its instant
+// is that of the decision, and once the provider has taken the message, that of the message_accepted event.
 struct Contact {
   TimeMs at;
   std::uint8_t channel;  // see plan/policy.h
@@ -185,7 +186,7 @@ struct CustomerState {
   bool has_id(const Input& input) const;
 };
 
-inline constexpr std::uint8_t kCustomerVersion = 2;
+inline constexpr std::uint8_t kCustomerVersion = 3;
 void encode_customer(std::string& out, const CustomerState& state, const Catalog& catalog);
 Result<CustomerState> decode_customer(std::string_view bytes, const Catalog& catalog);
 

@@ -2,7 +2,8 @@
 //
 //   version (1 byte) · id · clock · plan · applied · attributes · tags · events · members · wakes · last firings · runs
 //
-// Version 2 added to each run when its wait is over, what its step says and since when a policy holds it up.
+// Version 2 added to each run when its wait is over, what its step says and since when a policy holds it up. Version 3 writes the ids of
+// facts by an IdCoder, one for the whole record.
 //
 // Integers are varints, signed ones zig-zag; a time in a list is the difference to the one before it. Lists start with their number of
 // items. A list's order is part of the format where the engine relies on it: the decoder refuses bytes that break it.
@@ -56,25 +57,25 @@ bool strictly_ascending(const std::vector<T>& items, Key key) {
   return std::ranges::adjacent_find(items, [&](const T& a, const T& b) { return !(key(a) < key(b)); }) == items.end();
 }
 
-void write_tags(Writer& out, const std::vector<TagUpdate>& tags) {
+void write_tags(Writer& out, IdCoder& ids, const std::vector<TagUpdate>& tags) {
   Times times;
   out.varint(tags.size());
   for (const TagUpdate& t : tags) {
     out.string(t.tag);
     times.write(out, t.time);
-    out.string(t.id);
+    ids.write(out, t.id);
     out.u8(static_cast<std::uint8_t>((t.removed ? 1 : 0) | (t.expires != kNever ? 2 : 0)));
     if (t.expires != kNever) out.svarint(static_cast<std::int64_t>(to_bits(t.expires) - to_bits(t.time)));
   }
 }
 
-bool read_tags(Reader& in, std::vector<TagUpdate>& tags) {
+bool read_tags(Reader& in, IdCoder& ids, std::vector<TagUpdate>& tags) {
   Times times;
   return read_list(in, tags, 4,
                    [&](TagUpdate& t) {
                      t.tag = in.string();
                      t.time = times.read(in);
-                     t.id = in.string();
+                     t.id = ids.read(in);
                      const std::uint8_t flags = in.u8();
                      t.removed = (flags & 1) != 0;
                      t.expires = (flags & 2) != 0 ? static_cast<TimeMs>(to_bits(t.time) + to_bits(in.svarint())) : kNever;
@@ -83,21 +84,21 @@ bool read_tags(Reader& in, std::vector<TagUpdate>& tags) {
          strictly_ascending(tags, [](const TagUpdate& t) { return std::tie(t.tag, t.time, t.id); });
 }
 
-void write_events(Writer& out, const CustomerState& state, const Catalog& catalog) {
+void write_events(Writer& out, IdCoder& ids, const CustomerState& state, const Catalog& catalog) {
   out.varint(state.events.size());
   for (const auto& [type, rows] : state.events) {
     out.varint(type);
-    rows.encode(out, catalog.events[type]);
+    rows.encode(out, ids, catalog.events[type]);
   }
 }
 
-bool read_events(Reader& in, CustomerState& state, const Catalog& catalog) {
+bool read_events(Reader& in, IdCoder& ids, CustomerState& state, const Catalog& catalog) {
   return read_list(in, state.events, 2,
                    [&](std::pair<EventTypeId, Rows>& entry) {
                      const std::uint64_t type = in.varint();
                      if (in.bad() || type >= catalog.events.size()) return false;
                      entry.first = static_cast<EventTypeId>(type);
-                     return entry.second.decode(in, catalog.events[type]);
+                     return entry.second.decode(in, ids, catalog.events[type]);
                    }) &&
          strictly_ascending(state.events, [](const auto& entry) { return entry.first; });
 }
@@ -208,8 +209,8 @@ bool read_runs(Reader& in, std::vector<Run>& runs, std::uint8_t version) {
     if ((more & kHasDeadline) != 0) r.deadline = static_cast<TimeMs>(to_bits(r.due) + to_bits(in.svarint()));
     if ((more & kHasMark) != 0) r.mark = in.fixed64();
     if ((more & kHasSince) != 0) r.since = static_cast<TimeMs>(to_bits(r.due) + to_bits(in.svarint()));
-    return good && more <= (kHasDeadline | kHasMark | kHasSince) && kind >= static_cast<std::uint8_t>(Cause::Kind::event) && kind <= static_cast<std::uint8_t>(Cause::Kind::schedule) &&
-           type <= kNoEventType;
+    return good && more <= (kHasDeadline | kHasMark | kHasSince) && kind >= static_cast<std::uint8_t>(Cause::Kind::event) &&
+           kind <= static_cast<std::uint8_t>(Cause::Kind::schedule) && type <= kNoEventType;
   });
 }
 
@@ -269,7 +270,8 @@ bool read_merge(Reader& in, CustomerState& state) {
     alias = section.string();
     return true;
   });
-  return good && section.at_end() && !in.bad() && strictly_ascending(state.aliases, [](const std::string& a) { return std::string_view(a); });
+  return good && section.at_end() && !in.bad() &&
+         strictly_ascending(state.aliases, [](const std::string& a) { return std::string_view(a); });
 }
 
 std::unexpected<Error> damaged(std::string_view what) {
@@ -286,9 +288,10 @@ void encode_customer(std::string& out, const CustomerState& state, const Catalog
   writer.svarint(state.clock);
   writer.varint(state.plan);
   writer.varint(state.applied);
-  state.attributes.encode(writer);
-  write_tags(writer, state.tags);
-  write_events(writer, state, catalog);
+  IdCoder ids;
+  state.attributes.encode(writer, ids);
+  write_tags(writer, ids, state.tags);
+  write_events(writer, ids, state, catalog);
   write_members(writer, state.members);
   write_wakes(writer, state.wakes);
   write_fired(writer, state.fired);
@@ -312,7 +315,8 @@ Result<CustomerState> decode_customer(std::string_view bytes, const Catalog& cat
   state.plan = in.varint();
   state.applied = in.varint();
   if (in.bad()) return damaged("head");
-  if (!state.attributes.decode(in)) return damaged("attributes");
+  IdCoder ids(version < 3);
+  if (!state.attributes.decode(in, ids)) return damaged("attributes");
   for (std::size_t i = 0; i < state.attributes.size(); ++i) {
     const AttributeId attribute = state.attributes.attribute(i);
     const Kind kind = state.attributes.value(i).kind;
@@ -320,8 +324,8 @@ Result<CustomerState> decode_customer(std::string_view bytes, const Catalog& cat
       return damaged("an attribute that the catalog does not have");
     }
   }
-  if (!read_tags(in, state.tags)) return damaged("tags");
-  if (!read_events(in, state, catalog)) return damaged("events");
+  if (!read_tags(in, ids, state.tags)) return damaged("tags");
+  if (!read_events(in, ids, state, catalog)) return damaged("events");
   if (!read_members(in, state.members)) return damaged("members");
   if (!read_wakes(in, state.wakes)) return damaged("wakes");
   if (!read_fired(in, state.fired)) return damaged("last firings");

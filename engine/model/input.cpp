@@ -52,16 +52,12 @@ bool decode_attributes(Reader& in, std::vector<AttributeUpdate>& attributes) {
   return true;
 }
 
-}  // namespace
+std::uint8_t flags_of(const Input& input) {
+  return static_cast<std::uint8_t>((input.import ? kImport : 0) | (input.generated_id ? kGeneratedId : 0) |
+                                   (input.tag_removed ? kTagRemoved : 0) | (input.tag_expires != kNever ? kTagExpires : 0));
+}
 
-void encode_input(Writer& out, const Input& input) {
-  out.u8(static_cast<std::uint8_t>(input.kind));
-  const bool expires = input.tag_expires != kNever;
-  out.u8(static_cast<std::uint8_t>((input.import ? kImport : 0) | (input.generated_id ? kGeneratedId : 0) |
-                                   (input.tag_removed ? kTagRemoved : 0) | (expires ? kTagExpires : 0)));
-  out.string(input.customer);
-  out.string(input.id);
-  out.svarint(input.time);
+void encode_content(Writer& out, const Input& input) {
   switch (input.kind) {
     case InputKind::event:
       out.varint(input.type);
@@ -77,23 +73,12 @@ void encode_input(Writer& out, const Input& input) {
       break;
     case InputKind::tag:
       out.string(input.tag);
-      if (expires) out.svarint(input.tag_expires);
+      if (input.tag_expires != kNever) out.svarint(input.tag_expires);
       break;
   }
 }
 
-bool decode_input(Reader& in, Input& input) {
-  input = Input{};
-  const std::uint8_t kind = in.u8();
-  const std::uint8_t flags = in.u8();
-  if (in.bad() || !valid_kind(kind) || flags >= 16) return false;
-  input.kind = static_cast<InputKind>(kind);
-  input.import = (flags & kImport) != 0;
-  input.generated_id = (flags & kGeneratedId) != 0;
-  input.tag_removed = (flags & kTagRemoved) != 0;
-  input.customer = in.string();
-  input.id = in.string();
-  input.time = in.svarint();
+bool decode_content(Reader& in, std::uint8_t flags, Input& input) {
   switch (input.kind) {
     case InputKind::event: {
       const std::uint64_t type = in.varint();
@@ -108,6 +93,55 @@ bool decode_input(Reader& in, Input& input) {
       return !in.bad();
   }
   return false;
+}
+
+// Fresh, with what the kind and the flags say.
+bool begin_input(std::uint8_t kind, std::uint8_t flags, Input& input) {
+  input = Input{};
+  if (!valid_kind(kind) || flags >= 16) return false;
+  input.kind = static_cast<InputKind>(kind);
+  input.import = (flags & kImport) != 0;
+  input.generated_id = (flags & kGeneratedId) != 0;
+  input.tag_removed = (flags & kTagRemoved) != 0;
+  return true;
+}
+
+}  // namespace
+
+void encode_input(Writer& out, const Input& input) {
+  out.u8(static_cast<std::uint8_t>(input.kind));
+  out.u8(flags_of(input));
+  out.string(input.customer);
+  out.string(input.id);
+  out.svarint(input.time);
+  encode_content(out, input);
+}
+
+bool decode_input(Reader& in, Input& input) {
+  const std::uint8_t kind = in.u8();
+  const std::uint8_t flags = in.u8();
+  if (in.bad() || !begin_input(kind, flags, input)) return false;
+  input.customer = in.string();
+  input.id = in.string();
+  input.time = in.svarint();
+  return decode_content(in, flags, input);
+}
+
+void encode_input(Writer& out, InputContext& context, const Input& input) {
+  out.u8(static_cast<std::uint8_t>(static_cast<unsigned>(flags_of(input)) << 4U | static_cast<unsigned>(input.kind)));
+  context.ids.write(out, input.id);
+  out.svarint(static_cast<std::int64_t>(static_cast<std::uint64_t>(input.time) - static_cast<std::uint64_t>(context.time)));
+  context.time = input.time;
+  encode_content(out, input);
+}
+
+bool decode_input(Reader& in, InputContext& context, Input& input) {
+  const std::uint8_t head = in.u8();
+  const auto flags = static_cast<std::uint8_t>(head >> 4U);
+  if (in.bad() || !begin_input(head & 15U, flags, input)) return false;
+  input.id = context.ids.read(in);
+  input.time = context.time = static_cast<TimeMs>(static_cast<std::uint64_t>(context.time) + static_cast<std::uint64_t>(in.svarint()));
+  return decode_content(in, flags, input);
 }
 
 bool same_content(const Input& a, const Input& b) {

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/base/id_coder.h"
 #include "engine/model/catalog.h"
 
 namespace nudge {
@@ -40,6 +41,15 @@ struct Input {
 // name them.
 void encode_input(Writer& out, const Input& input);
 bool decode_input(Reader& in, Input& input);
+// The same as one of many, of which the customer is known: ids and times are written by what went before. Both sides go through the same
+// inputs in the same order, each with a context of its own.
+struct InputContext {
+  IdCoder ids;
+  TimeMs time = 0;  // of the input before
+};
+void encode_input(Writer& out, InputContext& context, const Input& input);
+// Sets everything but the customer.
+bool decode_input(Reader& in, InputContext& context, Input& input);
 
 // True when both say the same of the same moment: the content that a repeated id must have. The order of the attributes does not matter,
 // nor do missing fields at the end, nor whether it came as an import or with an id of our own.

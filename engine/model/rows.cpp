@@ -8,7 +8,7 @@ namespace nudge {
 namespace {
 
 constexpr std::size_t kReserveAtMost = 4096;  // rows: more are reserved only as they are read
-constexpr std::size_t kRowBytesMin = 4;       // of an encoded row: time, id's length, one byte of id, presence
+constexpr std::size_t kRowBytesMin = 3;       // of an encoded row: time, id, presence
 
 std::uint64_t to_word(TimeMs t) { return static_cast<std::uint64_t>(t); }
 
@@ -188,7 +188,7 @@ void Rows::erase_front(std::size_t n, const EventTypeDef& type) {
   shifted_ = 0;
 }
 
-void Rows::encode(Writer& out, const EventTypeDef& type) const {
+void Rows::encode(Writer& out, IdCoder& ids, const EventTypeDef& type) const {
   const std::size_t rows = size();
   out.varint(rows);
   if (rows == 0) return;
@@ -198,7 +198,7 @@ void Rows::encode(Writer& out, const EventTypeDef& type) const {
     const TimeMs t = time(row);
     out.svarint(static_cast<std::int64_t>(to_word(t) - to_word(previous)));
     previous = t;
-    out.string(id(row));
+    ids.write(out, id(row));
     const std::uint64_t present = presence(row);
     out.varint(present);
     for (std::uint64_t rest = present; rest != 0; rest &= rest - 1) {
@@ -208,7 +208,7 @@ void Rows::encode(Writer& out, const EventTypeDef& type) const {
   }
 }
 
-bool Rows::decode(Reader& in, const EventTypeDef& type) {
+bool Rows::decode(Reader& in, IdCoder& ids, const EventTypeDef& type) {
   *this = Rows{};
   const std::uint64_t rows = in.varint();
   if (in.bad() || rows > in.left() / kRowBytesMin) return false;
@@ -222,7 +222,7 @@ bool Rows::decode(Reader& in, const EventTypeDef& type) {
   for (std::size_t row = 0; row < rows; ++row) {
     const auto t = static_cast<TimeMs>(to_word(previous) + static_cast<std::uint64_t>(in.svarint()));
     previous = t;
-    const std::string_view id = in.string();
+    const std::string_view id = ids.read(in);
     const std::uint64_t present = in.varint();
     if (in.bad() || id.empty() || (fields < 64 && (present >> fields) != 0)) return false;
     if (row > 0 && (t < time(row - 1) || (t == time(row - 1) && id <= this->id(row - 1)))) return false;

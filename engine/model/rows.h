@@ -14,6 +14,7 @@
 #include <span>
 #include <string_view>
 
+#include "engine/base/id_coder.h"
 #include "engine/model/catalog.h"
 #include "engine/model/text_arena.h"
 
@@ -57,9 +58,9 @@ class Rows {
 
   std::size_t memory_bytes() const { return cells_.memory_bytes() + texts_.memory_bytes(); }
 
-  void encode(Writer& out, const EventTypeDef& type) const;
+  void encode(Writer& out, IdCoder& ids, const EventTypeDef& type) const;
   // False when the bytes are damaged.
-  bool decode(Reader& in, const EventTypeDef& type);
+  bool decode(Reader& in, IdCoder& ids, const EventTypeDef& type);
 
  private:
   static std::uint64_t load64(const std::uint32_t* cell) {
@@ -87,7 +88,7 @@ class Rows {
   std::uint64_t negative_ = 0;         // bit f: field f has been below zero
   std::uint64_t wide_ = 0;             // bit f: field f has two cells
   std::uint8_t fields_ = 0;
-  std::uint8_t stride_ = 0;  // cells of a row, or 0 before the first insert
+  std::uint8_t stride_ = 0;                     // cells of a row, or 0 before the first insert
   mutable std::uint32_t shifted_ = 0xffffffff;  // see take_shifted
 };
 

@@ -184,8 +184,10 @@ class Daemon:
         return sum(s["members"] for s in self.segments() if s["name"].startswith("match-r") and int(s["name"].removeprefix("match-r")) < count)
 
     def counted_at(self, count, at):
-        """The members of the first segments at an instant, from all that is known."""
-        return sum(json.loads(self.get(f"/v1/segments/match-r{i:05d}?at={iso(at)}"))["members"] for i in range(count))
+        """The members of the first segments at an instant, from all that is known: a walk over all customers."""
+        prefix = {100: "match-r000", 10: "match-r0000"}.get(count, "match-r")
+        counts = json.loads(self.get(f"/v1/segments?at={iso(at)}&prefix={prefix}"))["segments"]
+        return sum(s["members"] for s in counts if int(s["name"].removeprefix("match-r")) < count)
 
     def new_rule_s(self):
         """From a new rule in the directory to the moment in which every customer was judged by it."""

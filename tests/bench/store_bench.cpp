@@ -189,7 +189,7 @@ void bench_setting(const std::string& path, std::size_t blocks, const Setting& s
     raw_bytes += block.size();
     const auto before = Clock::now();
     rocksdb::WriteBatch batch;
-    must(batch.Put(log_key(sequence), block_header(sequence, sequence - 1, block.size(), crc32c(block)) + block).ok(), "batch");
+    must(batch.Put(log_key(sequence), block_header(sequence, sequence - 1, false, block.size(), crc32c(block)) + block).ok(), "batch");
     const auto done = db->Write(make_write_options(true), &batch);
     must(done.ok(), done.ToString());
     latencies.push_back(seconds_since(before) * 1e3);

@@ -37,7 +37,8 @@ void check_same(const Rows& rows, const Naive& naive, const EventTypeDef& type) 
 std::string encoded(const Rows& rows, const EventTypeDef& type) {
   std::string bytes;
   Writer out(bytes);
-  rows.encode(out, type);
+  IdCoder ids;
+  rows.encode(out, ids, type);
   return bytes;
 }
 
@@ -74,7 +75,8 @@ TEST_CASE("rows agree with a map, any order of arrival, seeded") {
     const std::string bytes = encoded(rows, type);
     Rows back;
     Reader in(bytes);
-    REQUIRE(back.decode(in, type));
+    IdCoder ids;
+    REQUIRE(back.decode(in, ids, type));
     CHECK(in.at_end());
     check_same(back, naive, type);
     CHECK(encoded(back, type) == bytes);
@@ -96,13 +98,15 @@ TEST_CASE("rows: a catalog that grew") {
   std::string old;
   {
     Writer out(old);
-    rows.encode(out, login);
+    IdCoder ids;
+    rows.encode(out, ids, login);
   }
   login.fields.push_back(leaf("app", Type::text));
   login.fields.push_back(leaf("speed", Type::number));
   Rows back;
   Reader in(old);
-  REQUIRE(back.decode(in, login));
+  IdCoder read_ids;
+  REQUIRE(back.decode(in, read_ids, login));
   for (Rows* each : {&rows, &back}) {
     each->insert(5, "b", std::vector{Value(), Value::of_text("shop"), Value::of_number(2.5)});
     REQUIRE(each->size() == 2);
@@ -120,7 +124,8 @@ TEST_CASE("rows: a catalog that grew") {
   fewer.fields.resize(1);
   const std::string bytes = encoded(rows, login);
   Reader wrong(bytes);
-  CHECK(!Rows().decode(wrong, fewer));
+  IdCoder ids;
+  CHECK(!Rows().decode(wrong, ids, fewer));
 }
 
 TEST_CASE("rows: repeated texts are kept once, and very long ones whole") {
@@ -145,7 +150,8 @@ TEST_CASE("rows: repeated texts are kept once, and very long ones whole") {
   Rows back;
   const std::string bytes = encoded(rows, type);
   Reader in(bytes);
-  REQUIRE(back.decode(in, type));
+  IdCoder ids;
+  REQUIRE(back.decode(in, ids, type));
   CHECK(back.field(1, 0, Kind::text).bytes == huge);
 }
 
@@ -153,7 +159,8 @@ TEST_CASE("rows: damaged bytes are refused") {
   const EventTypeDef type = sample_catalog().events[1];
   const auto decodes = [&](std::string_view bytes) {
     Reader in(bytes);
-    return Rows().decode(in, type);
+    IdCoder fresh;
+    return Rows().decode(in, fresh, type);
   };
   CHECK(decodes(std::string_view("\0", 1)));
   CHECK(!decodes("\xff\xff\xff\xff\x7f\x01"));                                                    // four billion rows in no bytes

@@ -122,14 +122,17 @@ TEST_CASE("a block says what was stepped and decided") {
   a.fields = {Value::of_integer(3), Value()};
   Input b = a;
   b.id = "i2";
-  std::string entries;
-  append_entry(entries, EntryKind::step, "c", 10, std::vector<const Input*>{&a, &b});
-  append_entry(entries, EntryKind::advance, "d", 11, {});
-  append_entry(entries, EntryKind::reconcile, "e", 12, {});
+  EntryWriter entries;
+  entries.step("c", 10, std::vector<const Input*>{&a, &b});
+  entries.mark(EntryKind::advance, "d", 11);
+  entries.mark(EntryKind::reconcile, "e", 12);
+  entries.step("c", 12, std::vector<const Input*>{&a});
+  entries.merge(EntryKind::merge, "c2", 9, "c1");
+  entries.step("c", 9, {});
   LogBlock block;
   block.first_decision = 5;
   block.first_action = 6;
-  block.units.push_back({3, entries});
+  block.units.push_back({3, entries.bytes()});
   block.decisions.push_back(Decision{.number = 5, .fired = true, .rule = "r", .customer = "c"});
   block.actions.push_back(action_of("c"));
   block.stats[Counter::stored] = 2;
@@ -142,12 +145,37 @@ TEST_CASE("a block says what was stepped and decided") {
   CHECK(back->actions[0].id == block.actions[0].id);
   CHECK(back->stats == block.stats);
   std::vector<std::string> seen;
-  REQUIRE(read_entries(back->units[0].entries, [&](LogEntry& e) {
-    seen.push_back(e.customer + std::to_string(e.instant) + ":" + std::to_string(e.inputs.size()));
+  const auto note = [&](const LogEntry& e) {
+    seen.push_back(e.customer + std::to_string(e.instant) + ":" + std::to_string(e.inputs.size()) + e.text);
     if (!e.inputs.empty()) CHECK(same_content(e.inputs[0], a));
-  }));
-  CHECK(seen == std::vector<std::string>{"c10:2", "d11:0", "e12:0"});
+    if (e.inputs.size() > 1) CHECK(same_content(e.inputs[1], b));
+  };
+  REQUIRE(read_entries(back->units[0], note));
+  CHECK(seen == std::vector<std::string>{"c10:2", "d11:0", "e12:0", "c12:1", "c29:0c1", "c9:0"});
   for (std::size_t cut = 0; cut < bytes.size(); ++cut) CHECK_FALSE(decode_block(std::string_view(bytes).substr(0, cut), BlockPart::all));
+
+  // As the first version wrote it: the customer again in each input, ids and times in full.
+  std::string old;
+  Writer w(old);
+  w.u8(static_cast<std::uint8_t>(EntryKind::step));
+  w.string("c");
+  w.svarint(10);
+  w.varint(2);
+  encode_input(w, a);
+  encode_input(w, b);
+  w.u8(static_cast<std::uint8_t>(EntryKind::advance));
+  w.string("d");
+  w.svarint(11);
+  seen.clear();
+  REQUIRE(read_entries(LogUnit{3, old, true}, note));
+  CHECK(seen == std::vector<std::string>{"c10:2", "d11:0"});
+  block.units[0].entries = old;
+  bytes.clear();
+  encode_block(bytes, block);
+  bytes[0] = 1;
+  const Result<LogBlock> before = decode_block(bytes, BlockPart::units);
+  REQUIRE(before);
+  CHECK(before->units[0].plain);
 }
 
 TEST_CASE("records come back from bytes, and damaged ones are refused") {

@@ -23,7 +23,7 @@ TEST_CASE("crc32c gives the published values, by table and by instruction") {
 
 TEST_CASE("a block with any byte changed, cut or added is refused") {
   const std::string text = payload(5);
-  const std::string stored = block_header(17, 16, text.size(), crc32c(text)) + text;
+  const std::string stored = block_header(17, 16, false, text.size(), crc32c(text)) + text;
   CHECK(stored.size() == kBlockHeaderBytes + text.size());
   const auto block = open_block(17, stored);
   REQUIRE(block.has_value());
@@ -46,6 +46,53 @@ TEST_CASE("a block with any byte changed, cut or added is refused") {
   CHECK(misplaced.error().code == Code::corrupt);
   CHECK(contains(misplaced.error().message, "block 18"));
   CHECK(contains(misplaced.error().message, "restore"));
+}
+
+TEST_CASE("a block that gets smaller is kept compressed, and comes back as it was") {
+  std::string text;
+  for (int i = 0; i < 200; ++i) text += "customer-" + std::to_string(i % 7) + " page_view /p/" + std::to_string(i % 5) + "; ";
+  std::string packed, room;
+  REQUIRE(compress_payload(text, packed));
+  CHECK(packed.size() * 4 < text.size());
+  const auto frame = [](std::string_view payload) {
+    return block_header(3, 2, true, payload.size(), crc32c(payload)) + std::string(payload);
+  };
+  const std::string stored = frame(packed);
+  const auto block = open_block(3, stored);
+  REQUIRE(block.has_value());
+  CHECK(block->compressed);
+  const auto content = block_content(*block, room);
+  REQUIRE(content.has_value());
+  CHECK(*content == text);
+  // A checksum that matches does not make sense of nonsense.
+  for (std::size_t size = 0; size < packed.size(); size += 5) {
+    const std::string cut = frame(std::string_view(packed).substr(0, size));
+    const auto opened = open_block(3, cut);
+    REQUIRE(opened.has_value());
+    const auto nothing = block_content(*opened, room);
+    REQUIRE_FALSE(nothing.has_value());
+    CHECK(nothing.error().code == Code::corrupt);
+  }
+  // What does not get smaller stays as it is: a small one, and noise.
+  CHECK_FALSE(compress_payload("short", packed));
+  std::mt19937_64 random(7);
+  std::string noise(4000, '\0');
+  for (char& c : noise) c = static_cast<char>(random());
+  CHECK_FALSE(compress_payload(noise, packed));
+
+  const TempDir dir;
+  auto store = must_open(options_for(dir / "store"));
+  WriteSet set;
+  set.append(1, text);
+  set.append(2, noise);
+  set.append(3, "short");
+  REQUIRE(store->commit(std::move(set)).has_value());
+  std::vector<std::string> back;
+  REQUIRE(store->log_blocks(1, [&](std::uint64_t, std::string_view payload) {
+    back.emplace_back(payload);
+    return true;
+  }));
+  CHECK(back == std::vector<std::string>{text, noise, "short"});
 }
 
 TEST_CASE("the watermark keeps the newest mark that checks out") {

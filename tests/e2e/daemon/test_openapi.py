@@ -58,6 +58,7 @@ class OpenApi(unittest.TestCase):
                 ("get", "/v1/explain", "/v1/explain", None), ("get", "/v1/rules", "/v1/rules", None), ("get", "/v1/rules/{name}", "/v1/rules/gone", None),
                 ("get", "/v1/segments", "/v1/segments", None), ("get", "/v1/segments/{name}", "/v1/segments/buyers", None),
                 ("get", "/v1/segments/{name}", "/v1/segments/buyers?at=2026-01-01T00:00:00Z", None),
+                ("get", "/v1/segments", "/v1/segments?at=2026-01-01T00:00:00Z&prefix=buy", None),
                 ("get", "/v1/segments/{name}/members", "/v1/segments/buyers/members", None), ("post", "/v1/reload", "/v1/reload", None),
                 ("get", "/v1/decisions", "/v1/decisions", None), ("get", "/v1/decisions", "/v1/decisions?limit=0", None), ("get", "/v1/actions", "/v1/actions", None),
                 ("get", "/v1/actions", "/v1/actions?state=lost", None), ("get", "/v1/actions/{id}", f"/v1/actions/{action}", None),
