@@ -24,6 +24,12 @@ constexpr Roles kDoor = kAnybody | kOwnKey;
 constexpr RouteAccess kTable[] = {
     {Method::get, "/-/healthy", kAnybody, ""},
     {Method::get, "/-/ready", kAnybody, ""},
+    // The pages of the console; what they show they ask for themselves.
+    {Method::get, "/", kAnybody, ""},
+    {Method::get, "/console", kAnybody, ""},
+    {Method::get, "/console/", kAnybody, ""},
+    {Method::get, "/console/{rest...}", kAnybody, ""},
+
     {Method::post, "/v1/session", kAnybody, "session.open"},
     {Method::get, "/v1/session", kAnyRole, ""},
     {Method::del, "/v1/session", kAnyRole, "session.close"},

@@ -1,5 +1,7 @@
 #include "daemon/app/api.h"
 
+#include "daemon/console/console.h"
+
 #include <charconv>
 
 #include "daemon/runtime/payload.h"
@@ -16,6 +18,7 @@ Api::Api(Runtime& runtime, Workers& workers, metrics::Registry& metrics, ApiAcce
       plans_(runtime, runtime.options().shards) {}
 
 Result<void> Api::install(http::HttpServer& server) {
+  NUDGE_TRY(console::install(server));
   NUDGE_TRY(install_intake(server));
   NUDGE_TRY(install_segment(server));
   NUDGE_TRY(install_doors(server));

@@ -26,6 +26,9 @@ class OpenApi(unittest.TestCase):
         for file in (ROOT / "daemon" / "app").glob("*.cpp"):
             # Rows of kDoor are the routes of api_segment.cpp, which is read below, and the same paths with a slash at the end.
             for method, path in re.findall(r'Method::(get|post|put|del|patch),\s*"(/[^"]*)"(?!, kDoor)', file.read_text(encoding="utf-8")):
+                # The pages of the console are no part of the interface.
+                if path == "/" or path.startswith("/console"):
+                    continue
                 routes.add(("delete" if method == "del" else method, path))
         table = (ROOT / "daemon" / "app" / "api_segment.cpp").read_text(encoding="utf-8")
         routes |= {("post", path) for path in re.findall(r'\{"(/v1/[^"]*)", +"[a-z]*"\}', table)}

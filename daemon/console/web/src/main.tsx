@@ -1,0 +1,54 @@
+import './generated/first.css';
+import './app.css';
+import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
+import { ConfigProvider } from 'antd';
+import enGB from 'antd/es/locale/en_GB';
+import type { Locale } from 'antd/es/locale';
+import { StrictMode, useEffect, useState } from 'react';
+import { createRoot } from 'react-dom/client';
+import { useTranslation } from 'react-i18next';
+import { Router } from 'wouter';
+import { ApiError } from './api/client';
+import { Console } from './app';
+import { startWords } from './i18n';
+import { theme } from './theme';
+import { Notices } from './ui/notice';
+
+const client = new QueryClient({
+  defaultOptions: {
+    queries: {
+      // What was refused will be refused again; what got no answer may get one.
+      retry: (count, error) => error instanceof ApiError && (error.offline || error.status >= 500) && count < 2,
+      staleTime: 2000,
+      gcTime: 10 * 60_000,
+    },
+  },
+});
+
+function Root() {
+  const { i18n } = useTranslation();
+  const [locale, setLocale] = useState<Locale>(enGB);
+  useEffect(() => {
+    if (i18n.language === 'zh') void import('antd/es/locale/zh_CN').then((words) => setLocale(words.default));
+    else setLocale(enGB);
+  }, [i18n.language]);
+  return (
+    <ConfigProvider theme={{ ...theme, zeroRuntime: true }} locale={locale}>
+      <Notices>
+        <QueryClientProvider client={client}>
+          <Router base="/console">
+            <Console />
+          </Router>
+        </QueryClientProvider>
+      </Notices>
+    </ConfigProvider>
+  );
+}
+
+void startWords().then(() =>
+  createRoot(document.getElementById('root')!).render(
+    <StrictMode>
+      <Root />
+    </StrictMode>,
+  ),
+);

@@ -1,0 +1,178 @@
+// One customer in one screen: who it is, what happened, what was done, what waits; and why a rule does or does not fire.
+import { useQuery } from '@tanstack/react-query';
+import { Card, Descriptions, Flex, Select, Tabs, Tag, Timeline } from 'antd';
+import type { ReactNode } from 'react';
+import { useTranslation } from 'react-i18next';
+import { Link } from 'wouter';
+import { get, segment } from '../api/client';
+import type { Customer as CustomerOf, Rule, Segment } from '../api/types';
+import { Actions } from '../ui/actions';
+import { Decisions } from '../ui/decisions';
+import { ExplanationOf } from '../ui/explanation';
+import { At, Loaded, Nothing, Page, RuleLink, StateTag, valueText } from '../ui/show';
+import { useUrlState } from '../ui/url';
+import '../generated/rest.css';
+
+interface Moment {
+  at: string;
+  key: string;
+  color: string;
+  what: ReactNode;
+}
+
+// Everything that happened, newest first, in one line: events, decisions, messages.
+function moments(customer: CustomerOf): Moment[] {
+  const events = customer.events.map((each) => ({
+    at: each.time,
+    key: `e ${each.id}`,
+    color: 'blue',
+    what: (
+      <>
+        <strong>{each.event}</strong>{' '}
+        <span className="quiet breakable">
+          {Object.entries(each.data)
+            .filter(([, value]) => value !== null)
+            .map(([name, value]) => `${name}: ${valueText(value)}`)
+            .join(' · ')}
+        </span>
+      </>
+    ),
+  }));
+  const actions = customer.actions.map((each) => ({
+    at: each.at,
+    key: `a ${each.id}`,
+    color: 'green',
+    what: (
+      <>
+        {each.kind} <StateTag state={each.state} /> <RuleLink name={each.rule} />
+      </>
+    ),
+  }));
+  return [...events, ...actions].sort((a, b) => Date.parse(b.at) - Date.parse(a.at));
+}
+
+function Story({ customer }: { customer: CustomerOf }) {
+  const { t } = useTranslation();
+  const all = moments(customer);
+  if (all.length === 0) return <Nothing words={t('table.empty')} />;
+  return (
+    <Timeline
+      items={all.map((each) => ({
+        key: each.key,
+        color: each.color,
+        content: (
+          <>
+            <span className="quiet">
+              <At at={each.at} />
+            </span>
+            <div>{each.what}</div>
+          </>
+        ),
+      }))}
+    />
+  );
+}
+
+function Facts({ values, title }: { values: Record<string, unknown>; title: string }) {
+  const given = Object.entries(values).filter(([, value]) => value !== null);
+  if (given.length === 0) return null;
+  return <Descriptions bordered size="small" column={1} title={title} items={given.map(([name, value]) => ({ key: name, label: name, children: <span className="breakable">{valueText(value)}</span> }))} />;
+}
+
+function Explain({ customer }: { customer: string }) {
+  const { t } = useTranslation();
+  const [url, setUrl] = useUrlState();
+  const rules = useQuery({ queryKey: ['rules'], queryFn: () => get<{ rules: Rule[] }>('/v1/rules') });
+  const segments = useQuery({ queryKey: ['segments'], queryFn: () => get<{ segments: Segment[] }>('/v1/segments') });
+  const [kind, name] = [url['why']?.slice(0, 1), url['why']?.slice(2) ?? ''];
+  return (
+    <>
+      <Select
+        showSearch
+        aria-label={t('customer.chooseRule')}
+        placeholder={t('customer.chooseRule')}
+        style={{ width: '100%', maxWidth: 420, marginBottom: 16 }}
+        value={url['why']}
+        onChange={(why) => setUrl({ why })}
+        options={[
+          { label: t('rules.title'), options: (rules.data?.rules ?? []).map((each) => ({ value: `r ${each.name}`, label: each.name })) },
+          { label: t('segments.title'), options: (segments.data?.segments ?? []).map((each) => ({ value: `s ${each.name}`, label: each.name })) },
+        ]}
+      />
+      {name && <ExplanationOf customer={customer} rule={kind === 'r' ? name : undefined} segment={kind === 's' ? name : undefined} />}
+    </>
+  );
+}
+
+export default function Customer({ id }: { id: string }) {
+  const { t } = useTranslation();
+  const [url, setUrl] = useUrlState();
+  const asked = useQuery({ queryKey: ['customer', id], queryFn: () => get<CustomerOf>(`/v1/customers/${segment(id)}`, { events: 200 }), refetchInterval: 5000 });
+  return (
+    <Page title={valueText(asked.data?.attributes['name']) || id} extra={<span className="quiet breakable">{id}</span>}>
+      <Loaded asked={asked}>
+        {(customer) => (
+          <>
+            <Flex gap="small" wrap style={{ marginBottom: 12 }}>
+              {customer.segments.map((each) => (
+                <Link key={each.name} href={`/segments/${segment(each.name)}`}>
+                  <Tag color="blue">{each.name}</Tag>
+                </Link>
+              ))}
+              {customer.tags.map((each) => (
+                <Tag key={each}>{each}</Tag>
+              ))}
+              {customer.aliases.length > 0 && (
+                <span className="quiet breakable">
+                  {t('customer.aliases')}: {customer.aliases.join(', ')}
+                </span>
+              )}
+            </Flex>
+            <Tabs
+              activeKey={url['tab'] ?? 'story'}
+              destroyOnHidden
+              onChange={(tab) => setUrl({ tab })}
+              items={[
+                {
+                  key: 'story',
+                  label: t('customer.timeline'),
+                  children: (
+                    <div className="grid">
+                      <Card title={t('customer.timeline')} extra={t('customer.events', { count: customer.events_stored })}>
+                        <Story customer={customer} />
+                      </Card>
+                      <Flex vertical gap="middle">
+                        {customer.tasks.map((task) => (
+                          <Card key={task.id} size="small" title={task.subject} extra={<StateTag state={task.state} />}>
+                            <p className="breakable">{valueText(task.payload['reason']) || task.reason}</p>
+                            <span className="quiet">
+                              {task.owner_name || task.team} · <At at={task.due} none={t('day.noDue')} />
+                            </span>
+                          </Card>
+                        ))}
+                        {customer.waiting_steps.length > 0 && (
+                          <Card size="small" title={t('customer.waiting')}>
+                            {customer.waiting_steps.map((each, at) => (
+                              <p key={at}>
+                                <RuleLink name={each.rule} /> · {each.what} · <At at={each.due} />
+                              </p>
+                            ))}
+                          </Card>
+                        )}
+                        <Facts title={t('customer.attributes')} values={customer.attributes} />
+                        <Facts title={t('customer.traits')} values={customer.traits} />
+                      </Flex>
+                    </div>
+                  ),
+                },
+                { key: 'why', label: t('customer.explain'), children: <Explain customer={id} /> },
+                { key: 'actions', label: t('customer.actions'), children: <Actions customer={id} /> },
+                { key: 'decisions', label: t('customer.decisions'), children: <Decisions customer={id} empty={t('table.empty')} /> },
+              ]}
+            />
+          </>
+        )}
+      </Loaded>
+    </Page>
+  );
+}
