@@ -97,7 +97,7 @@ export function Console() {
     setCsrf(asked.data.csrf);
     return <Frame session={asked.data} left={entered} />;
   }
-  return <main className="login">{asked.error ? <Failure error={asked.error} retry={() => void asked.refetch()} /> : <Skeleton active />}</main>;
+  return <main className="login">{asked.error ? <Failure error={asked.error} retry={() => void asked.refetch()} /> : <Skeleton active title={false} />}</main>;
 }
 
 function Frame({ session, left }: { session: Session; left: () => void }) {
@@ -135,7 +135,7 @@ function Frame({ session, left }: { session: Session; left: () => void }) {
         <div style={{ display: 'flex' }}>
           {(wide || shown) && (
             <nav className="sider" aria-label={t('app.menu')} style={{ width: wide ? 208 : '100%', flex: wide ? '0 0 208px' : '1 0 100%' }}>
-              <Suspense fallback={<Skeleton active />}>
+              <Suspense fallback={<Skeleton active title={false} />}>
                 <SideMenu places={allowed} place={place} />
               </Suspense>
             </nav>
@@ -143,7 +143,7 @@ function Frame({ session, left }: { session: Session; left: () => void }) {
           <main id="content" tabIndex={-1} className={wide ? 'content' : 'content with-tabbar'} style={{ flex: 1, display: !wide && shown ? 'none' : undefined }}>
             {open(session) && wide && place !== '/day' && <Alert type="info" showIcon closable title={t('app.open')} style={{ marginBottom: 16 }} />}
             <Guard place={place}>
-              <Suspense fallback={<Skeleton active paragraph={{ rows: 8 }} />}>
+              <Suspense fallback={<Skeleton active title={false} paragraph={{ rows: 8 }} />}>
                 <Switch>
                   <Route path="/"><Redirect to={home} replace /></Route>
                   <Route path="/day"><MyDay /></Route>

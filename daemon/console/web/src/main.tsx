@@ -1,6 +1,7 @@
 import './generated/first.css';
 import './app.css';
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
+import { StyleProvider } from '@ant-design/cssinjs';
 import { ConfigProvider } from 'antd';
 import enGB from 'antd/es/locale/en_GB';
 import type { Locale } from 'antd/es/locale';
@@ -25,6 +26,10 @@ const client = new QueryClient({
   },
 });
 
+// Where the library would write its styles if it did. They are in the style sheet already, and the page's policy allows no others: a place
+// outside of the document keeps the browser from complaining.
+const nowhere = document.createElement('div');
+
 function Root() {
   const { i18n } = useTranslation();
   const [locale, setLocale] = useState<Locale>(enGB);
@@ -33,7 +38,8 @@ function Root() {
     else setLocale(enGB);
   }, [i18n.language]);
   return (
-    <ConfigProvider theme={{ ...theme, zeroRuntime: true }} locale={locale}>
+    <StyleProvider container={nowhere}>
+    <ConfigProvider theme={{ ...theme, zeroRuntime: true }} locale={locale} button={{ autoInsertSpace: false }}>
       <Notices>
         <QueryClientProvider client={client}>
           <Router base="/console">
@@ -42,6 +48,7 @@ function Root() {
         </QueryClientProvider>
       </Notices>
     </ConfigProvider>
+    </StyleProvider>
   );
 }
 

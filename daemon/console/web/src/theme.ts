@@ -12,6 +12,17 @@ export const theme: ThemeConfig = {
     colorSuccess: '#237a3b',
     colorWarning: '#9a5b00',
     colorError: '#b3261e',
+    // The palette would make mud of colours this dark; these are tints of them, on which their text keeps its contrast.
+    colorPrimaryBg: '#e8f1fb',
+    colorPrimaryBgHover: '#d6e6f8',
+    colorInfoBg: '#e8f1fb',
+    colorInfoBorder: '#b5d2f0',
+    colorSuccessBg: '#e7f5ea',
+    colorSuccessBorder: '#b4dbbd',
+    colorWarningBg: '#fff4df',
+    colorWarningBorder: '#f0d49a',
+    colorErrorBg: '#fdebe9',
+    colorErrorBorder: '#f3bdb8',
     // The library's own greys miss WCAG AA's 4.5 : 1 on tinted rows.
     colorTextSecondary: '#4b5563',
     colorTextTertiary: '#5b6472',

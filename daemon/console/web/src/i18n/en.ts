@@ -268,6 +268,7 @@ export const en = {
   'system.commit': 'Commits',
   'system.shards': 'Shards',
   'system.connectors': 'Connectors',
+  'system.sides': 'Both sides',
   'system.version': 'Version',
   'system.ready': 'Ready',
 

@@ -268,6 +268,7 @@ export const zh: Record<Exclude<keyof typeof en, `${string}_one`>, string> = {
   'system.commit': '提交',
   'system.shards': '分片',
   'system.connectors': '连接器',
+  'system.sides': '两边',
   'system.version': '版本',
   'system.ready': '就绪',
 

@@ -47,7 +47,7 @@ export default function System() {
                 empty=""
                 columns={[
                   { key: 'equation', title: t('system.balance'), text: (each) => each.equation },
-                  { key: 'left', title: '', text: (each) => each.left, align: 'right', render: (_, each) => `${number(each.left)} = ${number(each.right)}` },
+                  { key: 'left', title: t('system.sides'), text: (each) => each.left, align: 'right', render: (_, each) => `${number(each.left)} = ${number(each.right)}` },
                   { key: 'holds', title: t('common.state'), text: (each) => (each.holds ? '✓' : '✗') },
                 ]}
               />

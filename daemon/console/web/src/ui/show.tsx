@@ -58,7 +58,7 @@ interface Asked<T> {
 export function Loaded<T>({ asked, children }: { asked: Asked<T>; children: (data: T) => ReactNode }) {
   if (asked.data !== undefined) return <>{children(asked.data)}</>;
   if (asked.error) return <Failure error={asked.error} retry={() => void asked.refetch()} />;
-  return <Skeleton active paragraph={{ rows: 6 }} />;
+  return <Skeleton active title={false} paragraph={{ rows: 6 }} />;
 }
 
 export const CustomerLink = ({ id }: { id: string }) => <Link href={`/customers/${segment(id)}`}>{id}</Link>;
