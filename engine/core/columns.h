@@ -47,6 +47,9 @@ class Column {
   std::int64_t extreme(std::size_t from, std::size_t to, bool greatest) const;
   // For columns that count values: the place of the value that came last as the k-th from the newest back; size() when there are fewer.
   std::size_t nth_newest_value(std::size_t k) const { return recency_ == nullptr ? size() : recency_->nth_newest(k); }
+  // For the same columns: how many values lie at this place or after it, and where this place's value lay last before it (size(): nowhere).
+  std::size_t values_from(std::size_t place) const { return recency_ == nullptr ? 0 : recency_->values_from(place); }
+  std::size_t earlier_with_value(std::size_t place) const { return recency_ == nullptr ? size() : recency_->earlier(place); }
   std::size_t size() const { return rows_.size(); }
   std::size_t memory_bytes() const;
 

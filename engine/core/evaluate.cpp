@@ -5,7 +5,7 @@
 namespace nudge {
 
 void Evaluator::begin(const Plan& plan, const CustomerState& state, TimeMs now, RowRef trigger, std::string_view key) {
-  if (plan_ != &plan || prepared_sequence_ != plan.sequence || prepared_digest_ != plan.digest) prepare(plan);
+  prepare_for(plan);
   state_ = &state;
   now_ = now;
   trigger_ = trigger;
@@ -21,8 +21,13 @@ void Evaluator::begin(const Plan& plan, const CustomerState& state, TimeMs now, 
   values_used_ = 0;
 }
 
+void Evaluator::prepare_for(const Plan& plan) {
+  if (plan_ != &plan || prepared_sequence_ != plan.sequence || prepared_digest_ != plan.digest) prepare(plan);
+}
+
 void Evaluator::prepare(const Plan& plan) {
   plan_ = &plan;
+  ++prepared_;
   prepared_sequence_ = plan.sequence;
   prepared_digest_ = plan.digest;
   filters_.build(plan);

@@ -62,7 +62,12 @@ class Evaluator {
   // Windows with fewer rows are looked through row by row, which is as fast; others by columns (columns.h). The answers are the same.
   void use_columns_from(std::size_t rows) { columns_from_ = rows; }
 
+  // Makes the tables for a plan, unless they are there already; begin does it by itself. `prepared`: how often they were made: tables that
+  // refer to them are to be made again then.
+  void prepare_for(const Plan& plan);
+  std::uint64_t prepared() const { return prepared_; }
   const FilterTable& filters() const { return filters_; }
+  const LeafTable& leaves() const { return leaves_; }
   TimeMs now() const { return now_; }
   const Plan& plan() const { return *plan_; }
   const CustomerState& state() const { return *state_; }
@@ -70,6 +75,17 @@ class Evaluator {
   const Zone& zone();  // the customer's, else the company's, else UTC
   // Rows of an aggregate that count at this instant, ascending. For explain.
   std::vector<std::size_t> counted_rows(const Aggregate& aggregate);
+
+  // Thresholds of the plain kind: see leaf.h and crossing.h. The rows that a leaf looks through:
+  struct Slot {
+    std::uint64_t epoch = 0;
+    const Rows* rows = nullptr;  // null: none of the type
+    std::size_t lo = 0, hi = 0;  // the rows of the window
+  };
+  const Slot& slot_of_leaf(const Leaf& leaf);
+  // The customer's column for this leaf, up to date; null when the window has few rows, or sums do not fit.
+  Column* column_of(const Leaf& leaf, const Slot& slot);
+  bool passes(const Leaf& leaf, const Rows& rows, std::size_t row) const;
 
  private:
   // until: when a row enters or the calendar unit ends; back: when a clock that is put back over midnight brings the unit before it back
@@ -140,19 +156,9 @@ class Evaluator {
   Quantity score(const Score& s);
   Verdict band(const Node& node);
 
-  // Thresholds of the plain kind: see leaf.h.
-  struct Slot {
-    std::uint64_t epoch = 0;
-    const Rows* rows = nullptr;  // null: none of the type
-    std::size_t lo = 0, hi = 0;  // the rows of the window
-  };
   Verdict judge_leaf(const Leaf& leaf, const Node& node);
   Verdict reach_leaf(const Leaf& leaf, const Slot& slot);
   Verdict whole_leaf(const Leaf& leaf, const Slot& slot);
-  const Slot& slot_of_leaf(const Leaf& leaf);
-  // The customer's column for this leaf, up to date; null when the window has few rows, or sums do not fit.
-  Column* column_of(const Leaf& leaf, const Slot& slot);
-  bool passes(const Leaf& leaf, const Rows& rows, std::size_t row) const;
 
   void prepare(const Plan& plan);
   void prepare_aggregates();  // thresholds_ and range_slots_
@@ -160,6 +166,7 @@ class Evaluator {
   const Plan* plan_ = nullptr;
   std::uint64_t prepared_sequence_ = 0;  // tells another plan at the same address apart
   Hash128 prepared_digest_;
+  std::uint64_t prepared_ = 0;
   FilterTable filters_;
   LeafTable leaves_;
   std::size_t columns_from_ = 128;

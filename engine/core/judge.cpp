@@ -11,13 +11,11 @@ void Judge::begin(const Plan& plan, CustomerState& state, Effects& effects) {
   plan_ = &plan;
   state_ = &state;
   effects_ = &effects;
-  if (selected_ != &plan || selected_sequence_ != plan.sequence || selected_digest_ != plan.digest) {
-    evaluator.begin(plan, state, state.clock);
-    selector_.build(plan, evaluator.filters());
+  evaluator.prepare_for(plan);
+  if (selected_ != evaluator.prepared()) {
+    selector_.build(evaluator);
     find_waiting_rules();
-    selected_ = &plan;
-    selected_sequence_ = plan.sequence;
-    selected_digest_ = plan.digest;
+    selected_ = evaluator.prepared();
   }
   reset();
 }
@@ -92,16 +90,26 @@ void Judge::flip(std::uint32_t index, bool truth, TimeMs now, bool silent) {
   if (!silent) flipped_.emplace_back(index, truth);
 }
 
+void Judge::select_by_rows() {
+  if (touched_rows_.size() > 1) std::ranges::sort(touched_rows_, {}, &Touch::type);
+  for (std::size_t i = 0; i < touched_rows_.size();) {
+    const EventTypeId type = touched_rows_[i].type;
+    const Rows& found = *state_->rows(type);
+    fresh_.clear();
+    for (; i < touched_rows_.size() && touched_rows_[i].type == type; ++i) {
+      fresh_.push_back(static_cast<std::uint32_t>(found.position(touched_rows_[i].time, touched_rows_[i].id)));
+    }
+    std::ranges::sort(fresh_);
+    fresh_.erase(std::unique(fresh_.begin(), fresh_.end()), fresh_.end());
+    selector_.by_rows(evaluator, type, found, fresh_, touched_);
+  }
+}
+
 // Whatever the attributes rule out is false, and stays so until they change. It is judged only where that ends something: a membership, or
 // an instant that is waited for.
 void Judge::judge_segments(TimeMs now, bool silent) {
   touched_.reset(plan_->segments.size(), everything_);
-  if (!everything_) {
-    for (const Touch& touch : touched_rows_) {
-      const Rows* found = state_->rows(touch.type);
-      selector_.by_row({found, found->position(touch.time, touch.id), touch.type}, touched_);
-    }
-  }
+  if (!everything_) select_by_rows();
   if (any_forced_) touched_.merge(forced_);
   remembered_.clear();
   const auto remember = [&](RootId root, bool always) {

@@ -78,6 +78,7 @@ class Judge {
   };
   void reset();
   void force(std::uint32_t segment);
+  void select_by_rows();
   void judge_segments(TimeMs now, bool silent);
   void flip(std::uint32_t segment, bool truth, TimeMs now, bool silent);
   void set_wake(RootId root, TimeMs until);
@@ -122,15 +123,14 @@ class Judge {
   CustomerState* state_ = nullptr;
   Effects* effects_ = nullptr;
   Selector selector_;
-  const Plan* selected_ = nullptr;       // the plan that the selector was built for, …
-  std::uint64_t selected_sequence_ = 0;  // … told apart from another at the same address
-  Hash128 selected_digest_;
+  std::uint64_t selected_ = 0;  // which of the evaluator's preparations the selector was built for
   struct Touch {
     EventTypeId type;
     TimeMs time;
     std::string id;
   };
   std::vector<Touch> touched_rows_;
+  std::vector<std::uint32_t> fresh_;  // scratch
   std::vector<std::uint32_t> touched_waits_;  // rules whose `until` or `exit` may have changed by what came in
   bool everything_ = false;
   bool any_forced_ = false;

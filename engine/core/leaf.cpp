@@ -68,13 +68,13 @@ bool leaf_of(const Plan& plan, const FilterTable& filters, const Node& node, Lea
   return leaf.fn != Leaf::Fn::none && bound_of(node, leaf, counts || leaf.kind == Kind::integer);
 }
 
-NodeId filter_of(const Plan& plan, const Node& node) {
+}  // namespace
+
+NodeId filter_of_leaf(const Plan& plan, const Node& node) {
   const Expr* left = &plan.exprs[node.left];
   while (left->kind == Expr::Kind::trait) left = &plan.exprs[left->child];
   return plan.aggregates[left->ref].filter;
 }
-
-}  // namespace
 
 void LeafTable::build(const Plan& plan, const FilterTable& filters) {
   leaves.assign(plan.nodes.size(), {});
@@ -89,7 +89,7 @@ void LeafTable::build(const Plan& plan, const FilterTable& filters) {
     leaf.slot = static_cast<std::uint32_t>(slot - windows.begin());
     if (leaf.fn != Leaf::Fn::count || leaf.filters > 0) {
       const bool distinct = leaf.fn == Leaf::Fn::distinct;
-      const NodeId filter = filter_of(plan, plan.nodes[i]);
+      const NodeId filter = filter_of_leaf(plan, plan.nodes[i]);
       auto column = std::ranges::find_if(found, [&](const ColumnDef& c) {
         return c.event == leaf.event && c.filter_node == filter && c.field == leaf.field && c.distinct == distinct;
       });

@@ -45,4 +45,7 @@ struct LeafTable {
   void build(const Plan& plan, const FilterTable& filters);
 };
 
+// The row filter of a node that is a leaf; kNone: none.
+NodeId filter_of_leaf(const Plan& plan, const Node& node);
+
 }  // namespace nudge

@@ -61,6 +61,12 @@ std::size_t Recency::nth_newest(std::size_t k) const {
   return place;
 }
 
+std::size_t Recency::values_from(std::size_t place) const {
+  std::size_t before = 0;
+  for (std::size_t n = place; n > 0; n -= low_bit(n)) before += static_cast<std::size_t>(tree_[n - 1]);
+  return distinct_ - before;
+}
+
 std::size_t Recency::memory_bytes() const {
   const std::size_t places = (values_.capacity() + earlier_.capacity() + tree_.capacity() + newest_.capacity()) * sizeof(std::uint32_t);
   return places + numbers_.size() * 64 + key_bytes_;

@@ -21,6 +21,10 @@ class Recency {
   std::size_t size() const { return values_.size(); }
   // The place at which the value lies that came last as the k-th from the newest back (1: the newest place); size() when there are fewer.
   std::size_t nth_newest(std::size_t k) const;
+  // How many values lie at this place or after it.
+  std::size_t values_from(std::size_t place) const;
+  // Where the value of this place lay last before it; size() when it did not.
+  std::size_t earlier(std::size_t place) const { return earlier_[place] == kNowhere ? size() : earlier_[place]; }
   std::size_t memory_bytes() const;
 
  private:

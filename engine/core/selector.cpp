@@ -35,12 +35,27 @@ AttributeId only_attribute(const Plan& plan, NodeId id) {
   }
 }
 
-// Row filters below a condition, by event type; `kNone` stands for every row.
-class FilterWalk {
+// What a condition asks of rows: thresholds of the plain kind that it is put together of by and, or and not; and below everything else the row
+// filters, by event type (`kNone` stands for every row).
+class EventWalk {
  public:
-  explicit FilterWalk(const Plan& plan) : plan_(plan) {}
+  EventWalk(const Plan& plan, const LeafTable& leaves) : plan_(plan), leaves_(leaves) {}
   std::set<std::pair<EventTypeId, NodeId>> found;
+  std::set<NodeId> thresholds;
 
+  void top(NodeId id) {
+    if (!tops_.insert(id).second) return;
+    if (leaves_.leaves[id].fn != Leaf::Fn::none) {
+      thresholds.insert(id);
+      return;
+    }
+    const Node& n = plan_.nodes[id];
+    const bool junction = n.kind == Node::Kind::all || n.kind == Node::Kind::any || n.kind == Node::Kind::negate || n.kind == Node::Kind::segment;
+    if (!junction) return node(id);
+    for (const NodeId child : n.children) top(child);
+  }
+
+ private:
   void node(NodeId id) {
     if (!nodes_.insert(id).second) return;
     const Node& n = plan_.nodes[id];
@@ -56,7 +71,6 @@ class FilterWalk {
     if (n.kind == Node::Kind::band) score(n.ref);
   }
 
- private:
   void expr(ExprId id) {
     if (!exprs_.insert(id).second) return;
     const Expr& e = plan_.exprs[id];
@@ -76,6 +90,8 @@ class FilterWalk {
     }
   }
   const Plan& plan_;
+  const LeafTable& leaves_;
+  std::set<NodeId> tops_;
   std::set<NodeId> nodes_;
   std::set<ExprId> exprs_;
   std::set<std::uint32_t> scores_;
@@ -83,12 +99,12 @@ class FilterWalk {
 
 }  // namespace
 
-void Selector::build(const Plan& plan, const FilterTable& filters) {
-  filters_ = &filters;
+void Selector::build(const Evaluator& evaluator) {
+  const Plan& plan = evaluator.plan();
+  filters_ = &evaluator.filters();
   segments_ = plan.segments.size();
   types_.clear();
   types_.resize(plan.catalog ? plan.catalog->events.size() : 0);
-  for (TypeIndex& type : types_) type.always.reset(segments_);
   attributes_.clear();
   residual_.assign(segments_, {});
   for (std::uint32_t s = 0; s < segments_; ++s) {
@@ -98,7 +114,13 @@ void Selector::build(const Plan& plan, const FilterTable& filters) {
       if (only_attribute(plan, part) == kNoAttribute) residual_[s].push_back(part);
     }
     index_conjunction(plan, s, root);
-    index_events(plan, s, root);
+    index_events(plan, evaluator.leaves(), s, root);
+  }
+  for (TypeIndex& type : types_) {
+    for (Group& group : type.groups) group.crossings.finish();
+    for (TypeIndex::Equal& equal : type.equal)
+      for (auto& [value, groups] : equal.by_value)
+        for (Group& group : groups) group.crossings.finish();
   }
 }
 
@@ -128,20 +150,11 @@ void Selector::index_conjunction(const Plan& plan, std::uint32_t segment, NodeId
   }
 }
 
-void Selector::index_events(const Plan& plan, std::uint32_t segment, NodeId root) {
-  FilterWalk walk(plan);
-  walk.node(root);
-  for (const auto& [event, filter] : walk.found) {
-    TypeIndex& type = types_[event];
-    type.any = true;
-    const std::vector<Predicate>* simple = filter == kNone ? nullptr : filters_->find(filter);
-    // A filter that is not simple may change with time or attributes: its rows must always be looked at.
-    if (simple == nullptr) {
-      type.always.set(segment);
-      continue;
-    }
+Selector::Group& Selector::group_of(TypeIndex& type, NodeId filter) {
+  const std::vector<Predicate>* simple = filter == kNone ? nullptr : filters_->find(filter);
+  std::vector<Group>* groups = &type.groups;
+  if (simple != nullptr) {
     const auto equal = std::ranges::find_if(*simple, [](const Predicate& p) { return p.kind == Kind::text && p.op == Op::equals; });
-    std::vector<Group>* groups = &type.groups;
     if (equal != simple->end()) {
       auto it = std::ranges::find(type.equal, equal->field, &TypeIndex::Equal::field);
       if (it == type.equal.end()) {
@@ -150,34 +163,70 @@ void Selector::index_events(const Plan& plan, std::uint32_t segment, NodeId root
       }
       groups = &it->by_value[equal->text];
     }
-    auto group = std::ranges::find(*groups, filter, &Group::filter);
-    if (group == groups->end()) {
-      groups->emplace_back();
-      group = std::prev(groups->end());
-      group->filter = filter;
-      group->simple = simple;
-      group->segments.reset(segments_);
+  }
+  const auto group = std::ranges::find(*groups, filter, &Group::filter);
+  if (group != groups->end()) return *group;
+  Group& made = groups->emplace_back();
+  made.filter = filter;
+  made.simple = simple;
+  return made;
+}
+
+void Selector::index_events(const Plan& plan, const LeafTable& leaves, std::uint32_t segment, NodeId root) {
+  EventWalk walk(plan, leaves);
+  walk.top(root);
+  for (const auto& [event, filter] : walk.found) {
+    TypeIndex& type = types_[event];
+    type.any = true;
+    // A filter that is not simple may change with time or attributes: its rows must always be looked at.
+    Bits* bits = nullptr;
+    bool* any = nullptr;
+    if (filter == kNone || filters_->find(filter) == nullptr) {
+      bits = &type.always;
+      any = &type.any_always;
+    } else {
+      Group& group = group_of(type, filter);
+      bits = &group.segments;
+      any = &group.any;
     }
-    group->segments.set(segment);
+    if (!*any) bits->reset(segments_);
+    *any = true;
+    bits->set(segment);
+  }
+  for (const NodeId id : walk.thresholds) {
+    const Leaf& leaf = leaves.leaves[id];
+    types_[leaf.event].any = true;
+    group_of(types_[leaf.event], filter_of_leaf(plan, plan.nodes[id])).crossings.add(leaf, segment);
   }
 }
 
-void Selector::by_row(const RowRef& row, Bits& touched) const {
-  if (row.type >= types_.size() || !types_[row.type].any) return;
-  const TypeIndex& type = types_[row.type];
-  touched.merge(type.always);
-  const auto passes = [&](const Group& group) {
-    return std::ranges::all_of(*group.simple, [&](const Predicate& p) { return p.holds(*row.rows, row.row); });
-  };
-  for (const Group& group : type.groups) {
-    if (passes(group)) touched.merge(group.segments);
+void Selector::by_group(const Group& group, Evaluator& evaluator, const Rows& rows, std::span<const std::uint32_t> fresh, Bits& touched) {
+  passing_.clear();
+  for (const std::uint32_t row : fresh) {
+    const bool passes = group.simple == nullptr || std::ranges::all_of(*group.simple, [&](const Predicate& p) { return p.holds(rows, row); });
+    if (passes) passing_.push_back(row);
   }
+  if (passing_.empty()) return;
+  if (group.any) touched.merge(group.segments);
+  group.crossings.visit(evaluator, rows, passing_, scratch_, touched);
+}
+
+void Selector::by_rows(Evaluator& evaluator, EventTypeId id, const Rows& rows, std::span<const std::uint32_t> fresh, Bits& touched) {
+  if (id >= types_.size() || !types_[id].any) return;
+  const TypeIndex& type = types_[id];
+  if (type.any_always) touched.merge(type.always);
+  for (const Group& group : type.groups) by_group(group, evaluator, rows, fresh, touched);
   for (const TypeIndex::Equal& equal : type.equal) {
-    if (!row.rows->has_field(row.row, equal.field)) continue;
-    const auto it = equal.by_value.find(row.rows->field(row.row, equal.field, Kind::text).bytes);
-    if (it == equal.by_value.end()) continue;
-    for (const Group& group : it->second) {
-      if (passes(group)) touched.merge(group.segments);
+    const auto value = [&](std::uint32_t row) {
+      return rows.has_field(row, equal.field) ? rows.field(row, equal.field, Kind::text).bytes : std::string_view();
+    };
+    for (std::size_t i = 0; i < fresh.size(); ++i) {
+      const auto it = equal.by_value.find(value(fresh[i]));
+      if (it == equal.by_value.end()) continue;
+      // Once for each value.
+      if (std::any_of(fresh.begin(), fresh.begin() + static_cast<std::ptrdiff_t>(i), [&](std::uint32_t row) { return value(row) == it->first; }))
+        continue;
+      for (const Group& group : it->second) by_group(group, evaluator, rows, fresh, touched);
     }
   }
 }

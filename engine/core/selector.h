@@ -1,11 +1,10 @@
 // Which segments can an input touch? Bitmaps over the plan's segments, so that an event costs little more with 10,000 rules than with ten.
 //
-//   by event   for each event type and each distinct row filter, the segments with an aggregate over rows that pass it: a new row touches
-//   only those
-//              whose filter it passes (equality filters are found by hashing the row's value)
+//   by event   for each event type and each distinct row filter, the segments with an aggregate over rows that pass it: new rows touch only
+//              those whose filter they pass (equality filters are found by hashing the row's value), and of those that ask for plain
+//              thresholds only those whose threshold they cross (crossing.h)
 //   by attribute   for each attribute and each of its values, the segments that this value alone does not rule out: a segment whose
-//   conjunction
-//              fails on an attribute is false until that attribute changes, whatever else happens
+//              conjunction fails on an attribute is false until that attribute changes, whatever else happens
 //   residual   for each segment what is left to be judged once the attributes do not rule it out
 //
 // The literature: indexing Boolean expressions (Whang et al., VLDB 2009), BE-Tree (Sadoghi and Jacobsen, SIGMOD 2011). One per engine; not
@@ -17,42 +16,12 @@
 #include <unordered_map>
 #include <vector>
 
+#include "engine/core/bits.h"
+#include "engine/core/crossing.h"
 #include "engine/core/evaluate.h"
 #include "engine/core/filter.h"
 
 namespace nudge {
-
-class Bits {
- public:
-  void reset(std::size_t bits, bool value = false) { words_.assign((bits + 63) / 64, value ? ~std::uint64_t{0} : 0); }
-  void set(std::size_t bit) { words_[bit / 64] |= std::uint64_t{1} << (bit % 64); }
-  void clear(std::size_t bit) { words_[bit / 64] &= ~(std::uint64_t{1} << (bit % 64)); }
-  bool test(std::size_t bit) const { return ((words_[bit / 64] >> (bit % 64)) & 1U) != 0; }
-  void merge(const Bits& o) {
-    for (std::size_t i = 0; i < words_.size(); ++i) words_[i] |= o.words_[i];
-  }
-  void mask(const Bits& o) {
-    for (std::size_t i = 0; i < words_.size(); ++i) words_[i] &= o.words_[i];
-  }
-  bool any() const {
-    for (const std::uint64_t word : words_)
-      if (word != 0) return true;
-    return false;
-  }
-  // Calls f(bit) for each set bit, ascending.
-  template <class F>
-  void each(std::size_t bits, F&& f) const {
-    for (std::size_t i = 0; i < words_.size(); ++i) {
-      for (std::uint64_t word = words_[i]; word != 0; word &= word - 1) {
-        const std::size_t bit = i * 64 + static_cast<std::size_t>(__builtin_ctzll(word));
-        if (bit < bits) f(bit);
-      }
-    }
-  }
-
- private:
-  std::vector<std::uint64_t> words_;
-};
 
 // Looked up by a view, without making a string.
 struct TextHash {
@@ -64,11 +33,11 @@ using TextMap = std::unordered_map<std::string, T, TextHash, std::equal_to<>>;
 
 class Selector {
  public:
-  // Builds the tables for a plan; called when the plan is another one. `filters` are the plan's and stay alive and unchanged.
-  void build(const Plan& plan, const FilterTable& filters);
+  // Builds the tables for the evaluator's plan; called whenever that was prepared anew (Evaluator::prepared), whose filters it refers to.
+  void build(const Evaluator& evaluator);
 
-  // Adds the segments that a new row may flip.
-  void by_row(const RowRef& row, Bits& touched) const;
+  // Adds the segments that new rows of one type may flip: ascending places of rows that are not later than the evaluator's instant.
+  void by_rows(Evaluator& evaluator, EventTypeId type, const Rows& rows, std::span<const std::uint32_t> fresh, Bits& touched);
   // Takes out the segments that the customer's attributes rule out at the evaluator's instant.
   void rule_out(Evaluator& evaluator, Bits& touched);
   // The parts of the segment's conjunction that are still open when rule_out has left the segment in; none: it holds.
@@ -77,12 +46,15 @@ class Selector {
  private:
   struct Group {
     NodeId filter = kNone;
-    const std::vector<Predicate>* simple = nullptr;
-    Bits segments;
+    const std::vector<Predicate>* simple = nullptr;  // null: every row passes
+    bool any = false;
+    Bits segments;        // that every row which passes touches; when `any`
+    Crossings crossings;  // of the others
   };
   struct TypeIndex {
     bool any = false;
-    Bits always;                // segments that every row of the type touches
+    bool any_always = false;
+    Bits always;                // segments that every row of the type touches; when any_always
     std::vector<Group> groups;  // asked one by one
     // Groups with an equality on a text field, by that field and value.
     struct Equal {
@@ -102,13 +74,17 @@ class Selector {
   const Bits& allowed(AttributeIndex& index, Evaluator& evaluator);
   bool index_part(const Plan& plan, std::uint32_t segment, NodeId part);
   void index_conjunction(const Plan& plan, std::uint32_t segment, NodeId root);
-  void index_events(const Plan& plan, std::uint32_t segment, NodeId root);
+  void index_events(const Plan& plan, const LeafTable& leaves, std::uint32_t segment, NodeId root);
+  Group& group_of(TypeIndex& type, NodeId filter);
+  void by_group(const Group& group, Evaluator& evaluator, const Rows& rows, std::span<const std::uint32_t> fresh, Bits& touched);
 
   const FilterTable* filters_ = nullptr;
   std::size_t segments_ = 0;
   std::vector<TypeIndex> types_;
   std::vector<AttributeIndex> attributes_;
   std::vector<std::vector<NodeId>> residual_;  // by segment
+  std::vector<std::uint32_t> passing_;         // scratch
+  Crossings::Scratch scratch_;
 };
 
 }  // namespace nudge

@@ -32,11 +32,15 @@ class ValueSet {
         ++count_;
         return true;
       }
-      if (text ? slot.value.bytes == value.bytes : slot.value.i == value.i) {
+      if (same(slot.value, value)) {
         slot.row = row;
         return false;
       }
     }
+  }
+  // Whether two values of one kind are one in a set.
+  static bool same(const ValueView& a, const ValueView& b) {
+    return a.kind == Kind::text || a.kind == Kind::list ? a.bytes == b.bytes : a.i == b.i;
   }
   std::size_t count() const { return count_; }
   template <class F>

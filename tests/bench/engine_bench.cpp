@@ -1,8 +1,9 @@
 // The engine alone on the benchmark workload: no store, no network. One thread.
 //
-// nudge-engine-bench [--customers N] [--events N] [--rules N] [--strict F] [--sweep 0]
+// nudge-engine-bench [--customers N] [--events N] [--rules N] [--strict F] [--sweep 0] [--passes 1]
 // Loads the customers, takes the events in at their own time (timers run in between), then counts the matches at the end of the workload
-// and compares them with the known answer where there is one; --sweep 0 leaves the counting out, for profiles. Prints one JSON line.
+// and compares them with the known answer where there is one; --sweep 0 leaves the counting out, for profiles; --passes 1 measures what goes over all
+// customers: a new rule, a backtest of ten rules (microseconds each). Prints one JSON line.
 #include <sys/resource.h>
 
 #include <time.h>
@@ -20,6 +21,7 @@
 #include "daemon/ingest/schema.h"
 #include "engine/core/engine.h"
 #include "engine/plan/registry.h"
+#include "engine/simulate/backtest_report.h"
 #include "rules/lang/load.h"
 #include "tests/bench/workload.h"
 
@@ -115,6 +117,59 @@ double part(std::vector<double>& values, double of) {
   return values[static_cast<std::size_t>(static_cast<double>(values.size() - 1) * of)];
 }
 
+// What a pass over all customers costs: reading each one's record, bringing it to a plan with one rule more, and trying ten other rules on its
+// last ten days.
+struct Pass {
+  double decode_s = 0, new_rule_s = 0, backtest_s = 0;
+  std::uint64_t entered = 0, fired = 0;
+};
+
+std::unique_ptr<Plan> compile_all(const std::vector<std::string>& texts, const std::shared_ptr<const Catalog>& catalog) {
+  std::vector<lang::Source> sources;
+  for (const std::string& text : texts) sources.push_back({"rules" + std::to_string(sources.size()) + ".yaml", text});
+  auto compiled = lang::compile(sources, catalog);
+  if (compiled.plan) return std::move(compiled.plan);
+  std::fprintf(stderr, "the rules do not compile: %s\n", doc::render_text(compiled.diagnostics.items().front()).c_str());
+  std::exit(1);
+}
+
+constexpr const char* kNewRule =
+    "segments:\n  late:\n    where:\n      all:\n        - {attribute: tier, equals: gold}\n"
+    "        - {event: order_placed, within: 30d, sum: {field: amount, at_least: 500}}\n"
+    "rules:\n  late:\n    when: {enters: late}\n    then:\n      - call_task: {subject: \"L\", due_in: 24h}\n";
+
+Pass pass_over(Bench& b, bench::WorkloadOptions o, Registry& registry, const std::shared_ptr<const Catalog>& catalog) {
+  std::vector<std::string> texts = bench::generate_rules_yaml(o);
+  texts.emplace_back(kNewRule);
+  const std::unique_ptr<Plan> more = compile_all(texts, catalog);
+  registry.bind(*more, bench::kWorkloadEnd);
+  o.rules = 10;
+  o.strict = 2;
+  const std::unique_ptr<Plan> draft = compile_all(bench::generate_rules_yaml(o), catalog);
+  const auto setup = prepare_backtest(*draft, nullptr, {}, {bench::kWorkloadEnd - 10 * kDay, bench::kWorkloadEnd});
+  BacktestWorker worker(*setup);
+  Pass pass;
+  std::string record;
+  for (CustomerState& state : b.states) {
+    record.clear();
+    encode_customer(record, state, *catalog);
+    auto start = Clock::now();
+    Result<CustomerState> read = decode_customer(record, *catalog);
+    pass.decode_s += seconds_since(start);
+    start = Clock::now();
+    b.engine.reconcile(*more, *read, b.effects);
+    pass.new_rule_s += seconds_since(start);
+    pass.entered += b.effects.edges.size();
+    b.effects.clear();
+    start = Clock::now();
+    worker.customer(*read);
+    pass.backtest_s += seconds_since(start);
+  }
+  const BacktestPart part = worker.take();
+  pass.fired = part.draft.decided.size();
+  return pass;
+}
+
 std::uint64_t known_answer(const bench::WorkloadOptions& o) {
   if (o.seed != 1) return 0;
   if (o.customers == 100000 && o.events == 1000000) {
@@ -133,12 +188,14 @@ std::uint64_t known_answer(const bench::WorkloadOptions& o) {
 
 int main(int argc, char** argv) {
   bench::WorkloadOptions o;
-  bool sweep = true;
+  bool sweep = true, passes = false;
   for (int i = 1; i + 1 < argc; i += 2) {
     const std::string key = argv[i];
     const double value = std::strtod(argv[i + 1], nullptr);
     if (key == "--sweep")
       sweep = value != 0;
+    else if (key == "--passes")
+      passes = value != 0;
     else if (!bench::read_option(o, key, value)) {
       std::fprintf(stderr, "unknown option %s\n", key.c_str());
       return 2;
@@ -173,7 +230,7 @@ int main(int argc, char** argv) {
   std::string body;
   std::vector<daemon::Span> spans;
   double parse_s = 0, step_s = 0;
-  std::uint64_t taken = 0;
+  std::uint64_t taken = 0, judged_before = 0;
   const auto flush = [&](bool timed) {
     lines.resize(spans.size());
     body.append(daemon::kIntakePadding, ' ');
@@ -208,11 +265,13 @@ int main(int argc, char** argv) {
   };
   bench::generate_customers(o, feed(false));
   flush(false);
+  judged_before = b.engine.judged();
   bench::generate_events(o, feed(true));
   flush(true);
   start = Clock::now();
   b.run_timers(bench::kWorkloadEnd + 1);
   const double drain_s = seconds_since(start);
+  const std::uint64_t judged = b.engine.judged() - judged_before;
 
   start = Clock::now();
   std::uint64_t matches = 0, members = 0;
@@ -226,6 +285,8 @@ int main(int argc, char** argv) {
   const double sweep_s = seconds_since(start);
   std::size_t state_bytes = 0;
   for (const CustomerState& state : b.states) state_bytes += state.memory_bytes();
+  const Pass pass = passes ? pass_over(b, o, registry, catalog) : Pass{};
+  const auto each_us = [&](double seconds) { return seconds * 1e6 / static_cast<double>(b.states.size()); };
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   const std::uint64_t known = known_answer(o);
@@ -234,14 +295,15 @@ int main(int argc, char** argv) {
       "\"compile_s\":%.3f,"
       "\"wakes\":%llu,\"edges\":%llu,\"decisions\":%llu,\"actions\":%llu,\"matches\":%llu,\"members\":%llu,\"known\":%llu,\"full_sweep_s\":"
       "%.2f,"
-      "\"state_mb\":%.0f,\"rss_mb\":%ld,\"nodes\":%zu,\"aggregates\":%zu,\"heavy_events\":%zu,\"heavy_p50_us\":%.1f,\"heavy_p99_us\":%.1f,"
-      "\"heavy_max_us\":%.0f}\n",
+      "\"state_mb\":%.0f,\"rss_mb\":%ld,\"nodes\":%zu,\"aggregates\":%zu,\"judged_per_event\":%.1f,\"heavy_events\":%zu,\"heavy_p50_us\":%.1f,\"heavy_p99_us\":%.1f,"
+      "\"heavy_max_us\":%.0f,\"decode_us\":%.2f,\"new_rule_us\":%.2f,\"new_rule_entered\":%llu,\"backtest_us\":%.2f,\"backtest_fired\":%llu}\n",
       static_cast<unsigned long long>(o.rules), o.strict, static_cast<unsigned long long>(o.customers),
       static_cast<unsigned long long>(taken), static_cast<double>(taken) / step_s, static_cast<double>(taken) / parse_s, drain_s, compile_s,
       static_cast<unsigned long long>(b.wakes), static_cast<unsigned long long>(b.edges), static_cast<unsigned long long>(b.decisions),
       static_cast<unsigned long long>(b.actions), static_cast<unsigned long long>(matches), static_cast<unsigned long long>(members),
       static_cast<unsigned long long>(known), sweep_s, static_cast<double>(state_bytes) / 1e6, usage.ru_maxrss / 1024, b.plan->nodes.size(),
-      b.plan->aggregates.size(), b.heavy_us.size(), part(b.heavy_us, 0.5), part(b.heavy_us, 0.99), part(b.heavy_us, 1));
+      b.plan->aggregates.size(), static_cast<double>(judged) / static_cast<double>(taken), b.heavy_us.size(), part(b.heavy_us, 0.5), part(b.heavy_us, 0.99), part(b.heavy_us, 1), each_us(pass.decode_s), each_us(pass.new_rule_s),
+      static_cast<unsigned long long>(pass.entered), each_us(pass.backtest_s), static_cast<unsigned long long>(pass.fired));
   if (b.refused != 0) std::fprintf(stderr, "WRONG: %llu inputs were not stored\n", static_cast<unsigned long long>(b.refused));
   if (b.refused != 0 || matches != members || (known != 0 && matches != known)) {
     std::fprintf(stderr, "WRONG: the incremental members, the full sweep and the known answer do not agree\n");

@@ -25,6 +25,7 @@ LEAF = "engine/core/leaf.cpp"
 SEQUENCE = "engine/core/sequence.cpp"
 STEPS = "engine/core/steps.cpp"
 CUSTOMER = "engine/model/customer.cpp"
+CROSSING = "engine/core/crossing.cpp"
 
 # name: (file, what stands there, what is put in its place)
 MUTATIONS = {
@@ -51,6 +52,7 @@ MUTATIONS = {
     "column-sum-one-row-late": (COLUMNS, "past - sums_.begin()) - 1;", "past - sums_.begin());"),
     "column-extreme-of-the-other-end": (COLUMNS, "found = greatest ? std::max(found, v) : std::min(found, v);", "found = std::max(found, v);"),
     "distinct-counts-what-has-left": (LEAF, "return place == to || place < from ? missed", "return place == to ? missed"),
+    "crossing-misses-what-is-just-reached": (CROSSING, "return value < cut.at; });", "return value <= cut.at; });"),
     "membership-outlives-its-attribute": (JUDGE, "remember(member.root, false);", "(void)member;"),
     "missing-is-small": (COMPARE, "if (left.view.missing()) return {false, left.until};",
                          "if (left.view.missing()) return {node.op == Op::less_than || node.op == Op::at_most, left.until};"),

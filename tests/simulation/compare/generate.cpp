@@ -917,7 +917,30 @@ class Generator {
     return clock + 1 + static_cast<TimeMs>(below(5));
   }
 
+  // Many rows of one type at once, most of them late: enough for a column of several blocks, into which later rows come in the middle.
+  void crowd(Happen& h) {
+    const auto type = static_cast<EventTypeId>(below(3));
+    for (std::uint64_t k = 80 + below(80); k > 0; --k) {
+      Input in = input(h.now);
+      in.kind = InputKind::event;
+      in.attributes.clear();
+      in.tag.clear();
+      in.tag_removed = false;
+      in.tag_expires = Input().tag_expires;
+      in.type = type;
+      in.time = h.now - static_cast<TimeMs>(below(static_cast<std::uint64_t>(2 * length() + 2)));
+      in.fields.clear();
+      for (const LeafDef& def : catalog_->events[type].fields) in.fields.push_back(chance(80) ? value(def.type) : Value());
+      in.import = false;
+      h.inputs.push_back(in);
+      sent_.push_back(std::move(in));
+    }
+    // The clock's next instants come from all times: not from so many of these.
+    times_.resize(std::min<std::size_t>(times_.size(), 12));
+  }
+
   void history() {
+    const bool crowded = result_.seed % 16 == 6 || result_.seed % 16 == 13;  // with columns from the first row on, and from the 128th on
     TimeMs clock = start_;
     const std::uint64_t n = 4 + below(chance(10) ? 40 : 14);
     const std::uint64_t reload_at = on(Feature::reload) && chance(50) ? 1 + below(n) : n + 1;
@@ -932,6 +955,7 @@ class Generator {
       } else if (i > 0 && chance(15)) {
         h.kind = Happen::Kind::advance;
       } else {
+        if (crowded && i == 1) crowd(h);
         for (std::uint64_t k = 1 + (chance(35) ? 1 + below(3) : 0); k > 0; --k) {
           if (on(Feature::duplicates) && chance(12)) {
             if (auto in = again()) {
