@@ -230,7 +230,8 @@ constexpr std::array kKeys{
         .type = Type::text,
         .place = &S::unsubscribe_url,
         .initial = "",
-        .help = "The https address under which customers reach this daemon; with a key, mails for marketing get a link to unsubscribe by one click."},
+        .help = "The https address under which customers reach this daemon; with a key, mails for marketing get a link to unsubscribe by "
+                "one click."},
     Key{.name = "unsubscribe.key",
         .type = Type::secret,
         .place = &S::unsubscribe_key,
@@ -240,7 +241,8 @@ constexpr std::array kKeys{
         .type = Type::secret,
         .place = &S::segment_write_key,
         .initial = "",
-        .help = "Write key that Segment's and RudderStack's libraries send. Tokens that may send events, and http.token, are write keys too."},
+        .help =
+            "Write key that Segment's and RudderStack's libraries send. Tokens that may send events, and http.token, are write keys too."},
     Key{.name = "segment.allowed_origins",
         .type = Type::texts,
         .place = &S::segment_allowed_origins,
@@ -278,7 +280,7 @@ constexpr std::array kKeys{
     Key{.name = "engine.memory",
         .type = Type::size,
         .place = &S::engine_memory_bytes,
-        .initial = "512MiB",
+        .initial = "640MiB",
         .min = 256 * kKiB,
         .max = kTiB,
         .help = "Memory for customers' states; those beyond it wait on disk and are slower."},

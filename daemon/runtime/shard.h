@@ -29,7 +29,7 @@ class Committer;
 struct ShardOptions {
   std::uint32_t index = 0;
   std::uint32_t shards = 1;               // slot s belongs to shard s % shards
-  std::size_t memory_bytes = 256U << 20;  // of states in memory; at most a quarter of it decoded, the rest as records
+  std::size_t memory_bytes = 256U << 20;  // of states in memory, decoded or packed
   std::size_t items_per_drain = 4096;
   std::size_t portion_bytes = 256U << 10;  // of checkpointed states in one unit, at least; more when much comes in
 };

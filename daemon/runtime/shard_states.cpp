@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::size_t kSweptPerTurn = 1024;
 constexpr std::size_t kStateBytes = 1024;  // of a usual state's record, with room
-constexpr std::size_t kDecodedPart = 4;    // of the memory for states: one part for decoded ones, the others for records
+constexpr std::size_t kDecodedPart = 4;    // of the memory for states: this part stays with decoded ones
 
 }  // namespace
 
@@ -102,11 +102,11 @@ Result<void> Shard::prefetch(std::span<const LogEntry> entries) {
   return {};
 }
 
-// The states that were used least lately become their records: those take a quarter of the memory, and less work than going to disk and
-// back.
+// While memory is over its cap, the states that were used least lately become their records: those take a third of the memory, and less
+// work than going to disk and back. A part of the memory stays with decoded ones.
 void Shard::pack_oldest() {
-  const std::size_t cap = options_.memory_bytes / kDecodedPart;
-  while (cache_.decoded_bytes() > cap) {
+  const std::size_t cap = options_.memory_bytes;
+  while (cache_.bytes() > cap && cache_.decoded_bytes() > cap / kDecodedPart) {
     CacheEntry* const entry = cache_.oldest_decoded();
     if (entry == nullptr || !entry->loaded) return;
     record_.clear();

@@ -202,6 +202,8 @@ class Store {
  private:
   struct Impl;
   explicit Store(std::unique_ptr<Impl> impl) noexcept;
+  struct Change;
+  static std::vector<Change> in_order(std::span<const WriteSet> sets, std::size_t count);
   Result<void> write(std::span<WriteSet> sets, bool sync);
   std::unique_ptr<Impl> impl_;
 };

@@ -171,9 +171,9 @@ CREATE SEQUENCE next_event MINVALUE 0 START 0;
 CREATE FUNCTION matching(who int, at bigint) RETURNS int[] LANGUAGE plpgsql STABLE AS $$
 BEGIN RETURN ({matching}); END $$;
 CREATE FUNCTION take() RETURNS void LANGUAGE plpgsql AS $$
-DECLARE one incoming%ROWTYPE; now_in int[]; was_in int[];
+DECLARE number bigint := nextval('next_event'); one incoming%ROWTYPE; now_in int[]; was_in int[];
 BEGIN
-  SELECT * INTO STRICT one FROM incoming WHERE seq = nextval('next_event');
+  SELECT * INTO STRICT one FROM incoming WHERE seq = number;
   INSERT INTO events ({columns}) VALUES (one.customer, one.ts, one.type, one.path, one.amount, one.sku, one.channel, one.severity);
   now_in := matching(one.customer, one.ts);
   SELECT rules INTO was_in FROM members WHERE customer = one.customer;

@@ -1,5 +1,5 @@
 // The benchmark workload: customers, events and rules, deterministic by seed. The same options give the same bytes as the reference
-// generator that the known answers were computed with (checked by hash in workload_test.cpp).
+// generator that the known answers were computed with (checked by hash in workload_test.py).
 #pragma once
 
 #include <cstdint>
