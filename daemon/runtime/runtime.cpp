@@ -5,6 +5,7 @@
 
 #include "daemon/log/log.h"
 #include "daemon/runtime/runtime_impl.h"
+#include "daemon/runtime/runtime_replay.h"
 #include "daemon/store/keys.h"
 
 namespace nudge::daemon {
@@ -255,14 +256,7 @@ void Runtime::Impl::parse(Job& job, Parsed& parsed) {
     }
     if (parsed.aside == nullptr) parsed.aside = std::make_unique<Unit>();
     SetAside aside;
-    aside.record = {0,
-                    now,
-                    job.import,
-                    job.customer,
-                    line.problem.code,
-                    line.problem.field,
-                    line.problem.reason,
-                    job.received(i)};
+    aside.record = {0, now, job.import, job.customer, line.problem.code, line.problem.field, line.problem.reason, job.received(i)};
     aside.job = &job;
     aside.line = i;
     parsed.aside->aside.push_back(std::move(aside));
@@ -364,28 +358,20 @@ void Runtime::scan_states(std::function<void(Shard&, const CustomerState&)> each
 void Runtime::digest(std::function<void(Result<std::string>, std::uint64_t)> done) {
   struct Sum {
     std::mutex mutex;
-    Hash128 sum;
-    std::uint64_t customers = 0;
+    StateDigest digest;
   };
   auto sum = std::make_shared<Sum>();
   scan_states(
       [sum](Shard& shard, const CustomerState& state) {
-        // The order of customers is not fixed, so their hashes are added up; what a restart may change (the block number) is left out.
         CustomerState copy = state;
-        copy.applied = 0;
-        std::string bytes = copy.id + "\n";
-        encode_customer(bytes, copy, *shard.plan().catalog);
-        const Hash128 h = hash128(bytes);
         const std::lock_guard lock(sum->mutex);
-        sum->sum.hi += h.hi;
-        sum->sum.lo += h.lo;
-        ++sum->customers;
+        sum->digest.add(copy, *shard.plan().catalog);
       },
       [sum, done = std::move(done)](Result<void> walked) {
         if (!walked)
           done(std::unexpected(std::move(walked).error()), 0);
         else
-          done(to_hex(sum->sum), sum->customers);
+          done(sum->digest.text(), sum->digest.customers());
       });
 }
 

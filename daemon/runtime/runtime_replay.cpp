@@ -41,19 +41,15 @@ class Replayer {
   }
 
   void finish(const Catalog& catalog, const std::function<void(const CustomerState&)>& each) {
-    Hash128 sum;
+    StateDigest sum;
     for (auto& [id, state] : states_) {
       if (!state.known()) continue;
       state.applied = 0;
       if (each) each(state);
-      std::string bytes = id + "\n";
-      encode_customer(bytes, state, catalog);
-      const Hash128 h = hash128(bytes);
-      sum.hi += h.hi;
-      sum.lo += h.lo;
-      ++out_.customers;
+      sum.add(state, catalog);
     }
-    out_.digest = to_hex(sum);
+    out_.customers = sum.customers();
+    out_.digest = sum.text();
     out_.same_decisions = stored_ == decided_;
   }
 

@@ -45,7 +45,8 @@ class Upgrade(unittest.TestCase):
                 digest = d.request("GET", "/v1/digest", headers=headers).json
                 replay = d.request("POST", "/v1/digest/replay", headers=headers).json
                 self.assertTrue(replay["same_decisions"], replay)
-                self.assertEqual(replay["digest"], digest["digest"])
+                # The second half is also of the instants that states wait for: lower bounds, and this release may choose others.
+                self.assertEqual(replay["digest"].split("-")[0], digest["digest"].split("-")[0])
                 self.assertGreater(replay["decisions"], 10)
 
     def test_it_goes_on_from_there(self):
