@@ -128,6 +128,11 @@ constexpr RouteAccess kTable[] = {
     {Method::post, "/v1/tasks/{id}/complete", kSales, "task.complete"},
     {Method::post, "/v1/actions/{id}/retry", kOperator, "action.retry"},
     {Method::post, "/v1/actions/{id}/discard", kOperator, "action.discard"},
+    {Method::post, "/v1/actions/{id}/release", kOperator, "action.release"},
+    {Method::post, "/v1/actions/{id}/arrived", kOperator, "action.arrived"},
+    {Method::post, "/v1/actions/{id}/mend", kOperator, "action.mend"},
+    {Method::post, "/v1/outbox/settle", kOperator, "outbox.settle"},
+    {Method::post, "/v1/connectors/{name}/restart", kOperator, "connector.restart"},
 
     {Method::get, "/v1/policies", kReaders, ""},
     {Method::get, "/v1/silences", kKnowsCustomers, ""},

@@ -121,7 +121,10 @@ class Api {
   void suppress(http::Request& request, http::Responder responder, bool add);
   void import_suppressions(http::Request& request, http::Responder responder);
   void settle_change(std::shared_ptr<http::Responder> to, Change change, std::function<http::Response()> answer);
-  void change_action(http::Request& request, http::Responder responder, bool retry);
+  Result<void> install_outbox(http::HttpServer& server);
+  void tell_action(http::Request& request, http::Responder responder, Word word);
+  void mend_action(http::Request& request, http::Responder responder);
+  http::Response settle_actions(const http::Request& request);
   void complete(http::Request& request, http::Responder responder);
   http::Response quarantine(const http::Request& request);
   void replay_one(http::Request& request, http::Responder responder);
@@ -137,6 +140,7 @@ class Api {
   http::Response connectors();
   http::Response maildrop(const http::Request& request);
   void collect(metrics::Page& page);
+  void collect_pace(metrics::Page& page, const RuntimeFigures& f);
   void collect_held(metrics::Page& page, const RuntimeFigures& figures);
   http::Response log_in(const http::Request& request);
   http::Response change_password(const http::Request& request);

@@ -26,8 +26,14 @@ void write_connector(Json& json, const ConnectorFigures& c) {
       .field("not_sent", c.status.not_sent)
       .field("unknown", c.status.unknown)
       .field("bad_config", c.status.bad_config)
-      .field("last_error", c.status.last_error)
-      .end_object();
+      .field("last_error", c.status.last_error);
+  // Why it is given less than it could take.
+  json.key("pace").begin_object().field("breaker", breaker_name(c.breaker)).field("breaker_opened", c.breaker_opened);
+  if (c.breaker == Breaker::State::open) json.field_time("breaker_until", c.breaker_until);
+  if (c.breaker != Breaker::State::closed) json.field("breaker_why", c.breaker_why);
+  if (c.paused_until != 0) json.field_time("paused_until", c.paused_until);
+  json.field("throttles", c.throttles).field("at_once", c.window).field("rate", c.rates).field("account", c.account);
+  json.field("on_unknown", c.on_unknown).end_object().end_object();
 }
 
 void write_shards(Json& json, const RuntimeFigures& f) {
@@ -208,6 +214,7 @@ void Api::collect(metrics::Page& page) {
   for (const ConnectorFigures& c : f.connectors) {
     page.sample({{"connector", c.name}}, c.status.state == connectors::ConnectorState::ready ? 1 : 0);
   }
+  collect_pace(page, f);
   const std::shared_ptr<const Plan> plan = runtime_.plan();
   page.family("nudge_rule_fired_total", metrics::Type::counter, "Firings by rule.");
   for (const Rule& rule : plan->rules) {
@@ -215,6 +222,29 @@ void Api::collect(metrics::Page& page) {
     page.sample({{"rule", rule.name}}, found == f.stats.rules.end() ? 0 : static_cast<double>(found->second.fired));
   }
   collect_held(page, f);
+}
+
+// How fast the connectors are given actions, and what slows them down.
+void Api::collect_pace(metrics::Page& page, const RuntimeFigures& f) {
+  const auto of_each = [&](std::string_view name, metrics::Type type, std::string_view help, const auto& value) {
+    page.family(name, type, help);
+    for (const ConnectorFigures& c : f.connectors) page.sample({{"connector", c.name}}, static_cast<double>(value(c)));
+  };
+  using metrics::Type;
+  of_each("nudge_connector_under_way", Type::gauge, "Actions handed to a connector, without an outcome yet.",
+          [](const ConnectorFigures& c) { return c.under_way; });
+  of_each("nudge_connector_at_once", Type::gauge, "So many may be under way at this moment; fewer after failures and 429s.",
+          [](const ConnectorFigures& c) { return c.window; });
+  of_each("nudge_connector_breaker", Type::gauge, "0: closed, all is well; 1: half open, one probe; 2: open, nothing is sent.",
+          [](const ConnectorFigures& c) { return c.breaker == Breaker::State::open ? 2 : c.breaker == Breaker::State::half_open ? 1 : 0; });
+  of_each("nudge_connector_breaker_opened_total", Type::counter, "So often the breaker has opened.",
+          [](const ConnectorFigures& c) { return c.breaker_opened; });
+  of_each("nudge_connector_paused", Type::gauge, "1 while the provider has asked for a pause.",
+          [](const ConnectorFigures& c) { return c.paused_until != 0 ? 1 : 0; });
+  of_each("nudge_connector_throttled_total", Type::counter, "Answers that said: too much (429 and the like).",
+          [](const ConnectorFigures& c) { return c.throttles; });
+  of_each("nudge_connector_restarts_total", Type::counter, "Starts of the connector's process after the first.",
+          [](const ConnectorFigures& c) { return c.status.restarts; });
 }
 
 // Actions that policies held back, by rule and reason.

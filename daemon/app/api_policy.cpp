@@ -238,10 +238,7 @@ void Api::settle_kept(http::Request& request, http::Responder responder, bool re
       },
       [this, to, id, release, who = *who, answer](const Error* failure) {
         if (failure != nullptr) return to->send(error_response(*failure));
-        if (release)
-          runtime_.delivery().release_kept(id, who.author, who.reason, answer);
-        else
-          runtime_.delivery().discard_kept(id, who.author, who.reason, answer);
+        runtime_.delivery().settle_kept(id, release ? Word::release : Word::discard, {who.author, who.reason, ""}, answer);
       });
 }
 

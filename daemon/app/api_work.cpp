@@ -142,19 +142,14 @@ http::Response Api::decisions(const http::Request& request) {
 http::Response Api::actions(const http::Request& request) {
   const Result<ListQuery> query = list_query(request);
   if (!query) return error_response(query.error());
-  std::optional<ActionState> state;
-  if (const auto name = request.query_param("state")) {
-    state = find_action_state(*name);
-    if (!state) {
-      return error_response(
-          {Code::invalid, "`state` must be one of waiting, in_flight, retrying, unknown, accepted, dead, discarded, cancelled, held, kept"});
-    }
-  }
-  const auto kind = request.query_param("kind");
-  const ActionFilter filter = [&](const ActionRecord& r) { return (!state || r.state == *state) && (!kind || r.action.kind == *kind); };
+  ActionChoice choice;
+  for (const auto& [name, place] : choice.fields()) *place = request.query_param(name).value_or("");
+  choice.rule.clear();  // list_query() has it
+  const Result<ActionFilter> filter = choice.filter();
+  if (!filter) return error_response(filter.error());
   const auto customer = request.query_param("customer");
   const Result<std::vector<ActionRecord>> list =
-      customer ? actions_of(runtime_.store(), *customer, *query, filter) : actions_recent(runtime_.store(), *query, filter);
+      customer ? actions_of(runtime_.store(), *customer, *query, *filter) : actions_recent(runtime_.store(), *query, *filter);
   if (!list) return error_response(list.error());
   Json json;
   json.begin_object().key("actions").begin_array();
@@ -176,22 +171,6 @@ http::Response Api::action(const http::Request& request) {
   Json json;
   write_action(json, *record, true);
   return json_response(std::move(json));
-}
-
-void Api::change_action(http::Request& request, http::Responder responder, bool retry) {
-  auto shared = std::make_shared<http::Responder>(std::move(responder));
-  const std::optional<std::string> id = id_from_hex(request.param("id"));
-  if (!id) return shared->send(error_response({Code::invalid, "an action's id has 32 hexadecimal digits"}));
-  const Delivery::Done done = [shared, retry](Result<void> result) {
-    if (!result) return shared->send(error_response(result.error()));
-    Json json;
-    json.begin_object().field("status", retry ? "retrying" : "discarded").end_object();
-    shared->send(json_response(std::move(json)));
-  };
-  if (retry) return runtime_.delivery().retry(*id, done);
-  const std::string reason = body_text(request, "reason");
-  if (reason.empty()) return shared->send(error_response({Code::invalid, "say why: {\"reason\": \"…\"}"}));
-  runtime_.delivery().discard(*id, reason, done);
 }
 
 http::Response Api::tasks(const http::Request& request) {
@@ -243,10 +222,7 @@ Result<void> Api::install_work(http::HttpServer& server) {
   NUDGE_TRY(server.route(Method::get, "/v1/decisions", read(&Api::decisions)));
   NUDGE_TRY(server.route(Method::get, "/v1/actions", read(&Api::actions)));
   NUDGE_TRY(server.route(Method::get, "/v1/actions/{id}", read(&Api::action)));
-  NUDGE_TRY(server.route(Method::post, "/v1/actions/{id}/retry",
-                         [this](http::Request& r, http::Responder to) { change_action(r, std::move(to), true); }));
-  NUDGE_TRY(server.route(Method::post, "/v1/actions/{id}/discard",
-                         [this](http::Request& r, http::Responder to) { change_action(r, std::move(to), false); }));
+  NUDGE_TRY(install_outbox(server));
   NUDGE_TRY(server.route(Method::get, "/v1/tasks", read(&Api::tasks)));
   NUDGE_TRY(server.route(Method::get, "/v1/tasks/{id}", on_worker([this](const http::Request& r) {
                            const std::optional<std::string> id = id_from_hex(r.param("id"));

@@ -183,6 +183,15 @@ Result<void> App::Impl::open_runtime() {
   o.skew = s.clock_skew.count();
   o.checkpoint_interval = s.store_checkpoint_interval.count();
   o.delivery.connectors = connectors;
+  o.delivery.reread = [this](const std::string& name) -> Result<ConnectorSetup> {
+    NUDGE_ASSIGN(const config::Loaded fresh, config::load(options.sources));
+    std::string drop;
+    NUDGE_ASSIGN(std::vector<ConnectorSetup> setups, connector_setups(fresh, data_dir, drop));
+    for (ConnectorSetup& setup : setups) {
+      if (setup.spec.name == name) return std::move(setup);
+    }
+    return fail(Code::not_found, "the configuration has no connector `" + name + "` any more; start nudged again to take it out");
+  };
   o.send_only_to = s.test_mode_send_only_to;
   o.delivery.unsubscribe = {s.unsubscribe_url, s.unsubscribe_key.empty() ? std::string() : std::string(s.unsubscribe_key.reveal())};
   o.reopen = [doors = doors](const IntakeSchema& schema, std::string_view kept, TimeMs received) {

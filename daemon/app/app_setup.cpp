@@ -70,6 +70,42 @@ Result<std::string> prepare_data_dir(const std::string& path) {
   return std::string(resolved);
 }
 
+namespace {
+
+LaneOptions lane_options(const config::DeliveryLimits& from) {
+  LaneOptions to;
+  for (const auto& [count, per] : from.rates) to.rates.rates.push_back({count, per.count()});
+  to.rates.burst = from.burst;
+  to.account = from.account;
+  to.ordered = from.order == "customer";
+  if (from.on_unknown == "hold") to.on_unknown = OnUnknown::hold;
+  if (from.on_unknown == "retry") to.on_unknown = OnUnknown::retry;
+  if (from.on_unknown == "verify") to.on_unknown = OnUnknown::verify;
+  to.settle = from.settle.count();
+  to.key_window = from.key_window.count();
+  to.breaker = {from.breaker_after, from.breaker_pause.count(), std::max(from.breaker_pause, from.breaker_pause_max).count()};
+  to.retry_first = from.retry_first.count();
+  to.retry_most = std::max(from.retry_first, from.retry_max).count();
+  to.tries_most = static_cast<std::uint32_t>(from.tries);
+  to.age_most = from.give_up_after.count();
+  return to;
+}
+
+// An account has one rate, whoever of those that share it says so.
+void check_account(const config::Connector& connector, std::vector<ConnectorSetup>& others, ConnectorSetup& setup, std::string& problems) {
+  if (setup.delivery.account.empty()) return;
+  for (ConnectorSetup& other : others) {
+    if (other.delivery.account != setup.delivery.account) continue;
+    if (setup.delivery.rates.rates.empty()) setup.delivery.rates = other.delivery.rates;
+    if (other.delivery.rates.rates.empty()) other.delivery.rates = setup.delivery.rates;
+    if (other.delivery.rates == setup.delivery.rates) continue;
+    problems += "\n  connectors." + connector.name + ": the account `" + setup.delivery.account + "` has another rate at `" + other.spec.name +
+                "`; give the rate at one of the two, or the same at both";
+  }
+}
+
+}  // namespace
+
 Result<std::vector<ConnectorSetup>> connector_setups(const config::Loaded& loaded, const std::string& data_dir,
                                                      std::string& maildrop_directory) {
   std::vector<config::Connector> wanted = loaded.connectors;
@@ -99,7 +135,11 @@ Result<std::vector<ConnectorSetup>> connector_setups(const config::Loaded& loade
     setup.spec.in_flight_max = static_cast<std::size_t>(connector.in_flight_max);
     setup.spec.queue_max = static_cast<std::size_t>(connector.queue_max);
     setup.spec.memory_bytes_max = static_cast<std::uint64_t>(connector.memory_bytes_max);
+    setup.spec.cpu_seconds_max = static_cast<std::uint64_t>(connector.cpu_seconds_max);
+    setup.spec.open_files_max = static_cast<std::uint64_t>(connector.open_files_max);
     setup.spec.config_json = bj::serialize(settings);
+    setup.delivery = lane_options(connector.delivery);
+    check_account(connector, setups, setup, problems);
     if (connector.command.empty()) {
       setup.spec.plugin = plugins + "/" + connector.kind + ".so";
       if (::access(setup.spec.plugin.c_str(), R_OK) != 0) {

@@ -146,6 +146,51 @@ Result<std::vector<ActionRecord>> actions_recent(const Store& store, const ListQ
   return actions_by_index(store, prefix, to, query, filter);
 }
 
+std::vector<std::pair<std::string_view, std::string*>> ActionChoice::fields() {
+  return {{"state", &state},         {"rule", &rule},         {"kind", &kind}, {"channel", &channel},
+          {"connector", &connector}, {"customer", &customer}, {"held", &held}, {"note", &note}};
+}
+
+Result<ActionFilter> ActionChoice::filter() const {
+  std::optional<ActionState> wanted;
+  if (!state.empty()) {
+    wanted = find_action_state(state);
+    if (!wanted) {
+      return fail(Code::invalid,
+                  "`state` must be one of waiting, in_flight, retrying, unknown, accepted, dead, discarded, cancelled, held, kept");
+    }
+  }
+  return [this, wanted](const ActionRecord& r) {
+    const ActionOut& a = r.action;
+    const std::string& by = r.connector.empty() ? a.connector : r.connector;
+    return (!wanted || r.state == *wanted) && (rule.empty() || a.rule == rule) && (kind.empty() || a.kind == kind) &&
+           (channel.empty() || a.channel == channel) && (connector.empty() || by == connector) &&
+           (customer.empty() || a.customer == customer) && (held.empty() || held_name(r.held) == held) &&
+           (note.empty() || r.note.find(note) != std::string::npos);
+  };
+}
+
+Result<std::vector<std::string>> action_ids(const Store& store, bool pending, const ActionFilter& filter) {
+  std::vector<std::pair<std::uint64_t, std::string>> found;
+  std::optional<Error> error;
+  const std::string prefix = action_key(pending, "");
+  NUDGE_TRY(store.scan(Family::outbox, prefix, prefix_end(prefix), [&](std::string_view, std::string_view value) {
+    Result<ActionRecord> record = decode_action_record(value);
+    if (!record) {
+      error = std::move(record).error();
+      return false;
+    }
+    if (filter(*record)) found.emplace_back(record->number, id_bytes(record->action.id));
+    return true;
+  }));
+  if (error) return std::unexpected(*std::move(error));
+  std::ranges::sort(found);
+  std::vector<std::string> ids;
+  ids.reserve(found.size());
+  for (auto& [number, id] : found) ids.push_back(std::move(id));
+  return ids;
+}
+
 Result<ActionRecord> action_by_id(const Store& store, std::string_view id) {
   for (const bool pending : {true, false}) {
     NUDGE_ASSIGN(const auto bytes, store.get(Family::outbox, action_key(pending, id)));

@@ -28,9 +28,20 @@ struct DecisionPage {
 Result<DecisionPage> decisions_recent(const Store& store, const ListQuery& query, std::uint64_t blocks);
 
 using ActionFilter = std::function<bool(const ActionRecord&)>;
+// Which actions are meant; an empty text stands for any.
+struct ActionChoice {
+  std::string state, rule, kind, channel, connector, customer;
+  std::string held;  // the policy's name
+  std::string note;  // a part of the note, such as of the provider's answer
+  std::vector<std::pair<std::string_view, std::string*>> fields();
+  // Refers to the choice. Invalid: a word that there is not.
+  Result<ActionFilter> filter() const;
+};
 Result<std::vector<ActionRecord>> actions_of(const Store& store, std::string_view customer, const ListQuery& query,
                                              const ActionFilter& filter);
 Result<std::vector<ActionRecord>> actions_recent(const Store& store, const ListQuery& query, const ActionFilter& filter);
+// The ids of all that pass, in the order of decision. Reads everything that is pending or (`pending` false) at its end: for worker threads.
+Result<std::vector<std::string>> action_ids(const Store& store, bool pending, const ActionFilter& filter);
 Result<ActionRecord> action_by_id(const Store& store, std::string_view id_bytes);
 
 // Tasks with the earliest deadline first. `open`: those to do, else those done (the newest first).

@@ -22,6 +22,8 @@ struct Output {
 
 // Says the error and answers the exit code that fits it.
 Exit report(const Output& out, const Error& error);
+// A question to the person at the terminal; false without one.
+bool ask_person(const std::string& question);
 
 // --- without a daemon
 struct CheckOptions {
@@ -120,11 +122,10 @@ struct CompleteOptions {
 };
 Exit complete_task(const Output& out, Client& client, const CompleteOptions& options);
 struct ActionOptions {
-  std::string customer, rule, state, kind;
+  std::string customer, rule, state, kind, channel, connector, held, note;
   std::uint32_t limit = 50;
 };
 Exit actions(const Output& out, Client& client, const ActionOptions& options);
-Exit change_action(const Output& out, Client& client, const std::string& id, bool retry, const std::string& reason);
 Exit quarantine_list(const Output& out, Client& client, const std::string& code);
 Exit quarantine_show(const Output& out, Client& client, const std::string& number);
 // Without a number: all, or all with this code.

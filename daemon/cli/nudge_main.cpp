@@ -6,6 +6,7 @@
 #include "daemon/cli/admin_commands.h"
 #include "daemon/cli/commands.h"
 #include "daemon/cli/connector_kit.h"
+#include "daemon/cli/outbox.h"
 #include "daemon/cli/policy.h"
 #include "daemon/cli/words.h"
 
@@ -33,7 +34,7 @@ struct Line {
   ExplainOptions explain;
   TaskOptions task;
   CompleteOptions complete;
-  ActionOptions action;
+  OutboxLine outbox;
   ImportOptions import;
   PolicyWords policy;
   std::string word;
@@ -71,6 +72,11 @@ class Setup {
           CLI::App* sub = parent.add_subcommand(name, what);
           sub->callback([this, work = std::move(work)] { command_ = work; });
           return sub;
+        });
+    add_outbox_commands(
+        app_, line_.outbox,
+        [this](CLI::App& parent, const std::string& name, const std::string& what, std::function<Exit(const Output&, Client&)> work) {
+          return ask(parent, name, what, std::move(work));
         });
     if (language() == Language::chinese) translate(app_);
   }
@@ -343,24 +349,6 @@ class Setup {
     done->add_option("--disposition", line_.complete.disposition, "what came of it: interested, no answer …")->required();
     done->add_option("--note", line_.complete.note, "anything else");
     done->add_option("--by", line_.complete.by, "who did it");
-    action_options(ask("actions", "messages, tickets and calls, with what became of them",
-                       [this](const Output& out, Client& c) { return actions(out, c, line_.action); }),
-                   true);
-    CLI::App* dead = app_.add_subcommand("dead-letters", "what could not be delivered");
-    dead->require_subcommand(1);
-    action_options(ask(*dead, "list", "all of them",
-                       [this](const Output& out, Client& c) {
-                         line_.action.state = "dead";
-                         return actions(out, c, line_.action);
-                       }),
-                   false);
-    ask(*dead, "retry", "try one again", [this](const Output& out, Client& c) { return change_action(out, c, line_.word, true, ""); })
-        ->add_option("ACTION", line_.word)
-        ->required();
-    CLI::App* drop = ask(*dead, "discard", "give one up",
-                         [this](const Output& out, Client& c) { return change_action(out, c, line_.word, false, line_.reason); });
-    drop->add_option("ACTION", line_.word)->required();
-    drop->add_option("--reason", line_.reason, "why; it is kept")->required();
     ask("reload", "read the rules again and switch to them, all or nothing", [](const Output& out, Client& c) { return reload(out, c); });
   }
 
@@ -426,15 +414,6 @@ class Setup {
       if (!all->get_subcommands().empty()) return;
       command_ = [this](const Output& out) { return with_daemon(out, [](const Output& o, Client& c) { return rules(o, c); }); };
     });
-  }
-
-  void action_options(CLI::App* sub, bool with_state) {
-    sub->add_option("--customer", line_.action.customer, "only about this customer");
-    sub->add_option("--rule", line_.action.rule, "only by this rule");
-    sub->add_option("--kind", line_.action.kind, "only of this kind: email, sms, ticket …");
-    if (with_state) sub->add_flag_callback("--held", [this] { line_.action.state = "held"; }, "only what a policy held back");
-    if (with_state) sub->add_option("--state", line_.action.state, "only in this state: waiting, retrying, accepted, dead …");
-    sub->add_option("--limit", line_.action.limit, "at most so many, the newest first")->check(CLI::Range(1, 10000))->capture_default_str();
   }
 
   void intake() {

@@ -89,14 +89,6 @@ void show_plan(const Output& out, const Json& plan) {
               counted(plan["actions_at_once"].integer(), "action")}));
 }
 
-bool ask_person(const std::string& question) {
-  if (::isatty(STDIN_FILENO) == 0) return false;
-  std::cerr << question << say(" [yes/no] ") << std::flush;
-  std::string answer;
-  std::getline(std::cin, answer);
-  return answer == "yes" || answer == "y";
-}
-
 Exit apply_plan(const Output& out, Client& client, const PlanOptions& options, const Json& plan) {
   if (!out.json) show_plan(out, plan);
   if (!plan["changed"].truth) {
@@ -127,6 +119,14 @@ Exit apply_plan(const Output& out, Client& client, const PlanOptions& options, c
 }
 
 }  // namespace
+
+bool ask_person(const std::string& question) {
+  if (::isatty(STDIN_FILENO) == 0) return false;
+  std::cerr << question << say(" [yes/no] ") << std::flush;
+  std::string answer;
+  std::getline(std::cin, answer);
+  return answer == "yes" || answer == "y";
+}
 
 Exit plan_rules(const Output& out, Client& client, const PlanOptions& options) {
   const auto plan = make_from_files(client, options);

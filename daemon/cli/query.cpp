@@ -39,11 +39,21 @@ void section(const Output& out, std::string_view title) {
   out.terminal.line(out.terminal.paint(title, Color::bold));
 }
 
+// The state of a connector, and why it is given less than it could take.
+std::string connector_state(const Json& c) {
+  const Json& pace = c["pace"];
+  const std::string breaker = pace["breaker"].shown();
+  if (breaker == "open") return say("fails; tried again at {1}", {moment(pace["breaker_until"])});
+  if (breaker == "half_open") return say("fails; being tried");
+  if (!pace["paused_until"].is_null()) return say("the provider wants a pause until {1}", {moment(pace["paused_until"])});
+  return c["state"].shown();
+}
+
 void show_connectors(const Output& out, const Json& connectors) {
   Table table({"CONNECTOR", "KIND", "STATE", ">WAITING", ">UNDER WAY", ">ACCEPTED", ">NOT SENT", ">UNKNOWN", ">RESTARTS", "LAST ERROR"});
   for (const Json& c : connectors.items) {
     table.row(
-        {c["name"].shown() + (c["fallback"].truth ? say(" (default)") : ""), c["kind"].shown(), c["state"].shown(),
+        {c["name"].shown() + (c["fallback"].truth ? say(" (default)") : ""), c["kind"].shown(), connector_state(c),
          grouped(c["waiting"].integer()), grouped(c["under_way"].integer()), grouped(c["accepted"].integer()),
          grouped(c["not_sent"].integer()), grouped(c["unknown"].integer()), grouped(c["restarts"].integer()), c["last_error"].shown()},
         c["last_error"].shown().empty() ? state_color(c["state"].shown()) == Color::red ? Color::red : Color::plain : Color::yellow);
@@ -246,6 +256,10 @@ Exit actions(const Output& out, Client& client, const ActionOptions& options) {
                                                         {"rule", options.rule},
                                                         {"state", options.state},
                                                         {"kind", options.kind},
+                                                        {"channel", options.channel},
+                                                        {"connector", options.connector},
+                                                        {"held", options.held},
+                                                        {"note", options.note},
                                                         {"limit", std::to_string(options.limit)}}));
   if (!answer) return report(out, answer.error());
   if (out.json) {
@@ -263,21 +277,6 @@ Exit actions(const Output& out, Client& client, const ActionOptions& options) {
   } else {
     table.print(out.terminal);
   }
-  return Exit::ok;
-}
-
-Exit change_action(const Output& out, Client& client, const std::string& id, bool retry, const std::string& reason) {
-  Json body;
-  body.kind = Json::Kind::object;
-  if (!retry) {
-    Json value;
-    value.kind = Json::Kind::text;
-    value.text = reason;
-    body.members.push_back({"reason", value});
-  }
-  const auto answer = client.post("/v1/actions/" + url_escape(id) + (retry ? "/retry" : "/discard"), body.compact());
-  if (!answer) return report(out, answer.error());
-  out.terminal.line(out.json ? answer->compact() : say((*answer)["status"].shown()));
   return Exit::ok;
 }
 

@@ -107,6 +107,22 @@ struct Origin {
   std::string text;   // the value as a file would have it; of a secret its reference
 };
 
+// `delivery:` of a connector: how fast, how often and in which order it is given actions; see docs/delivery.md.
+struct DeliveryLimits {
+  std::vector<std::pair<std::int64_t, Milliseconds>> rates;  // at most so many in so long; all of them hold
+  std::int64_t burst = 0;                                    // 0: what fits into a second
+  std::string account;                                       // connectors of one account share its rates
+  std::string order = "any";                                 // any, customer
+  std::string on_unknown;                                    // hold, retry, verify; empty: as the channel makes sensible
+  Milliseconds settle{60'000};
+  Milliseconds key_window{0};
+  std::int64_t breaker_after = 5;
+  Milliseconds breaker_pause{5'000}, breaker_pause_max{300'000};
+  Milliseconds retry_first{2'000}, retry_max{3'600'000};
+  std::int64_t tries = 12;
+  Milliseconds give_up_after{604'800'000};
+};
+
 // One entry of `connectors:`. What is not for nudge itself is handed to the connector as JSON, references to secrets unresolved.
 struct Connector {
   std::string name;
@@ -116,6 +132,9 @@ struct Connector {
   std::int64_t in_flight_max = 8;
   std::int64_t queue_max = 1000;
   std::int64_t memory_bytes_max = std::int64_t{1} << 30;
+  std::int64_t cpu_seconds_max = 0;  // of the process's whole life; 0: no limit
+  std::int64_t open_files_max = 256;
+  DeliveryLimits delivery;
   std::string config_json = "{}";
   std::string where;  // "nudge.yaml:12:3"
 };

@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "daemon/config/config.h"
+#include "daemon/config/connector_limits.h"
 #include "daemon/config/value.h"
 #include "engine/base/text.h"
 #include "engine/base/time.h"
@@ -244,7 +245,9 @@ class Loader {
         if (field.value->items.empty() || !connector.command.front().starts_with('/'))
           mistake("command is a list: the absolute path of a program, then its arguments", "write [/path/to/program, argument]");
       } else if (field.key == "process") {
-        read_process(document, field, connector);
+        read_limits(diagnostics, document, field, process_limits(connector), "write process: {timeout: 30s}");
+      } else if (field.key == "delivery") {
+        read_limits(diagnostics, document, field, delivery_limits(connector.delivery), "write delivery: {rate: 10/s}");
       } else {
         if (json.size() > 1) json += ',';
         append_json_string(json, field.key);
@@ -257,35 +260,6 @@ class Loader {
       return diagnostics.error("C0006", document, entry.key_mark, "the connector " + doc::quoted(entry.key) + " has no kind",
                                "add kind: smtp, sms, webhook, ticket or maildrop");
     loaded_.connectors.push_back(std::move(connector));
-  }
-
-  // Limits that nudge itself puts on the connector's process.
-  void read_process(const doc::Document& document, const doc::Entry& entry, Connector& connector) {
-    constexpr std::int64_t kHour = 3'600'000;
-    const std::array rows{
-        Key{.name = "timeout", .type = Type::duration, .place = &Settings::clock_skew, .min = 100, .max = kHour},
-        Key{.name = "in_flight_max", .type = Type::integer, .place = &Settings::http_port, .min = 1, .max = 64},
-        Key{.name = "queue_max", .type = Type::integer, .place = &Settings::http_port, .min = 1, .max = 1'000'000},
-        Key{.name = "memory", .type = Type::size, .place = &Settings::http_port, .min = 1 << 26, .max = std::int64_t{1} << 40}};
-    if (!entry.value->is_map())
-      diagnostics.error("C0006", document, entry.key_mark, "process is a map of limits", "write process: {timeout: 30s}");
-    for (const doc::Entry& field : entry.value->entries) {
-      const auto row = std::ranges::find(rows, field.key, &Key::name);
-      if (row == rows.end() || !field.value->is_scalar()) {
-        diagnostics.error("C0006", document, field.key_mark, "process has no limit " + doc::quoted(field.key),
-                          "it has timeout, in_flight_max, queue_max and memory");
-        continue;
-      }
-      Settings scratch;
-      if (const auto done = assign(*row, {std::string(field.value->text)}, "", scratch); !done) {
-        diagnostics.error(done.error().code, document, field.value->mark, done.error().message, done.error().hint);
-        continue;
-      }
-      if (row->name == "timeout") connector.timeout = scratch.clock_skew;
-      if (row->name == "in_flight_max") connector.in_flight_max = scratch.http_port;
-      if (row->name == "queue_max") connector.queue_max = scratch.http_port;
-      if (row->name == "memory") connector.memory_bytes_max = scratch.http_port;
-    }
   }
 
   Loaded loaded_;

@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "daemon/config/config.h"
+#include "daemon/config/connector_limits.h"
 #include "daemon/config/value.h"
 #include "engine/base/text.h"
 #include "engine/base/time.h"
@@ -109,9 +110,8 @@ std::string print_config(const Loaded& loaded) {
       }
       out += "]";
     }
-    out += ", \"process\": {\"timeout\": " + format_duration(connector.timeout.count()) +
-           ", \"in_flight_max\": " + std::to_string(connector.in_flight_max) + ", \"queue_max\": " + std::to_string(connector.queue_max) +
-           ", \"memory\": " + format_size(connector.memory_bytes_max) + "}";
+    Connector limits = connector;
+    out += ", \"process\": " + show_limits(process_limits(limits)) + ", \"delivery\": " + show_limits(delivery_limits(limits.delivery));
     if (connector.config_json.size() > 2) out.append(", ").append(connector.config_json, 1, connector.config_json.size() - 2);
     out.append("}  # ").append(connector.where).append("\n");
   }
@@ -190,15 +190,17 @@ std::string json_schema() {
     out += "},\n";
   }
   out.replace(out.size() - 2, 2, "\n  }},\n");
+  Connector any;
   return out + R"(  "connectors": {"type": ["object", "null"], "description": "Ways out to the world, by name; see docs/connectors.md.",
     "additionalProperties": {"type": "object", "required": ["kind"], "properties": {
       "kind": {"type": "string", "description": "smtp, sms, webhook, ticket, maildrop, or your own"},
       "command": {"type": "array", "items": {"type": "string"}, "description": "A program that speaks the protocol, instead of a plugin"},
       "process": {"type": "object", "additionalProperties": false, "description": "Limits of the connector's process", "properties": {
-        "timeout": {"type": "string", "description": "How long one delivery may take."},
-        "in_flight_max": {"type": "integer", "minimum": 1, "maximum": 64, "description": "So many deliveries at once."},
-        "queue_max": {"type": "integer", "minimum": 1, "description": "So many deliveries wait for the process."},
-        "memory": {"type": ["string", "integer"], "description": "How much memory the process may take."}}}}}}
+)" + limits_schema(process_limits(any)) +
+         R"(}},
+      "delivery": {"type": "object", "additionalProperties": false, "description": "How fast, how often and in which order it is given actions", "properties": {
+)" + limits_schema(delivery_limits(any.delivery)) +
+         R"(}}}}}
 }}
 )";
 }

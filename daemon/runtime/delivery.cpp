@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "daemon/log/log.h"
+#include "daemon/runtime/crash_point.h"
 #include "daemon/runtime/delivery_lane.h"
 #include "daemon/runtime/payload.h"
 #include "daemon/store/keys.h"
@@ -46,6 +47,12 @@ void book_action(CommitContext& context, ActionState before, const ActionRecord&
     rule.last_error_at = after.changed_at;
   }
   const std::string id = id_bytes(after.action.id);
+  if (crash_points_set()) {  // every change of state comes by here: before and after it is on disk
+    const std::string_view to = after.state == ActionState::retrying && after.ask ? "asking" : action_state_name(after.state);
+    std::string name = "before:" + std::string(action_state_name(before)) + ">" + std::string(to);
+    crash_point(name);
+    context.after.push_back([name = "after" + name.substr(6)] { crash_point(name); });
+  }
   if (is_pending(before) != is_pending(after.state)) context.set.erase(Family::outbox, action_key(is_pending(before), id));
   std::string bytes;
   encode_record(bytes, after);
@@ -67,8 +74,16 @@ Delivery::~Delivery() { stop(std::chrono::milliseconds(0)); }
 
 Result<void> Delivery::start() {
   for (const ConnectorSetup& setup : options_.connectors) {
-    auto lane = std::make_unique<Lane>();
+    auto lane = std::make_unique<Lane>(setup.delivery);
     lane->name = setup.spec.name;
+    const std::string& account = setup.delivery.account;
+    if (!account.empty()) {
+      std::shared_ptr<Account>& shared = accounts_[account];
+      if (!shared) shared = std::make_shared<Account>(setup.delivery.rates);
+      lane->account = shared;
+    } else {
+      lane->account = std::make_shared<Account>(setup.delivery.rates);
+    }
     lane->kind = setup.spec.kind;
     lane->fallback = setup.fallback;
     lane->most = setup.spec.in_flight_max;
@@ -84,10 +99,13 @@ Result<void> Delivery::start() {
     }
     if (record->state == ActionState::in_flight) {
       const auto lane = lanes_.find(record->connector);
-      if (lane != lanes_.end())
+      if (lane != lanes_.end()) {
+        lane->second->queue.expect(entry_of(*record));
         lane->second->lost.emplace(id_bytes(record->action.id), *std::move(record));
-      else
-        schedule(*record);
+      } else {
+        record->perhaps = true;
+        bury(*std::move(record), "it may have arrived: nudge ended before the answer came, and its connector is no longer configured");
+      }
     } else if (record->state != ActionState::unknown && record->state != ActionState::kept) {
       schedule(*record);
     }
@@ -120,24 +138,7 @@ Result<void> Delivery::start() {
     }
   }
   if (error) return std::unexpected(*std::move(error));
-  for (const ConnectorSetup& setup : options_.connectors) {
-    Lane& lane = *lanes_[setup.spec.name];
-    const std::string name = lane.name;
-    lane.process = std::make_unique<connectors::ConnectorProcess>(
-        setup.spec,
-        [this, name](const connectors::DeliverRequest& request, const connectors::Outcome& outcome) { on_outcome(name, request, outcome); },
-        [](int level, std::string_view connector, std::string_view text) {
-          const std::initializer_list<log::Field> fields{{"connector", connector}, {"text", text}};
-          if (level >= 3)
-            log::error("connector", fields);
-          else if (level == 2)
-            log::warn("connector", fields);
-          else if (level == 1)
-            log::info("connector", fields);
-          else
-            log::debug("connector", fields);
-        });
-  }
+  for (const ConnectorSetup& setup : options_.connectors) start_process(*lanes_[setup.spec.name], setup.spec);
   thread_ = std::thread([this] { run(); });
   return {};
 }
@@ -187,16 +188,29 @@ void Delivery::add(const TaskRecord& task) {
 std::vector<ConnectorFigures> Delivery::figures() const {
   std::vector<ConnectorFigures> all;
   for (const auto& [name, lane] : lanes_) {
-    ConnectorFigures f;
+    const std::lock_guard lock(mutex_);
+    ConnectorFigures& f = all.emplace_back(lane->shown);
     f.name = name;
     f.kind = lane->kind;
     f.fallback = lane->fallback;
+    f.account = lane->options.account;
+    for (const Rate& rate : lane->options.rates.rates) f.rates += (f.rates.empty() ? "" : ", ") + format_rate(rate);
     if (lane->process) f.status = lane->process->status();
-    f.waiting = lane->waiting_shown.load();
-    f.under_way = lane->under_way_shown.load();
-    all.push_back(std::move(f));
   }
   return all;
+}
+
+void Delivery::show(Lane& lane, TimeMs now) {
+  ConnectorFigures& f = lane.shown;
+  f.waiting = lane.queue.size() + lane.lost.size() + lane.asking.size() + lane.cleared.size();
+  f.under_way = lane.under_way.size();
+  f.breaker = lane.breaker.state(now);
+  f.breaker_until = f.breaker == Breaker::State::open ? lane.breaker.until() : 0;
+  f.breaker_opened = lane.breaker.opened();
+  f.paused_until = lane.account->paused_until() > now ? lane.account->paused_until() : 0;
+  f.throttles = lane.account->throttles();
+  f.window = std::min(lane.breaker.allowed(now, lane.most), lane.account->window(lane.most));
+  f.on_unknown = lane.described.empty() ? "" : on_unknown_name(on_unknown_of(OnUnknown::by_connector, lane.options, lane.help));
 }
 
 void Delivery::run() {
@@ -213,11 +227,8 @@ void Delivery::run() {
     TimeMs next = kNever;
     const TimeMs now = clock_.now();
     if (!draining) work(now, next);
-    for (auto& [name, lane] : lanes_) {
-      lane->waiting_shown = lane->due.size() + lane->lost.size() + lane->asking.size();
-      lane->under_way_shown = lane->under_way.size();
-    }
     std::unique_lock lock(mutex_);
+    for (auto& [name, lane] : lanes_) show(*lane, now);
     if (stopping && commands_.empty()) return;
     const TimeMs wait = next == kNever ? kDay : std::max<TimeMs>(0, next - now);
     const auto most = std::min(clock_.patience(), std::chrono::milliseconds(wait));
@@ -233,11 +244,15 @@ void Delivery::work(TimeMs now, TimeMs& next) {
     tell_overdue(id);
   }
   if (!deadlines_.empty()) next = std::min(next, deadlines_.begin()->first + 1);
-  for (auto& [name, lane] : lanes_) {
-    if (!lane->process) continue;
-    send_due(*lane, now);
-    if (gate_.controls()->stopped) continue;
-    if (!lane->due.empty() && lane->under_way.size() + lane->asking.size() < lane->most) next = std::min(next, lane->due.begin()->first);
+  if (lanes_.empty()) return;
+  first_lane_ = (first_lane_ + 1) % lanes_.size();
+  auto it = std::next(lanes_.begin(), static_cast<std::ptrdiff_t>(first_lane_));
+  for (std::size_t i = 0; i < lanes_.size(); ++i) {
+    Lane& lane = *it->second;
+    if (++it == lanes_.end()) it = lanes_.begin();
+    if (!lane.process) continue;
+    send_due(lane, now);
+    next = std::min(next, next_for(lane, now));
   }
 }
 
@@ -258,14 +273,16 @@ Delivery::Lane* Delivery::lane_of(const ActionOut& action, std::string& why_not)
   return fallback;
 }
 
-void Delivery::schedule(const ActionRecord& record, bool query) {
+FairQueue::Entry entry_of(const ActionRecord& record) {
+  return {id_bytes(record.action.id), record.action.rule_id, record.action.priority, record.number, hash64(record.action.customer, 0)};
+}
+
+void Delivery::schedule(const ActionRecord& record) {
   if (record.action.kind == "assign_owner") return tell_owner(record);
   std::string why_not;
   Lane* lane = lane_of(record.action, why_not);
   if (lane == nullptr) return bury(record, std::move(why_not));
-  const std::string id = id_bytes(record.action.id);
-  lane->due.emplace(record.next_at, id);
-  if (query) lane->ask.insert(id);
+  lane->queue.put(record.next_at, entry_of(record));
 }
 
 // Hands the desk's choice to the customer's own shard as an input of the log. Told twice (a restart came between) it is a duplicate.
@@ -286,151 +303,12 @@ void Delivery::tell_owner(ActionRecord record) {
 // Gives an action up that never got to a connector.
 void Delivery::bury(ActionRecord record, std::string note) {
   const ActionState before = record.state;
-  record.state = ActionState::dead;
+  record.state = record.perhaps ? ActionState::unknown : ActionState::dead;
   record.note = std::move(note);
   record.changed_at = clock_.now();
+  if (record.perhaps) return committer_.change([before, record = std::move(record)](CommitContext& c) { book_action(c, before, record); });
   Input event = event_for("message_failed", record.action, "failed:" + std::to_string(record.tries), record.changed_at);
   post_(std::move(event), [before, record = std::move(record)](CommitContext& c, Receipt) { book_action(c, before, record); });
-}
-
-void Delivery::send_due(Lane& lane, TimeMs now) {
-  const connectors::ConnectorStatus status = lane.process->status();
-  if (!lane.lost.empty() && (!status.description_json.empty() || status.state == connectors::ConnectorState::failed)) {
-    std::map<std::string, ActionRecord> lost;
-    lost.swap(lane.lost);
-    for (auto& [id, record] : lost) {
-      if (!record.attempts.empty()) record.attempts.pop_back();
-      settle(lane, std::move(record), {.status = connectors::OutcomeStatus::unknown, .detail = "nudge ended before the answer came"});
-    }
-  }
-  if (gate_.controls()->stopped) return;  // stop-all: everything stays where it is
-  while (lane.under_way.size() + lane.asking.size() < lane.most && !lane.due.empty() && lane.due.begin()->first <= now) {
-    const std::string id = lane.due.begin()->second;
-    lane.due.erase(lane.due.begin());
-    const bool query = lane.ask.erase(id) > 0;
-    Result<std::optional<std::string>> bytes = store_.get(Family::outbox, action_key(true, id));
-    if (!bytes || !bytes->has_value()) continue;  // discarded meanwhile
-    Result<ActionRecord> record = decode_action_record(**bytes);
-    if (!record) {
-      log::error("an action can't be read and is left alone", {{"error", record.error()}});
-      continue;
-    }
-    if (!query && !may_leave(lane, *record, now)) continue;
-    hand_over(lane, *std::move(record), query);
-  }
-}
-
-void Delivery::hand_over(Lane& lane, ActionRecord record, bool query) {
-  const ActionState before = record.state;
-  const TimeMs now = clock_.now();
-  record.state = ActionState::in_flight;
-  record.changed_at = now;
-  record.connector = lane.name;
-  ++record.tries;
-  record.attempts.push_back({now, query ? "asking" : "sending", "", "", 0});
-  if (record.attempts.size() > kAttemptsKept) record.attempts.erase(record.attempts.begin());
-  const std::string id = id_bytes(record.action.id);
-  lane.under_way[id] = record;
-  committer_.change(
-      [before, record](CommitContext& c) {
-        ++c.delta[Counter::attempts];
-        book_action(c, before, record);
-      },
-      [this, name = lane.name, id, query](const Error* failure) {
-        if (failure != nullptr) return;
-        post_command([this, name, id, query] {
-          Lane& to = *lanes_[name];
-          const auto it = to.under_way.find(id);
-          if (it == to.under_way.end()) return;
-          const ActionRecord& r = it->second;
-          connectors::DeliverRequest request;
-          request.action_id = to_hex(r.action.id);
-          request.kind = r.action.kind;
-          request.channel = r.action.channel;
-          request.attempt = r.tries;
-          request.customer_id = r.action.customer;
-          request.payload_json = r.action.payload;
-          // Test mode changes where it goes, and nothing else; the record keeps what was meant.
-          if (const GateVerdict gate = gate_.ask(r.action, clock_.now()); !gate.send_to.empty())
-            request.payload_json = with_recipient(r.action.payload, gate.send_to);
-          // A mail that sells carries its way out; the same link at every attempt.
-          if (r.action.channel == "email" && r.action.purpose == Purpose::marketing && options_.unsubscribe.on())
-            request.payload_json = with_unsubscribe(
-                request.payload_json, options_.unsubscribe.link({r.action.customer, r.action.channel, std::string(purpose_name(r.action.purpose))}));
-          request.created_ms = r.action.at;
-          request.query = query;
-          if (query && r.attempts.size() >= 2) request.provider_ref = r.attempts[r.attempts.size() - 2].provider_ref;
-          if (to.process->submit(request)) return;
-          ActionRecord record_back = r;
-          to.under_way.erase(it);
-          record_back.attempts.pop_back();
-          settle(to, std::move(record_back),
-                 {.status = connectors::OutcomeStatus::not_sent, .retryable = true, .detail = "the connector takes nothing at the moment"});
-        });
-      });
-}
-
-void Delivery::on_outcome(const std::string& name, const connectors::DeliverRequest& request, const connectors::Outcome& outcome) {
-  std::optional<std::string> id = id_from_hex(request.action_id);
-  if (!id) return;
-  post_command([this, name, id = *std::move(id), outcome] {
-    Lane& lane = *lanes_[name];
-    const auto it = lane.under_way.find(id);
-    if (it == lane.under_way.end()) return;
-    ActionRecord record = std::move(it->second);
-    lane.under_way.erase(it);
-    if (!record.attempts.empty()) record.attempts.pop_back();  // the place that was kept for this outcome
-    settle(lane, std::move(record), outcome);
-  });
-}
-
-// Books an outcome. What is final goes into the same batch as the built-in event that tells the rules of it.
-void Delivery::settle(Lane& lane, ActionRecord record, const connectors::Outcome& outcome) {
-  const ActionState before = record.state;
-  const TimeMs now = clock_.now();
-  const Help help = help_of(lane.process ? lane.process->status().description_json : "");
-  const NextStep next = next_step(record, outcome, help, options_, now);
-  record.attempts.push_back(
-      {now, std::string(connectors::to_string(outcome.status)), outcome.detail, outcome.provider_ref, outcome.http_status});
-  if (record.attempts.size() > kAttemptsKept) record.attempts.erase(record.attempts.begin());
-  record.state = next.state;
-  record.next_at = next.next_at;
-  record.note = next.note;
-  record.changed_at = now;
-  if (next.state == ActionState::accepted || next.state == ActionState::dead) {
-    std::vector<Input> inputs = facts_of_answer(record, outcome, now);
-    const bool ok = record.state == ActionState::accepted;
-    inputs.insert(inputs.begin(), event_for(ok ? "message_accepted" : "message_failed", record.action,
-                                            (ok ? "accepted:" : "failed:") + std::to_string(record.tries), now));
-    std::optional<Suppression> gone;
-    if (std::string why = address_is_gone(record.action.channel, outcome); !why.empty()) {
-      std::string address = normal_address(member_text(record.action.payload, "to"));
-      if (!address.empty() && !gate_.test_mode())
-        gone = {Suppression::Kind::address, std::move(address), record.action.channel, now, record.connector, std::move(why)};
-    }
-    post_.many(std::move(inputs), [this, before, record = std::move(record), gone = std::move(gone)](CommitContext& c, Receipt) {
-      book_action(c, before, record);
-      if (gone) gate_.add(c, *gone);  // in the same batch: a bounce is never forgotten
-    });
-    return;
-  }
-  committer_.change([before, record](CommitContext& c) { book_action(c, before, record); },
-                    [this, record, query = next.query](const Error* failure) {
-                      if (failure == nullptr && record.state == ActionState::retrying)
-                        post_command([this, record, query] { schedule(record, query); });
-                    });
-}
-
-std::vector<Input> Delivery::facts_of_answer(ActionRecord& record, const connectors::Outcome& outcome, TimeMs now) const {
-  if (record.action.kind != kEnrich || record.state != ActionState::accepted) return {};
-  Result<Enriched> made = enriched(*plan_()->catalog, record.action, outcome.result_json, now);
-  if (!made) {
-    record.state = ActionState::dead;
-    record.note = made.error().message;
-    return {};
-  }
-  record.note = "written: " + made->written;
-  return std::move(made->facts);
 }
 
 }  // namespace nudge::daemon

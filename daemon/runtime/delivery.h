@@ -20,6 +20,7 @@
 #include "connectors/host/connector_process.h"
 #include "daemon/runtime/clock.h"
 #include "daemon/runtime/committer.h"
+#include "daemon/runtime/delivery_policy.h"
 #include "daemon/runtime/gate.h"
 #include "daemon/runtime/records.h"
 #include "daemon/runtime/unsubscribe.h"
@@ -29,43 +30,35 @@ namespace nudge::daemon {
 struct ConnectorSetup {
   connectors::ConnectorSpec spec;
   bool fallback = false;  // takes every kind that no other connector is for (maildrop)
+  LaneOptions delivery;
 };
 
 struct DeliveryOptions {
   UnsubscribeLinks unsubscribe;
   std::vector<ConnectorSetup> connectors;
-  DurationMs retry_first = 2 * kSecond;  // pause after the first failed attempt; doubles, with jitter
-  DurationMs retry_most = kHour;
-  std::uint32_t tries_most = 12;
-  DurationMs config_retry = kMinute;  // pause after bad_config, which a person has to mend
-  DurationMs age_most = 7 * kDay;     // an action that could not be sent for this long is given up
+  // The connector's setup as the configuration has it now, for a restart. Empty: as it was.
+  std::function<Result<ConnectorSetup>(const std::string& name)> reread;
 };
-
-// What to do after an attempt. Pure; see next_step().
-struct NextStep {
-  ActionState state = ActionState::dead;
-  TimeMs next_at = 0;
-  bool query = false;  // ask the provider what became of it, instead of sending again
-  std::string note;
-};
-// What the connector says of itself.
-struct Help {
-  enum class Idempotency : std::uint8_t { none, key, query };
-  Idempotency idempotency = Idempotency::none;
-  bool retry_unknown = false;
-};
-Help help_of(std::string_view description_json);
-NextStep next_step(const ActionRecord& record, const connectors::Outcome& outcome, const Help& help, const DeliveryOptions& options,
-                   TimeMs now);
-// The pause before attempt `tries` + 1: doubling, and spread by the action's id so that a thousand failures do not come back at once.
-DurationMs backoff(const Hash128& id, std::uint32_t tries, const DeliveryOptions& options);
-
-// Why no message will ever arrive at this address, as the provider's answer says: the mailbox does not exist (5.1.1, 5.1.10), or its owner has
-// opted out with the provider (21610). Empty: the answer says nothing of the kind.
-std::string address_is_gone(std::string_view channel, const connectors::Outcome& outcome);
 
 // Moves a record from the state `before` to its own in the books and counters.
 void book_action(CommitContext& context, ActionState before, const ActionRecord& after);
+
+// What people can say about actions; what each is for: states_for().
+enum class Word : std::uint8_t {
+  retry,    // now, with all its attempts again
+  discard,  // it never leaves (again)
+  release,  // what was kept goes out
+  arrived,  // an unknown one did arrive
+};
+std::optional<Word> find_word(std::string_view name);
+std::string_view states_for(Word word);
+bool may_be_told(ActionState state, Word word);
+// Who, why; and with retry, when the address was wrong, the right one.
+struct Told {
+  std::string author, reason, to;
+};
+// The record after the word. Pure.
+ActionRecord told(ActionRecord record, Word word, const Told& by, TimeMs now);
 
 // Puts what nudge itself has to tell on its way to its customer's shard, with a change that goes into the same batch.
 struct PostEvent {
@@ -87,6 +80,16 @@ struct ConnectorFigures {
   connectors::ConnectorStatus status;
   std::size_t waiting = 0;  // actions due now or later
   std::size_t under_way = 0;
+  Breaker::State breaker = Breaker::State::closed;
+  TimeMs breaker_until = 0;  // open: when the next attempt is made
+  std::uint64_t breaker_opened = 0;
+  std::string breaker_why;   // of the failure that opened it
+  TimeMs paused_until = 0;   // the provider asked for a pause
+  std::uint64_t throttles = 0;
+  std::size_t window = 0;    // so many at once at this moment
+  std::string rates;         // "10/s, 1000/h"; empty: no limit
+  std::string account;
+  std::string on_unknown;    // what is done after an unknown outcome, when a rule does not say
 };
 
 class Delivery {
@@ -109,14 +112,17 @@ class Delivery {
   void controls_changed();
 
   using Done = std::function<void(Result<void>)>;
-  // A person's word on a dead or unknown action, by the sixteen bytes of its id.
-  void retry(std::string id, Done done);
-  void discard(std::string id, std::string reason, Done done);
-  // A person's word on what the brake or a budget keeps of a rule: it goes out now, or never. Answers with how many there were.
+  // A person's word on actions, by the sixteen bytes of their ids. Answers with how many it was for; of one action that it is not for, with the
+  // error (not_found, conflict). Of many those that changed meanwhile are left out.
   using Counted = std::function<void(Result<std::uint64_t>)>;
-  void release_kept(RuleId rule, std::string author, std::string reason, Counted done);
-  void discard_kept(RuleId rule, std::string author, std::string reason, Counted done);
+  void tell(std::vector<std::string> ids, Word word, Told by, Counted done);
+  // The same (release or discard) on all that the brake or a budget keeps of a rule.
+  void settle_kept(RuleId rule, Word word, Told by, Counted done);
   void complete_task(std::string id, std::string disposition, std::string note, std::string by, Done done);
+
+  // Replaces the connector's process (a new binary, new secrets, a new configuration) without losing an action: nothing new is handed to it,
+  // what is under way gets its outcome, then the next process goes on. Returns at once; not found, or why the new setup is no good.
+  Result<void> restart_connector(const std::string& name);
 
   std::vector<ConnectorFigures> figures() const;
 
@@ -125,28 +131,37 @@ class Delivery {
   void run();
   void work(TimeMs now, TimeMs& next);
   void send_due(Lane& lane, TimeMs now);
-  void hand_over(Lane& lane, ActionRecord record, bool query);
+  bool begin_next(Lane& lane, TimeMs now);
+  TimeMs next_for(Lane& lane, TimeMs now) const;
+  void settle_lost(Lane& lane);
+  void hand_over(Lane& lane, ActionRecord record);
+  void submit(Lane& lane, const std::string& id);
+  void start_process(Lane& lane, const connectors::ConnectorSpec& spec);
+  bool restarting(Lane& lane, TimeMs now);
+  void show(Lane& lane, TimeMs now);
+  void note_health(Lane& lane, const connectors::Outcome& outcome, TimeMs now);
   // Before an attempt that may be the first to leave: see delivery_gate.cpp. False: it does not leave now, and that is dealt with.
   bool may_leave(Lane& lane, ActionRecord& record, TimeMs now);
   void on_policies(const std::string& lane, const std::string& id, PolicyVerdict verdict);
-  void hold_back(ActionRecord record, Held held, std::string words);
+  void hold_back(Lane& lane, ActionRecord record, Held held, std::string words);
+  void leave_unknown(Lane& lane, ActionRecord record, std::string words);
   void put_off(Lane& lane, ActionRecord record, TimeMs until, std::string words);
   Result<void> tell_held_again();
   bool wakes_rules(const ActionOut& action) const;
-  void settle_kept(RuleId rule, bool release, const std::string& author, const std::string& reason, const Counted& done);
+  using Ids = std::shared_ptr<const std::vector<std::string>>;
+  void tell_portion(const Ids& ids, std::size_t from, Word word, const Told& by, std::uint64_t before, const Counted& done);
+  Result<ActionRecord> idle_action(const std::string& id, Word word);
   void on_outcome(const std::string& lane, const connectors::DeliverRequest& request, const connectors::Outcome& outcome);
   void settle(Lane& lane, ActionRecord record, const connectors::Outcome& outcome);
   // The facts that an answer makes; none, and the record dead with the reason, when it does not fit.
   std::vector<Input> facts_of_answer(ActionRecord& record, const connectors::Outcome& outcome, TimeMs now) const;
-  void schedule(const ActionRecord& record, bool query = false);
+  void schedule(const ActionRecord& record);
   Lane* lane_of(const ActionOut& action, std::string& why_not);
   void bury(ActionRecord record, std::string note);
   void tell_owner(ActionRecord record);
   void tell_created(const ActionOut& action);
   void tell_overdue(const std::string& id);
   std::optional<TaskRecord> escalation_of(const TaskRecord& overdue, TimeMs now) const;
-  void command_retry(const std::string& id, const Done& done);
-  void command_discard(const std::string& id, const std::string& reason, const Done& done);
   void command_complete(const std::string& id, const std::string& disposition, const std::string& note, const std::string& by,
                         const Done& done);
   Result<ActionRecord> load_pending_or_final(const std::string& id);
@@ -165,6 +180,8 @@ class Delivery {
 
   // Delivery thread only (and start()).
   std::map<std::string, std::unique_ptr<Lane>> lanes_;
+  std::map<std::string, std::shared_ptr<Account>> accounts_;  // by name; of connectors that share one
+  std::size_t first_lane_ = 0;                                // takes turns, so that no lane has an account's first choice
   std::set<std::pair<TimeMs, std::string>> deadlines_;  // of open tasks
   std::set<std::string> busy_;                          // actions and tasks with a change by a command or a deadline under way
 

@@ -1,4 +1,4 @@
-// What people tell the outbox and the task list: retry, discard, complete; and the task list's deadlines.
+// The events that tell rules of actions and tasks, and the task list: completion, deadlines.
 #include "daemon/log/log.h"
 #include "daemon/runtime/delivery.h"
 #include "daemon/runtime/payload.h"
@@ -51,12 +51,6 @@ Input Delivery::held_event(const ActionOut& action, const std::string& reason, T
   return input;
 }
 
-void Delivery::retry(std::string id, Done done) {
-  post_command([this, id = std::move(id), done = std::move(done)] { command_retry(id, done); });
-}
-void Delivery::discard(std::string id, std::string reason, Done done) {
-  post_command([this, id = std::move(id), reason = std::move(reason), done = std::move(done)] { command_discard(id, reason, done); });
-}
 void Delivery::complete_task(std::string id, std::string disposition, std::string note, std::string by, Done done) {
   post_command([this, id = std::move(id), disposition = std::move(disposition), note = std::move(note), by = std::move(by),
                 done = std::move(done)] { command_complete(id, disposition, note, by, done); });
@@ -68,50 +62,6 @@ Result<ActionRecord> Delivery::load_pending_or_final(const std::string& id) {
     if (bytes) return decode_action_record(*bytes);
   }
   return fail(Code::not_found, "there is no action with this id");
-}
-
-void Delivery::command_retry(const std::string& id, const Done& done) {
-  Result<ActionRecord> record = load_pending_or_final(id);
-  if (!record) return done(std::unexpected(std::move(record).error()));
-  if (record->state != ActionState::dead && record->state != ActionState::unknown) {
-    return done(fail(Code::conflict,
-                     "the action is " + std::string(action_state_name(record->state)) + "; only a dead or unknown one can be retried"));
-  }
-  if (!busy_.insert(id).second) return done(fail(Code::conflict, "the action is being changed already; try again in a moment"));
-  ActionRecord after = *record;
-  after.state = ActionState::retrying;
-  after.next_at = after.changed_at = clock_.now();
-  after.tries = 0;  // a person asked: all attempts are there again
-  after.note = "retried by a person";
-  committer_.change([before = record->state, after](CommitContext& c) { book_action(c, before, after); },
-                    [this, id, after, done](const Error* failure) {
-                      if (failure != nullptr) return done(std::unexpected(*failure));
-                      post_command([this, id, after] {
-                        busy_.erase(id);
-                        schedule(after);
-                      });
-                      done({});
-                    });
-}
-
-void Delivery::command_discard(const std::string& id, const std::string& reason, const Done& done) {
-  Result<ActionRecord> record = load_pending_or_final(id);
-  if (!record) return done(std::unexpected(std::move(record).error()));
-  if (record->state != ActionState::dead && record->state != ActionState::unknown) {
-    return done(fail(Code::conflict,
-                     "the action is " + std::string(action_state_name(record->state)) + "; only a dead or unknown one can be discarded"));
-  }
-  if (!busy_.insert(id).second) return done(fail(Code::conflict, "the action is being changed already; try again in a moment"));
-  ActionRecord after = *record;
-  after.state = ActionState::discarded;
-  after.changed_at = clock_.now();
-  after.note = "discarded: " + reason;
-  committer_.change([before = record->state, after](CommitContext& c) { book_action(c, before, after); },
-                    [this, id, done](const Error* failure) {
-                      if (failure != nullptr) return done(std::unexpected(*failure));
-                      post_command([this, id] { busy_.erase(id); });
-                      done({});
-                    });
 }
 
 void Delivery::tell_created(const ActionOut& action) {

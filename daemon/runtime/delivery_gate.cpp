@@ -1,4 +1,4 @@
-// Before an action leaves: what the gate and the customer's policies say to one that had to wait, and what people do with what is kept.
+// Before an action leaves: what the gate and the customer's policies say to one that had to wait.
 #include <algorithm>
 
 #include "daemon/runtime/delivery_lane.h"
@@ -9,15 +9,6 @@ namespace {
 
 // An action that waited longer than this is judged again: consent may be gone, quiet hours begun. Below it the decision is as good as new.
 constexpr DurationMs kFresh = kSecond;
-constexpr std::size_t kPortion = 500;  // kept actions settled in one commit
-
-// Whether every attempt so far provably did not arrive.
-bool never_left(const ActionRecord& record) {
-  for (const Attempt& attempt : record.attempts) {
-    if (attempt.status != "not_sent" && attempt.status != "bad_config") return false;
-  }
-  return record.attempts.size() == record.tries || record.tries == 0;
-}
 
 }  // namespace
 
@@ -58,18 +49,24 @@ Result<void> Delivery::tell_held_again() {
 }
 
 bool Delivery::may_leave(Lane& lane, ActionRecord& record, TimeMs now) {
-  if (!never_left(record)) return true;  // it may have arrived: the next attempt finds that out, or repeats it under the same key
-  if (now >= record.action.expires_at) {
-    hold_back(std::move(record), Held::expired, "expired: it could not leave before " + format_timestamp(record.action.expires_at));
-    return false;
-  }
-  GateVerdict gate = gate_.ask(record.action, now);
-  if (gate.kind == GateVerdict::Kind::hold) {
-    hold_back(std::move(record), gate.held, std::move(gate.words));
-    return false;
-  }
+  const GateVerdict gate = gate_.ask(record.action, now);
   if (gate.kind == GateVerdict::Kind::wait) {  // stopped in this very moment
-    lane.due.emplace(record.next_at, id_bytes(record.action.id));
+    lane.queue.put(record.next_at, entry_of(record));
+    return false;
+  }
+  std::string expired;
+  if (now >= record.action.expires_at) expired = "expired: it could not leave before " + format_timestamp(record.action.expires_at);
+  if (record.perhaps) {  // it may have arrived: a repeat under the same key, unless it is no longer wanted
+    if (expired.empty() && gate.kind == GateVerdict::Kind::go) return true;
+    leave_unknown(lane, std::move(record), "it may have arrived, and is not repeated: " + (expired.empty() ? gate.words : expired));
+    return false;
+  }
+  if (!expired.empty()) {
+    hold_back(lane, std::move(record), Held::expired, std::move(expired));
+    return false;
+  }
+  if (gate.kind == GateVerdict::Kind::hold) {
+    hold_back(lane, std::move(record), gate.held, gate.words);
     return false;
   }
   if (now - record.action.at < kFresh) return true;
@@ -88,16 +85,27 @@ void Delivery::on_policies(const std::string& name, const std::string& id, Polic
   if (it == lane.asking.end()) return;
   ActionRecord record = std::move(it->second);
   lane.asking.erase(it);
+  const TimeMs now = clock_.now();
   switch (verdict.kind) {
     case PolicyVerdict::Kind::allow:
-      if (gate_.controls()->stopped) {
-        lane.due.emplace(record.next_at, id);
-        return;
-      }
-      return hand_over(lane, std::move(record), false);
+      if (gate_.controls()->stopped) return lane.queue.put(record.next_at, entry_of(record));
+      if (lane.account->next(now) <= now) return hand_over(lane, std::move(record));
+      // The provider asked for a pause meanwhile: it is judged again afterwards, when that may be long.
+      if (lane.account->next(now) - now > kFresh) return lane.queue.put(lane.account->next(now), entry_of(record));
+      return lane.cleared.push_back(std::move(record));
     case PolicyVerdict::Kind::defer: return put_off(lane, std::move(record), verdict.until, std::move(verdict.words));
-    case PolicyVerdict::Kind::drop: return hold_back(std::move(record), verdict.held, std::move(verdict.words));
+    case PolicyVerdict::Kind::drop: return hold_back(lane, std::move(record), verdict.held, std::move(verdict.words));
   }
+}
+
+// What may have arrived and is not to be repeated: a person decides.
+void Delivery::leave_unknown(Lane& lane, ActionRecord record, std::string words) {
+  const ActionState before = record.state;
+  record.state = ActionState::unknown;
+  record.note = std::move(words);
+  record.changed_at = clock_.now();
+  lane.queue.done(entry_of(record));
+  committer_.change([before, record = std::move(record)](CommitContext& c) { book_action(c, before, record); });
 }
 
 void Delivery::put_off(Lane& lane, ActionRecord record, TimeMs until, std::string words) {
@@ -105,91 +113,24 @@ void Delivery::put_off(Lane& lane, ActionRecord record, TimeMs until, std::strin
   record.next_at = until;
   record.changed_at = clock_.now();
   record.note = std::move(words);
-  lane.due.emplace(until, id_bytes(record.action.id));
+  lane.queue.put(until, entry_of(record));
   committer_.change([before, record = std::move(record)](CommitContext& c) { book_action(c, before, record); });
 }
 
-void Delivery::hold_back(ActionRecord record, Held held, std::string words) {
+void Delivery::hold_back(Lane& lane, ActionRecord record, Held held, std::string words) {
   const ActionState before = record.state;
   const TimeMs now = clock_.now();
   record.state = held == Held::expired ? ActionState::cancelled : ActionState::held;
   record.held = held;
   record.note = std::move(words);
   record.changed_at = now;
+  lane.queue.done(entry_of(record));
   const auto book = [before, record](CommitContext& c) {
     ++c.delta.rules[record.action.rule_id].dropped[static_cast<std::size_t>(record.held) % kHeldReasons];
     book_action(c, before, record);
   };
   if (!wakes_rules(record.action)) return committer_.change(book);
   post_(held_event(record.action, record.note, now), [book](CommitContext& c, Receipt) { book(c); });
-}
-
-void Delivery::release_kept(RuleId rule, std::string author, std::string reason, Counted done) {
-  post_command([this, rule, author = std::move(author), reason = std::move(reason), done = std::move(done)] {
-    settle_kept(rule, true, author, reason, done);
-  });
-}
-
-void Delivery::discard_kept(RuleId rule, std::string author, std::string reason, Counted done) {
-  post_command([this, rule, author = std::move(author), reason = std::move(reason), done = std::move(done)] {
-    settle_kept(rule, false, author, reason, done);
-  });
-}
-
-// What is kept goes its way in portions, each one commit: a restart in between leaves the rest kept, and asking again goes on with it.
-void Delivery::settle_kept(RuleId rule, bool release, const std::string& author, const std::string& reason, const Counted& done) {
-  std::vector<ActionRecord> kept;
-  const std::string pending = action_key(true, "");
-  const Result<std::uint64_t> scanned = [&]() -> Result<std::uint64_t> {
-    NUDGE_TRY(store_.scan(Family::outbox, pending, prefix_end(pending), [&](std::string_view, std::string_view value) {
-      Result<ActionRecord> record = decode_action_record(value);
-      if (record && record->state == ActionState::kept && record->action.rule_id == rule) kept.push_back(*std::move(record));
-      return true;
-    }));
-    return kept.size();
-  }();
-  if (!scanned || kept.empty()) return done(scanned);
-  std::ranges::sort(kept, {}, &ActionRecord::number);
-  const TimeMs now = clock_.now();
-  const std::string note = std::string(release ? "released by " : "discarded by ") + author + ": " + reason;
-  for (std::size_t from = 0; from < kept.size(); from += kPortion) {
-    std::vector<ActionRecord> portion(
-        std::make_move_iterator(kept.begin() + static_cast<std::ptrdiff_t>(from)),
-        std::make_move_iterator(kept.begin() + static_cast<std::ptrdiff_t>(std::min(kept.size(), from + kPortion))));
-    const bool last = from + kPortion >= kept.size();
-    for (ActionRecord& record : portion) {
-      const bool task = record.action.kind == "call_task";
-      record.state = !release ? ActionState::discarded : task ? ActionState::accepted : ActionState::waiting;
-      record.next_at = record.changed_at = now;
-      record.note = note;
-    }
-    auto shared = std::make_shared<std::vector<ActionRecord>>(std::move(portion));
-    committer_.change(
-        [this, shared, release](CommitContext& c) {
-          for (const ActionRecord& record : *shared) {
-            book_action(c, ActionState::kept, record);
-            if (record.action.kind != "call_task") continue;
-            if (release) {
-              c.after.push_back([this, task = put_task(c.set, c.delta, record)] { add(task); });
-            } else if (!record.action.owner.empty()) {
-              c.desk.task_closed(record.action.owner);
-              c.desk_changed = true;
-            }
-          }
-        },
-        [this, shared, release, last, total = kept.size(), done](const Error* failure) {
-          if (failure != nullptr) {
-            if (last) done(std::unexpected(*failure));
-            return;
-          }
-          if (release) {
-            for (const ActionRecord& record : *shared) {
-              if (record.state == ActionState::waiting) add(record);
-            }
-          }
-          if (last) done(total);
-        });
-  }
 }
 
 }  // namespace nudge::daemon

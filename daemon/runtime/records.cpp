@@ -52,7 +52,13 @@ void encode_record(std::string& out, const ActionRecord& r) {
     w.svarint(a.http_status);
   }
   encode_action(w, r.action);
-  if (r.held != Held::none) w.u8(static_cast<std::uint8_t>(r.held));  // came later; the first form ended here
+  // What follows came later; the first form ended here, the second after the first of these bytes.
+  if (r.held == Held::none && r.sent_at == 0 && !r.ask && !r.perhaps) return;
+  w.u8(static_cast<std::uint8_t>(r.held));
+  if (r.sent_at == 0 && !r.ask && !r.perhaps) return;
+  w.u8(static_cast<std::uint8_t>((r.ask ? 1 : 0) | (r.perhaps ? 2 : 0)));
+  w.svarint(r.sent_at);
+  w.svarint(r.first_sent_at);
 }
 
 Result<ActionRecord> decode_action_record(std::string_view bytes) {
@@ -77,6 +83,17 @@ Result<ActionRecord> decode_action_record(std::string_view bytes) {
   const auto state = static_cast<std::size_t>(r.state);
   if (!decode_action(in, r.action) || in.bad() || state == 0 || state >= kActionStates.size()) return damaged("action");
   if (!in.at_end()) r.held = static_cast<Held>(in.u8());
+  if (!in.at_end()) {
+    const std::uint8_t flags = in.u8();
+    r.ask = (flags & 1U) != 0;
+    r.perhaps = (flags & 2U) != 0;
+    r.sent_at = in.svarint();
+    r.first_sent_at = in.svarint();
+    if (in.bad()) return damaged("action");
+  } else if (r.state == ActionState::retrying) {  // written before this was kept: what an attempt left open may have arrived
+    for (const Attempt& a : r.attempts) r.perhaps = r.perhaps || (a.status != "not_sent" && a.status != "bad_config");
+    r.perhaps = r.perhaps || r.attempts.size() < r.tries;
+  }
   return r;
 }
 

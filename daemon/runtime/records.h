@@ -49,6 +49,10 @@ struct ActionRecord {
   std::vector<Attempt> attempts;  // the last kAttemptsKept
   ActionOut action;
   Held held = Held::none;  // held, kept, cancelled: which policy it was; the note has the words
+  bool ask = false;          // the attempt under way, or the next one, asks the provider instead of sending
+  bool perhaps = false;      // an attempt may have arrived, and nothing has said otherwise
+  TimeMs sent_at = 0;        // when it was last handed over to be sent (not to ask); 0: never
+  TimeMs first_sent_at = 0;  // … and first, since a person last asked for it
 };
 
 enum class TaskState : std::uint8_t { open = 1, done = 2 };

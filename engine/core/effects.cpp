@@ -155,6 +155,7 @@ void encode_action(Writer& out, const ActionOut& a) {
   Writer extra(more);
   extra.u8(static_cast<std::uint8_t>(a.purpose));
   extra.fixed64(static_cast<std::uint64_t>(a.expires_at));
+  if (a.on_unknown != OnUnknown::by_connector) extra.u8(static_cast<std::uint8_t>(a.on_unknown));
   out.string(more);
 }
 
@@ -186,6 +187,7 @@ bool decode_action(Reader& in, ActionOut& a) {
   Reader extra(in.string());
   a.purpose = static_cast<Purpose>(extra.u8());
   a.expires_at = static_cast<TimeMs>(extra.fixed64());
+  if (!extra.at_end()) a.on_unknown = static_cast<OnUnknown>(extra.u8());
   return !in.bad() && !extra.bad();
 }
 

@@ -125,6 +125,7 @@ struct ActionOut {
   std::string owner_name;
   Purpose purpose = Purpose::marketing;
   TimeMs expires_at = kNever;  // not sent from then on
+  OnUnknown on_unknown = OnUnknown::by_connector;
 };
 
 // The event that a rule's goal names came in time after a firing, or after one that the holdout kept back: what the rule brings in is the

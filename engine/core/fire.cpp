@@ -185,6 +185,7 @@ ActionOut Judge::outline(const Rule& rule, const Cause& cause, std::uint32_t ste
   out.reason = rule.description;
   out.purpose = rule.purpose;
   if (action.expires_after > 0) out.expires_at = since + action.expires_after;
+  out.on_unknown = action.on_unknown;
   out.assigns = action.assigns;
   if (action.assigns) {
     out.assignment = action.assignment;

@@ -83,6 +83,15 @@ struct Write {
   AttributeId owner = kNoAttribute;  // owner
 };
 
+// What follows when nobody knows whether an attempt arrived. Numbers are stored: append only.
+enum class OnUnknown : std::uint8_t {
+  by_connector = 0,  // as the connector's configuration or its channel has it
+  hold = 1,          // at most once: a person decides
+  retry = 2,         // at least once: the same again, under the same key
+  verify = 3,        // ask the provider, then send or hold
+};
+std::string_view on_unknown_name(OnUnknown word);
+
 struct Action {
   std::string kind;  // call_task, email, sms, ticket, webhook, set_attribute …
   Category category = Category::sales;
@@ -94,6 +103,7 @@ struct Action {
   bool mandatory = false;     // call_task
   DurationMs due_in = 0;      // call_task
   DurationMs expires_after = 0;  // given up when it could not leave for so long after it was first due; 0: never
+  OnUnknown on_unknown = OnUnknown::by_connector;
   std::string template_name;  // of `templates`, when one was named
   Write write;                // nothing: it goes out by a connector or to the task list
 };

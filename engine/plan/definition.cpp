@@ -285,6 +285,10 @@ void Definitions::put_step(Writer& out, const Step& step) {
   out.svarint(a.due_in);
   out.string(a.template_name);
   if (a.expires_after > 0) out.svarint(a.expires_after);  // an addition: without it the fingerprint stays what it was
+  if (a.on_unknown != OnUnknown::by_connector) {
+    out.string("on_unknown");
+    put_enum(out, a.on_unknown);
+  }
   if (a.write.kind != Write::Kind::none) put_write(out, a.write);  // nothing else: rules without writes keep their definition
 }
 

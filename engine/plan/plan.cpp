@@ -35,6 +35,16 @@ std::string_view op_name(Op op) {
   return "unknown";
 }
 
+std::string_view on_unknown_name(OnUnknown word) {
+  switch (word) {
+    case OnUnknown::by_connector: return "";
+    case OnUnknown::hold: return "hold";
+    case OnUnknown::retry: return "retry";
+    case OnUnknown::verify: return "verify";
+  }
+  return "";
+}
+
 std::string_view category_name(Category c) {
   switch (c) {
     case Category::sales: return "sales";

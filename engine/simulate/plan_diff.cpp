@@ -153,6 +153,7 @@ std::string step_words(const Plan& plan, const Rule& rule, std::uint32_t number)
   if (action.due_in > 0) out += ", due in " + format_duration(action.due_in);
   if (action.mandatory) out += ", mandatory";
   if (!action.connector.empty()) out += ", by " + action.connector;
+  if (action.on_unknown != OnUnknown::by_connector) out.append(", on_unknown ").append(on_unknown_name(action.on_unknown));
   return out;
 }
 

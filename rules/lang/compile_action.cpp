@@ -12,6 +12,7 @@ using doc::quoted;
 namespace {
 
 const std::initializer_list<std::string_view> kPriorities = {"low", "normal", "high", "urgent"};
+const std::initializer_list<std::string_view> kOnUnknown = {"hold", "retry", "verify"};
 constexpr int kDataDepth = 8;
 
 Param text_param_of(std::string_view name, TemplateId text) {
@@ -58,6 +59,7 @@ Action Compiler::action(const ActionAst& ast, const RuleAst& rule, const Scope& 
   if (ast.kind.text == "call_task") {
     task_action(map, action, rule_scope);
   } else {
+    if (const auto word = map.word("on_unknown", kOnUnknown)) action.on_unknown = static_cast<OnUnknown>(*word + 1);
     if (const Name connector = map.name("connector")) {
       action.connector = connector.text;
       const std::vector<std::string_view> known(options_.connectors.begin(), options_.connectors.end());

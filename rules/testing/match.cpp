@@ -130,6 +130,7 @@ std::string extras(const ActionOut& action, std::string_view template_name) {
   add("channel", text(action.channel));
   add("mandatory", action.mandatory ? "true" : "false");
   if (!action.connector.empty()) add("connector", text(action.connector));
+  if (action.on_unknown != OnUnknown::by_connector) add("on_unknown", text(on_unknown_name(action.on_unknown)));
   if (action.due != 0) add("due", text(format_timestamp(action.due)));
   if (!action.owner.empty()) add("owner", text(action.owner));
   if (!action.reason.empty()) add("reason", text(action.reason));

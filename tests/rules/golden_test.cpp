@@ -137,6 +137,7 @@ std::string describe_plan(const Plan& plan) {
       if (!step.action.connector.empty()) out += "/" + step.action.connector;
       if (step.action.assigns) out += " team " + step.action.assignment.team;
       if (step.action.expires_after > 0) out += " expires after " + format_duration(step.action.expires_after);
+      if (step.action.on_unknown != OnUnknown::by_connector) out += " on_unknown " + std::string(on_unknown_name(step.action.on_unknown));
       if (step.action.due_in > 0) out += " due in " + format_duration(step.action.due_in);
       for (const Param& param : step.action.params) out += " " + param.name;
       out += "\n";

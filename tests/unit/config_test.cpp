@@ -173,6 +173,40 @@ TEST_CASE("config: secrets come by reference and never show") {
   CHECK_FALSE(has(bad("", sources), "hunter2"));
 }
 
+TEST_CASE("config: how fast and in which order a connector is given actions, and the same again out of what is printed") {
+  const Loaded first = good(
+      "connectors:\n  text: {kind: sms, process: {cpu_seconds: 60, open_files: 64}, delivery: {rate: [20/s, 3000/h, 7/90s], burst: 5, "
+      "account: main, order: customer, on_unknown: hold, settle: 2m, key_window: 1d, breaker_after: 0, tries: 3}}\n  mail: {kind: smtp, "
+      "delivery: {rate: 20/min}}\n");
+  const Loaded again = good(print_config(first));
+  for (const Loaded* loaded : {&first, &again}) {
+    REQUIRE(loaded->connectors.size() == 2);
+    const Connector& text = loaded->connectors[0];
+    const DeliveryLimits& d = text.delivery;
+    CHECK(d.rates == std::vector<std::pair<std::int64_t, Milliseconds>>{{20, Milliseconds(1000)}, {3000, Milliseconds(3'600'000)}, {7, Milliseconds(90'000)}});
+    CHECK(d.burst == 5);
+    CHECK(d.account == "main");
+    CHECK(d.order == "customer");
+    CHECK(d.on_unknown == "hold");
+    CHECK(d.settle == Milliseconds(120'000));
+    CHECK(d.key_window == Milliseconds(86'400'000));
+    CHECK(d.breaker_after == 0);
+    CHECK(d.tries == 3);
+    CHECK(text.cpu_seconds_max == 60);
+    CHECK(text.open_files_max == 64);
+    CHECK(loaded->connectors[1].delivery.rates[0].second == Milliseconds(60'000));
+    CHECK(loaded->connectors[1].delivery.tries == 12);
+  }
+  const auto wrong = [](std::string_view text) { return bad("connectors: {m: {kind: smtp, delivery: " + std::string(text) + "}}"); };
+  for (const char* rate : {"10", "10/", "/s", "0/s", "-1/s", "1.5/s", "10/fortnight", "10 /s", "[10/s, 5]", "1000001/s", "3/0s"})
+    CHECK_MESSAGE(has(wrong("{rate: " + std::string(rate) + "}"), "is no rate"), rate);
+  CHECK(has(wrong("{order: any, colour: red}"), "delivery has no limit `colour`"));
+  CHECK(has(wrong("{order: rule}"), "order can't be `rule`"));
+  CHECK(has(wrong("{on_unknown: pray}"), "on_unknown can't be `pray`"));
+  CHECK(has(wrong("{tries: 0}"), "tries"));
+  CHECK(has(wrong("fast"), "delivery is a map of limits"));
+}
+
 TEST_CASE("config: connectors are handed on as JSON, with nudge's own limits taken out") {
   const Loaded loaded = good(
       "connectors:\n"

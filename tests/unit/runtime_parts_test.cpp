@@ -289,53 +289,6 @@ TEST_CASE("the cache keeps use, dirt and memory in order") {
   CHECK(cache.oldest_packed() == nullptr);
 }
 
-TEST_CASE("what follows an attempt") {
-  using connectors::Outcome;
-  using connectors::OutcomeStatus;
-  DeliveryOptions options;
-  ActionRecord r;
-  r.action = action_of("c");
-  r.tries = 1;
-  const TimeMs now = 5000;
-  const Help none, key{Help::Idempotency::key, false}, query{Help::Idempotency::query, false}, retry{Help::Idempotency::none, true};
-  CHECK(next_step(r, {.status = OutcomeStatus::accepted}, none, options, now).state == ActionState::accepted);
-  CHECK(next_step(r, {.status = OutcomeStatus::not_sent}, none, options, now).state == ActionState::dead);
-  const NextStep again = next_step(r, {.status = OutcomeStatus::not_sent, .retryable = true}, none, options, now);
-  CHECK(again.state == ActionState::retrying);
-  CHECK(again.next_at >= now + options.retry_first / 2);
-  CHECK(again.next_at <= now + options.retry_first);
-  CHECK(next_step(r, {.status = OutcomeStatus::not_sent, .retryable = true, .retry_after_ms = 90'000}, none, options, now).next_at ==
-        now + 90'000);
-  CHECK(next_step(r, {.status = OutcomeStatus::unknown}, none, options, now).state == ActionState::unknown);
-  CHECK(next_step(r, {.status = OutcomeStatus::unknown}, key, options, now).state == ActionState::retrying);
-  CHECK(next_step(r, {.status = OutcomeStatus::unknown}, retry, options, now).state == ActionState::retrying);
-  CHECK(next_step(r, {.status = OutcomeStatus::unknown}, query, options, now).query);
-  CHECK(next_step(r, {.status = OutcomeStatus::bad_config}, none, options, now).state == ActionState::retrying);
-  CHECK(next_step(r, {.status = OutcomeStatus::bad_config}, none, options, r.action.at + options.age_most).state == ActionState::dead);
-  r.tries = options.tries_most;
-  CHECK(next_step(r, {.status = OutcomeStatus::not_sent, .retryable = true}, none, options, now).state == ActionState::dead);
-  CHECK(next_step(r, {.status = OutcomeStatus::unknown}, key, options, now).state == ActionState::unknown);
-}
-
-TEST_CASE("pauses double, stay below the most, and spread by id") {
-  DeliveryOptions options;
-  std::set<DurationMs> seen;
-  for (int i = 0; i < 200; ++i) {
-    const Hash128 id = hash128("a" + std::to_string(i));
-    DurationMs before = 0;
-    for (std::uint32_t tries = 1; tries < 40; ++tries) {
-      const DurationMs pause = backoff(id, tries, options);
-      const DurationMs whole = std::min<DurationMs>(options.retry_most, options.retry_first << std::min(tries - 1, 20U));
-      CHECK(pause >= whole / 2);
-      CHECK(pause <= whole);
-      CHECK(pause == backoff(id, tries, options));
-      before = pause;
-    }
-    seen.insert(before);
-  }
-  CHECK(seen.size() > 100);
-}
-
 TEST_CASE("logical time never goes back, and does not stand still when the wall clock does") {
   ManualClock wall(10'000);
   LogicalClock clock(wall, 9'000);
