@@ -99,9 +99,9 @@ Options read_options(int argc, char** argv) {
   return options;
 }
 
-void limit(__rlimit_resource_t what, unsigned long long value) {
+void limit(__rlimit_resource_t what, unsigned long long value, unsigned long long grace = 0) {
   if (value == 0) return;
-  const rlimit both{static_cast<rlim_t>(value), static_cast<rlim_t>(value)};
+  const rlimit both{static_cast<rlim_t>(value), static_cast<rlim_t>(value + grace)};
   if (::setrlimit(what, &both) != 0) std::fprintf(stderr, "nudge-connector: a limit can't be set: %s\n", std::strerror(errno));
 }
 
@@ -130,7 +130,7 @@ void apply_limits(const Options& options) {
     ::pthread_setattr_default_np(&attributes);
     ::pthread_attr_destroy(&attributes);
   }
-  limit(RLIMIT_CPU, options.cpu);
+  limit(RLIMIT_CPU, options.cpu, 1);  // SIGXCPU, which says why; who goes on after that is killed a second later
   limit(RLIMIT_NOFILE, options.files);
 }
 

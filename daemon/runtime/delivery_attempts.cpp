@@ -93,7 +93,8 @@ void Delivery::send_due(Lane& lane, TimeMs now) {
     lane.cleared.pop_front();
     hand_over(lane, std::move(record));
   }
-  while (lane.room(now) > 0 && lane.account->next(now) <= now && begin_next(lane, now)) {}
+  // Stopped in this very moment, may_leave() puts the action back: asked each time, so that it is not taken again and again.
+  while (!gate_.controls()->stopped && lane.room(now) > 0 && lane.account->next(now) <= now && begin_next(lane, now)) {}
 }
 
 // When send_due() has something to do again, as far as time alone makes it so.

@@ -13,6 +13,7 @@ import select
 import sys
 import time
 
+SILENT = {"status": "unknown", "detail": "no answer in time"}
 STORM_EVERY, STORM_LASTS = 7.0, 0.4  # seconds; within a storm everything gets 429
 
 
@@ -53,15 +54,17 @@ class Provider:
         if chance < 0.035:
             return 0, {"status": "not_sent", "detail": "no such number"}
         if chance < 0.045:
-            return None, None  # it never got there, and nobody says so
-        if chance < 0.0453:
+            return 0.4, SILENT  # it never got there, and nobody says so
+        if chance < 0.0452:
             os._exit(1)  # the process dies before the provider has it
         self.take(request)
         accepted = {"status": "accepted", "provider_ref": "p-" + request["action_id"][:8]}
-        if chance < 0.0456:
+        if chance < 0.0454:
             os._exit(1)  # … and after
+        if chance < 0.0456:
+            return None, None  # accepted, and the connector itself hangs
         if chance < 0.06:
-            return None, None  # accepted, then silent
+            return 0.4, SILENT  # accepted, then silent: the connector gives up waiting
         if chance < 0.07:
             return 0, {"status": "unknown", "detail": "504 from a gateway"}
         if chance < 0.10:

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A connector whose answers a test decides: for each delivery it reads `answers.json` in its directory ({kind: [answer, ...]}) and takes the first that is left.
 
-An answer is an outcome ({"status": …}), "hang" (no answer), or "die". Without one it accepts. All it was asked goes to `asked.jsonl`."""
+An answer is an outcome ({"status": …}), "hang" (no answer), "spin" (no answer, and all of the processor), or "die". Without one it accepts. All it was asked goes to `asked.jsonl`."""
 import json
 import os
 import sys
@@ -26,13 +26,16 @@ def main():
             path = f"{directory}/count-{request['op']}-{request['kind']}"
             if os.path.exists(path):
                 n = int(open(path, encoding="utf-8").read())
-            with open(path, "w", encoding="utf-8") as file:
+            with open(path + "-new", "w", encoding="utf-8") as file:
                 file.write(str(n + 1))
-            outcome = answers[n] if n < len(answers) else {"status": "accepted"}
+            os.replace(path + "-new", path)  # whole or not at all, whenever it is killed
+            outcome = answers[n] if n < len(answers) and answers[n] is not None else {"status": "accepted"}
             if outcome == "hang":
                 continue
             if outcome == "die":
                 os._exit(1)
+            while outcome == "spin":  # until its processor time is used up
+                pass
             answer = {"id": request["id"], **outcome}
         elif request["op"] == "stop":
             return
