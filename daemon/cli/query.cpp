@@ -52,11 +52,12 @@ std::string connector_state(const Json& c) {
 void show_connectors(const Output& out, const Json& connectors) {
   Table table({"CONNECTOR", "KIND", "STATE", ">WAITING", ">UNDER WAY", ">ACCEPTED", ">NOT SENT", ">UNKNOWN", ">RESTARTS", "LAST ERROR"});
   for (const Json& c : connectors.items) {
+    const std::string why = c["last_error"].shown().empty() ? c["pace"]["breaker_why"].shown() : c["last_error"].shown();
     table.row(
         {c["name"].shown() + (c["fallback"].truth ? say(" (default)") : ""), c["kind"].shown(), connector_state(c),
          grouped(c["waiting"].integer()), grouped(c["under_way"].integer()), grouped(c["accepted"].integer()),
-         grouped(c["not_sent"].integer()), grouped(c["unknown"].integer()), grouped(c["restarts"].integer()), c["last_error"].shown()},
-        c["last_error"].shown().empty() ? state_color(c["state"].shown()) == Color::red ? Color::red : Color::plain : Color::yellow);
+         grouped(c["not_sent"].integer()), grouped(c["unknown"].integer()), grouped(c["restarts"].integer()), why},
+        why.empty() ? state_color(c["state"].shown()) == Color::red ? Color::red : Color::plain : Color::yellow);
   }
   if (!table.empty()) table.print(out.terminal);
 }
@@ -119,6 +120,8 @@ Exit status(const Output& out, Client& client) {
               n("cancelled")}) +
          say(", {1} held back, {2} kept", {n("held_back"), n("kept")}));
   t.line("  " + say("{1} tasks: {2} open, {3} done, {4} overdue", {n("tasks"), n("tasks_open"), n("tasks_done"), n("tasks_overdue")}));
+  if (c["unknown"].integer() > 0)
+    t.line(t.paint("  " + say("of {1} nobody knows whether they arrived: nudge actions --state unknown", {n("unknown")}), Color::yellow));
   if (c["dead"].integer() > 0) t.line(t.paint("  " + say("{1} could not be delivered: nudge dead-letters", {n("dead")}), Color::red));
   for (const Json& balance : s["balance"].items) {
     if (!balance["holds"].truth) {

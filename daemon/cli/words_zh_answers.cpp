@@ -76,6 +76,7 @@ constexpr auto kPhrases = std::to_array<Phrase>({
     {"{1} ago", "{1}前"},
     {" (default)", "（默认）"},
     {"fails; tried again at {1}", "出错；{1} 再试"},
+    {"of {1} nobody knows whether they arrived: nudge actions --state unknown", "{1} 个不知是否送达：nudge actions --state unknown"},
     {"fails; being tried", "出错；正在试探"},
     {"the provider wants a pause until {1}", "服务商要求暂停到 {1}"},
     {"nudged {1} at {2}   {3}   up {4}", "nudged {1}，地址 {2}，{3}，已运行 {4}"},
