@@ -101,7 +101,11 @@ Result<void> Runtime::start() {
   if (swept) {
     NUDGE_ASSIGN(swept_plan, decode_number(*swept));
   }
-  if (swept_plan < impl.plan->sequence) impl.start_sweep();
+  if (swept_plan < impl.plan->sequence) {
+    impl.start_sweep();
+  } else {
+    for (auto& shard : impl.shards) shard->swept(impl.plan);
+  }
   impl.checkpoint_thread = std::thread([this] { impl_->checkpoint_loop(); });
   return {};
 }

@@ -5,6 +5,7 @@
 
 #include "daemon/runtime/committer.h"
 #include "daemon/store/keys.h"
+#include "engine/core/ruled_out.h"
 
 namespace nudge::daemon {
 namespace {

@@ -22,6 +22,10 @@
 #include "daemon/runtime/state_cache.h"
 #include "daemon/runtime/unit.h"
 
+namespace nudge {
+class RuledOut;
+}
+
 namespace nudge::daemon {
 
 class Committer;
@@ -77,6 +81,8 @@ class Shard {
   void checkpoint(std::function<void()> done);
   // Brings all customers to the current plan in portions; `done` as above.
   void sweep(std::function<void()> done);
+  // At start: every customer was brought to this plan already.
+  void swept(std::shared_ptr<const Plan> plan);
   ShardFigures figures() const;
 
   // --- shard thread ---
@@ -130,6 +136,8 @@ class Shard {
   void count_gone_members(const CustomerState& state);
   void checkpoint_portion();
   void sweep_portion();
+  Result<void> sweep_records(std::uint8_t slot);
+  bool concerns(std::string_view record);
   void evict();
   void write_state(CacheEntry& entry);
   void flush();
@@ -179,6 +187,10 @@ class Shard {
   std::uint64_t generation_ = 1;
   std::deque<Checkpoint> checkpoints_;
   bool sweeping_ = false;
+  std::shared_ptr<const Plan> brought_;     // the plan that every customer has been brought to by a sweep; null: not known
+  std::shared_ptr<const Plan> sweep_plan_;  // the plan of the sweep under way, …
+  std::unique_ptr<RuledOut> ruled_out_;     // … and what it adds to brought_, when it does nothing else; null otherwise
+  CustomerState head_;                      // scratch
   std::uint32_t sweep_slot_ = 0;
   std::string sweep_cursor_;
   std::vector<std::function<void()>> sweep_done_;

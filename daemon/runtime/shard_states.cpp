@@ -4,11 +4,14 @@
 #include "daemon/runtime/committer.h"
 #include "daemon/runtime/shard.h"
 #include "daemon/store/keys.h"
+#include "engine/core/ruled_out.h"
+#include "engine/model/customer_head.h"
+#include "engine/plan/addition.h"
 
 namespace nudge::daemon {
 namespace {
 
-constexpr std::size_t kSweptPerTurn = 1024;
+constexpr std::size_t kSweptPerTurn = 4096;
 constexpr std::size_t kStateBytes = 1024;  // of a usual state's record, with room
 constexpr std::size_t kDecodedPart = 4;    // of the memory for states: this part stays with decoded ones
 
@@ -261,7 +264,23 @@ void Shard::sweep(std::function<void()> done) {
     shard.sweep_slot_ = 0;
     shard.sweep_cursor_.clear();
     shard.sweep_done_.push_back(std::move(done));
+    shard.sweep_plan_ = shard.plan_;
+    shard.ruled_out_.reset();
+    if (shard.brought_ == nullptr) return;
+    if (auto added = only_adds(*shard.brought_, *shard.plan_)) shard.ruled_out_ = std::make_unique<RuledOut>(shard.plan_, *std::move(added));
   });
+}
+
+void Shard::swept(std::shared_ptr<const Plan> plan) {
+  ask([plan = std::move(plan)](Shard& shard) { shard.brought_ = plan; });
+}
+
+// False when the sweep's plan leaves the customer as it is, which can be told from the head of the record: it adds nothing but segments that
+// the attributes rule out. Such a record stays one of the plan that it is of, as any other that a plan does not change.
+bool Shard::concerns(std::string_view record) {
+  if (ruled_out_ == nullptr || plan_ != sweep_plan_) return true;
+  if (!decode_customer_head(record, *plan_->catalog, head_)) return true;  // who reads all of it says what is wrong
+  return !head_.known() || head_.plan > brought_->sequence || !ruled_out_->all(head_);
 }
 
 // Hot customers of a slot first, then its records in portions. A record that was brought over by an input meanwhile is found current.
@@ -269,35 +288,43 @@ void Shard::sweep_portion() {
   while (sweep_slot_ < kSlots && !owns(static_cast<std::uint8_t>(sweep_slot_))) ++sweep_slot_;
   if (sweep_slot_ >= kSlots) {
     sweeping_ = false;
+    ruled_out_.reset();
+    // A plan that came meanwhile has a sweep of its own to come.
+    if (plan_ == sweep_plan_) brought_ = plan_;
     for (auto& done : sweep_done_) unit_->changes.push_back([done = std::move(done)](CommitContext& c) { c.after.push_back(done); });
     sweep_done_.clear();
     return;
   }
   const auto slot = static_cast<std::uint8_t>(sweep_slot_);
-  const std::string prefix = slot_prefix(slot);
   if (sweep_cursor_.empty()) {
-    cache_.each_in_slot(slot, [&](CacheEntry& entry) { reconcile_entry(entry); });
+    cache_.each_in_slot(slot, [&](CacheEntry& entry) {
+      if (entry.record == nullptr || concerns(entry.packed())) reconcile_entry(entry);
+    });
     if (broken_) return;
-    sweep_cursor_ = prefix;
+    sweep_cursor_ = slot_prefix(slot);
   }
+  if (Result<void> swept = sweep_records(slot); !swept) fail_with(std::move(swept).error());
+}
+
+// The next records of a slot that are not in memory.
+Result<void> Shard::sweep_records(std::uint8_t slot) {
   std::vector<std::pair<std::string, std::string>> cold;
   std::size_t seen = 0;
-  Result<void> scanned = store_.scan(
-      Family::customer, sweep_cursor_, prefix_end(prefix),
+  NUDGE_TRY(store_.scan(
+      Family::customer, sweep_cursor_, prefix_end(slot_prefix(slot)),
       [&](std::string_view key, std::string_view value) {
         if (++seen > kSweptPerTurn) {
           sweep_cursor_ = key;
           return false;
         }
         std::optional<CustomerKey> parsed = parse_customer_key(key);
-        if (parsed && cache_.find(slot, parsed->customer) == nullptr) cold.emplace_back(std::move(parsed->customer), value);
+        if (parsed && cache_.find(slot, parsed->customer) == nullptr && concerns(value)) cold.emplace_back(std::move(parsed->customer), value);
         return true;
       },
-      ScanOptions{.fill_cache = false});
-  if (!scanned) return fail_with(std::move(scanned).error());
+      ScanOptions{.fill_cache = false}));
   for (const auto& [customer, record] : cold) {
     CacheEntry* entry = cache_.add(slot, customer);
-    if (Result<void> filled = fill(*entry, record); !filled) return fail_with(std::move(filled).error());
+    NUDGE_TRY(fill(*entry, record));
     reconcile_entry(*entry);
     if (entry->dirty) continue;  // else it need not stay; its timer is where it was
     timers_.remove(entry);
@@ -307,6 +334,7 @@ void Shard::sweep_portion() {
     ++sweep_slot_;
     sweep_cursor_.clear();
   }
+  return {};
 }
 
 }  // namespace nudge::daemon

@@ -10,7 +10,7 @@
 #include <algorithm>
 #include <tuple>
 
-#include "engine/model/customer.h"
+#include "engine/model/customer_head.h"
 
 namespace nudge {
 namespace {
@@ -274,6 +274,17 @@ bool read_merge(Reader& in, CustomerState& state) {
          strictly_ascending(state.aliases, [](const std::string& a) { return std::string_view(a); });
 }
 
+// Whether the catalog has all the attributes, of the types that their values have.
+bool fit(const AttributeHistory& attributes, const Catalog& catalog) {
+  for (std::size_t i = 0; i < attributes.size(); ++i) {
+    const AttributeId attribute = attributes.attribute(i);
+    const Kind kind = attributes.value(i).kind;
+    if (attribute >= catalog.attributes.size()) return false;
+    if (kind != Kind::missing && kind != kind_of(catalog.attributes[attribute].type)) return false;
+  }
+  return true;
+}
+
 std::unexpected<Error> damaged(std::string_view what) {
   return fail(Code::corrupt,
               "the stored state of a customer is damaged (" + std::string(what) + "); restore the data directory from a backup");
@@ -300,6 +311,19 @@ void encode_customer(std::string& out, const CustomerState& state, const Catalog
   write_merge(writer, state);
 }
 
+bool decode_customer_head(std::string_view bytes, const Catalog& catalog, CustomerState& state) {
+  Reader in(bytes);
+  const std::uint8_t version = in.u8();
+  if (in.bad() || version == 0 || version > kCustomerVersion) return false;
+  in.string();  // the id
+  state.clock = in.svarint();
+  state.plan = in.varint();
+  state.applied = in.varint();
+  if (in.bad()) return false;
+  IdCoder ids(version < 3);
+  return state.attributes.decode(in, ids) && fit(state.attributes, catalog);
+}
+
 Result<CustomerState> decode_customer(std::string_view bytes, const Catalog& catalog) {
   Reader in(bytes);
   const std::uint8_t version = in.u8();
@@ -317,13 +341,7 @@ Result<CustomerState> decode_customer(std::string_view bytes, const Catalog& cat
   if (in.bad()) return damaged("head");
   IdCoder ids(version < 3);
   if (!state.attributes.decode(in, ids)) return damaged("attributes");
-  for (std::size_t i = 0; i < state.attributes.size(); ++i) {
-    const AttributeId attribute = state.attributes.attribute(i);
-    const Kind kind = state.attributes.value(i).kind;
-    if (attribute >= catalog.attributes.size() || (kind != Kind::missing && kind != kind_of(catalog.attributes[attribute].type))) {
-      return damaged("an attribute that the catalog does not have");
-    }
-  }
+  if (!fit(state.attributes, catalog)) return damaged("an attribute that the catalog does not have");
   if (!read_tags(in, ids, state.tags)) return damaged("tags");
   if (!read_events(in, ids, state, catalog)) return damaged("events");
   if (!read_members(in, state.members)) return damaged("members");

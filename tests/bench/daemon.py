@@ -202,7 +202,7 @@ class Daemon:
         """Ten rules over all of the history, from ten days before its end."""
         text = workload("rules-yaml", "--rules", 10, "--strict", 2).replace("match-r", "draft-r").replace("  r0", "  draft-r0")
         started = time.monotonic()
-        run = self.post("/v1/backtests", {"rules": [{"name": "draft.yaml", "text": text}], "from": iso(end - 10 * DAY), "to": iso(end)})
+        run = self.post("/v1/backtests", {"rules": [{"name": "draft.yaml", "text": text}], "overlay": True, "from": iso(end - 10 * DAY), "to": iso(end)})
         while True:
             run = json.loads(self.get(f"/v1/backtests/{run['id']}"))
             if run["state"] != "running":

@@ -314,3 +314,41 @@ TEST_CASE("an owner that the desk chose is written once, also when the process d
   REQUIRE(replay);
   CHECK(replay->digest + "/" + std::to_string(replay->customers) == life.digest());
 }
+
+TEST_CASE("a plan that only adds segments reaches everybody whom their filters on attributes do not rule out, in memory, packed or on disk") {
+  for (const std::size_t memory : {std::size_t{1}, std::size_t{96} << 10U, std::size_t{64} << 20U}) {
+    CAPTURE(memory);
+    Directory directory;
+    ManualClock clock(kStart);
+    Life life(directory.path, clock, memory);
+    for (int i = 0; i < 90; ++i) {
+      const std::string id = "c" + std::to_string(i);
+      life.send(R"({"customer":")" + id + R"(","attributes":{"age":)" + std::to_string(i) + "}}");
+      if (i % 2 == 0) life.send(ping(id, clock.now(), "1"));
+    }
+    life.settle();
+    PlanSources sources;
+    sources.catalog = {{"catalog.yaml", kCatalog}};
+    const auto members = [&](const std::string& more, const std::string& name) {
+      sources.rules = {{"rules.yaml", kRules}, {"more.yaml", "segments:\n" + more}};
+      const Result<PlanChange> change = life.runtime->activate(sources);
+      REQUIRE(change);
+      REQUIRE_MESSAGE(change->accepted(), doc::render_text(change->diagnostics));
+      CHECK(life.until([&] { return !life.runtime->figures().sweeping; }));
+      return life.runtime->stats().roots[life.runtime->plan()->find_segment(name)->root].members;
+    };
+    const std::string grown = "  grown: {where: {all: [{attribute: age, at_least: 60}, {event: ping}]}}\n";
+    const std::string young = "  young: {where: {all: [{attribute: age, less_than: 30}, {not: {event: ping}}]}}\n";
+    CHECK(members(grown, "grown") == 15);
+    CHECK(members(grown + young, "young") == 15);
+    CHECK(members(grown + young, "grown") == 15);
+    // Who was ruled out then, and no longer is, comes in.
+    life.send(R"({"customer":"c40","attributes":{"age":70}})");
+    life.settle();
+    CHECK(life.runtime->stats().roots[life.runtime->plan()->find_segment("grown")->root].members == 16);
+    // Another definition under the same name, then one that is gone and comes back: everybody is looked at.
+    CHECK(members("  grown: {where: {all: [{attribute: age, at_least: 80}, {event: ping}]}}\n" + young, "grown") == 5);
+    CHECK(members(grown, "grown") == 16);
+    CHECK(members(grown + young, "young") == 15);
+  }
+}
