@@ -12,7 +12,7 @@ from provider import STORM_EVERY, STORM_LASTS, dice
 
 DIRECTORY, SEED, FAULTS = sys.argv[1], sys.argv[2], float(sys.argv[3])
 LEDGER = os.open(f"{DIRECTORY}/ledger-webhook.txt", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-attempts = {}
+attempts, taken = {}, set()
 
 
 def reply(status, headers=""):
@@ -27,11 +27,12 @@ async def answer(action):
     chance = dice(SEED, action, n) / max(FAULTS, 1e-9)
     if chance < 0.03:
         return reply("500 Internal Server Error")
-    if chance < 0.035:
+    if chance < 0.035 and action not in taken:  # it knows the id of what it has, as the contract of webhooks says
         return reply("400 Bad Request")
     if chance < 0.04:
         return None  # cut off before anything was done
     os.write(LEDGER, f"{action} {n}\n".encode())
+    taken.add(action)
     if chance < 0.05:
         return None  # … and after
     if chance < 0.055:

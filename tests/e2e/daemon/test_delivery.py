@@ -191,7 +191,7 @@ class Disk(unittest.TestCase):
             d.process = subprocess.Popen([d.program, "--config", d.home + "/nudge.yaml"], stdout=subprocess.PIPE, stderr=d.log, cwd=d.home, preexec_fn=limit)
             d.port = int(d.process.stdout.readline().decode().strip().rsplit(":", 1)[1])
             acknowledged, unknown = [], []
-            for k in range(400):
+            for k in range(4000):  # states and blocks are packed: it takes a while until the disk is full
                 batch = [{"customer": f"c{n % 20}", "event": "ping", "id": f"{k}-{n}", "data": {"n": n}} for n in range(200)]
                 try:
                     answer = d.request("POST", "/v1/events?results=problems", batch)
