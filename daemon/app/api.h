@@ -82,6 +82,7 @@ class Api {
   Result<void> install_access(http::HttpServer& server);
   Result<void> install_users(http::HttpServer& server);
 
+  http::BodySinks intake_sinks(bool import);
   void ingest(http::Request& request, http::Responder responder, bool import, std::string customer);
   void segment_call(http::Request& request, http::Responder responder, std::string_view type);
   void cloud_events(http::Request& request, http::Responder responder);

@@ -67,8 +67,10 @@ void Connection::close() {
   closed_ = true;
   ErrorCode ec;
   socket_.close(ec);
+  const std::unique_ptr<BodySink> sink = leave_sink();
   reading_ = nullptr;
   while (first_ != nullptr) pop_first();
+  if (sink) sink->broken(problem(400, "http.body_incomplete", "the connection ended before the body was complete"));
 }
 
 void Connection::wait_read() {
@@ -83,7 +85,7 @@ void Connection::wait_read() {
 }
 
 void Connection::on_readable() {
-  if (reading_state_ == Reading::stopped) return;  // until it lingers
+  if (reading_state_ == Reading::stopped || sink_waits_) return;  // until it lingers; until the sink is ready
   const std::span<char> scratch = core_.scratch();
   ErrorCode ec;
   const std::size_t n = read_bytes(scratch, ec);
@@ -135,7 +137,7 @@ void Connection::process(std::string_view& in) {
     if (reading_state_ == Reading::head) {
       if (!read_head(in)) return;
     } else if (reading_state_ == Reading::body) {
-      if (!read_body(in)) return;
+      if (sink_waits_ || !read_body(in)) return;
     } else {
       in = {};
       return;
@@ -211,6 +213,7 @@ bool Connection::read_body(std::string_view& in) {
 }
 
 bool Connection::append_body(std::string_view data) {
+  if (sink_) return feed_sink(data);
   Exchange& exchange = *reading_;
   std::string& body = exchange.request.body;
   exchange.body_received += data.size();
@@ -244,6 +247,7 @@ bool Connection::append_body(std::string_view data) {
 }
 
 void Connection::finish_body() {
+  if (sink_) return finish_sink();
   Exchange& exchange = *reading_;
   if (head_.gzip && !gunzip_->finished()) {
     refuse_and_close(&exchange, problem(400, "http.gzip", "the gzip body ends too early"));

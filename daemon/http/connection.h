@@ -5,7 +5,8 @@
 //     last of them while its body is still coming.
 //  2. At most one read wait and one write wait are pending; the connection is deleted when it is closed and none is.
 //  3. After close_after_ is set no further byte is read as a request: what follows a refused request is never interpreted.
-//  4. An idle connection holds no buffer: bytes are read into the core's scratch space and only a rest is kept in input_.
+//  4. sink_ is set only while reading_ is; while sink_waits_ nothing is read.
+//  5. An idle connection holds no buffer: bytes are read into the core's scratch space and only a rest is kept in input_.
 #pragma once
 
 #include <cstddef>
@@ -18,6 +19,8 @@
 #include "daemon/http/head.h"
 
 namespace nudge::http {
+
+inline constexpr std::size_t kLingerBytes = 8 * 1024 * 1024;  // read and dropped after a refusal, so that the client gets to see it
 
 class Connection {
  public:
@@ -52,6 +55,16 @@ class Connection {
   bool read_body(std::string_view& in);
   bool append_body(std::string_view data);
   void finish_body();
+  // A body that is taken piece by piece (connection_sink.cpp)
+  void open_sink(Exchange& exchange);
+  bool feed_sink(std::string_view data);
+  void pause_sink();
+  void resume_sink();
+  void finish_sink();
+  std::unique_ptr<BodySink> leave_sink();
+  void break_sink(Response why);
+  void stop_body();
+
   void append(Exchange* exchange);
   void release(Exchange* exchange);
   void close();
@@ -98,6 +111,13 @@ class Connection {
   std::size_t body_limit_ = 0;
   std::uint64_t length_left_ = 0;
   Exchange* reading_ = nullptr;
+  std::unique_ptr<BodySink> sink_;         // of reading_, when its body is taken piece by piece
+  std::shared_ptr<StreamLink> sink_link_;  // to wake it
+  std::string held_, unpacked_;            // gzip: what the sink could not take yet, packed; scratch
+  std::uint64_t unpacked_bytes_ = 0;
+  bool sink_waits_ = false;  // it said that it can take no more
+  bool sink_ends_ = false;   // the body is whole, and the sink does not know yet
+  Clock::time_point sink_paused_;
   Clock::time_point read_started_;  // of the header or body under way, or since when idle
 
   Exchange* first_ = nullptr;

@@ -8,7 +8,6 @@
 namespace nudge::http {
 namespace {
 
-constexpr std::size_t kLingerBytes = 8 * 1024 * 1024;  // read and dropped after a refusal, so that the client gets to see it
 constexpr std::size_t kLingerBytesGate = 64 * 1024;    // the same for strangers
 
 constexpr std::chrono::milliseconds kLinger{2000};
@@ -109,7 +108,8 @@ void Connection::begin_body(Exchange& exchange) {
     }
     return;
   }
-  if (head_.content_length.value_or(0) > body_limit_) {
+  const bool streams = route_options.sinks.wanted && route_options.sinks.wanted(exchange.request);
+  if (!streams && head_.content_length.value_or(0) > body_limit_) {
     refuse(exchange, problem(413, "http.body_too_large",
                              "the body has " + std::to_string(*head_.content_length) + " bytes, the limit is " +
                                  std::to_string(body_limit_) + " (http.body_bytes_max); send it in smaller parts, or raise the limit"));
@@ -125,6 +125,7 @@ void Connection::begin_body(Exchange& exchange) {
   reading_ = &exchange;
   reading_state_ = Reading::body;
   read_started_ = exchange.started;
+  if (streams) open_sink(exchange);
 }
 
 void Connection::dispatch(Exchange& exchange) {
@@ -157,6 +158,7 @@ void Connection::refuse(Exchange& exchange, Response response) {
 }
 
 void Connection::refuse_and_close(Exchange* exchange, Response response) {
+  if (sink_ && exchange == reading_) return break_sink(std::move(response));
   if (exchange == nullptr) {
     exchange = core_.take();
     exchange->started = read_started_;
@@ -237,6 +239,9 @@ void Connection::check(Clock::time_point now) {
   };
   if (reading_state_ == Reading::linger) {
     if (waited > (core_.draining() ? kLingerWhenStopping : kLinger)) close();
+  } else if (sink_waits_) {
+    resume_sink();
+    changed = true;
   } else if (reading_ != nullptr) {
     const auto earned = std::chrono::milliseconds(reading_->body_received * 1000 / std::max<std::size_t>(options.body_bytes_per_s_min, 1));
     if (waited > options.body_timeout + earned)

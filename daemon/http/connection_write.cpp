@@ -138,7 +138,7 @@ bool Connection::write_ready() {
 void Connection::advance() {
   if (closed_) return;
   if (write_pending_) {
-    if (!paused_ && reading_state_ != Reading::stopped && !end_of_input_) wait_read();
+    if (!paused_ && !sink_waits_ && reading_state_ != Reading::stopped && !end_of_input_) wait_read();
     return;
   }
   for (;;) {
@@ -154,7 +154,7 @@ void Connection::advance() {
     if (closed_) return;
     if (!head_begun_ && reading_state_ == Reading::head) read_started_ = std::max(read_started_, write_progress_);
   }
-  if (!paused_ && !end_of_input_ && reading_state_ != Reading::stopped) wait_read();
+  if (!paused_ && !sink_waits_ && !end_of_input_ && reading_state_ != Reading::stopped) wait_read();
 }
 
 void Connection::write_head(const Exchange& exchange, const Response& response, bool chunked) {
@@ -201,6 +201,7 @@ void Connection::write_answer(Exchange& exchange) {
   const bool streams = exchange.source && !forbids_body(response.status);
   if (streams && !exchange.http11) close_after_ = true;  // HTTP/1.0 has no chunks: the end of the connection is the end of the body
   if (!streams) exchange.source = nullptr;
+  if (!streams && &exchange == reading_) stop_body();
   write_head(exchange, response, streams && exchange.http11);
   if (streams && !exchange.head_only) {
     streaming_ = true;
@@ -259,6 +260,7 @@ bool Connection::pump_stream() {
 }
 
 void Connection::end_stream() {
+  if (first_ == reading_) stop_body();
   const bool framed = first_->http11;
   if (framed) output_ += "0\r\n\r\n";
   observe(*first_, stream_bytes_);
@@ -268,6 +270,7 @@ void Connection::end_stream() {
 
 void Connection::stream_woken() {
   stream_waits_ = false;
+  if (!closed_) resume_sink();
   if (!closed_) advance();
   maybe_delete();
 }

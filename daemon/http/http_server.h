@@ -74,6 +74,7 @@ struct RouteOptions {
   std::size_t body_bytes_max = 0;                // 0: as in Options
   std::chrono::milliseconds handler_timeout{0};  // 0: as in Options
   bool needs_body = false;                       // a request without Content-Length or chunks gets 411
+  BodySinks sinks = {};                          // bodies that are taken piece by piece, whatever their length
 };
 
 // Counters since start; gauges of now.

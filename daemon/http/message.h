@@ -80,6 +80,7 @@ class StreamHandle {
 
  private:
   friend class Responder;
+  friend class Connection;
   std::shared_ptr<StreamLink> link_;
 };
 
@@ -111,6 +112,28 @@ class Responder {
 };
 
 using Handler = std::function<void(Request&, Responder)>;
+
+// Takes the body of one request piece by piece, so that its length needs no limit. All functions run on the connection's I/O thread, one
+// at a time, and must not block. It has the Responder; what it answers before the body is whole ends the reading (a stream of an answer
+// that goes on does not).
+class BodySink {
+ public:
+  virtual ~BodySink() = default;
+  // The next bytes, unpacked from gzip; all of them are taken. False: no more for now.
+  virtual bool data(std::string_view bytes) = 0;
+  // After a false, when the StreamHandle was woken and now and then: may it go on?
+  virtual bool ready() = 0;
+  // The body is whole. False: not yet, ask again when ready() says so. Nothing is called after a true.
+  virtual bool end() = 0;
+  // The rest does not come: the connection broke, was too slow, or what comes can't be read. `why` is the answer that says so; the client
+  // may be gone. Nothing is called after it.
+  virtual void broken(Response why) = 0;
+};
+// For a route: which requests are taken that way, and by whom. The handle wakes the connection when the sink is ready again.
+struct BodySinks {
+  std::function<bool(const Request&)> wanted;
+  std::function<std::unique_ptr<BodySink>(Request&, Responder, StreamHandle)> open;
+};
 
 // An RFC 9457 application/problem+json answer. `code` is stable and for machines ("http.body_too_large"); `detail` is for a
 // person: what is wrong and how to mend it.
