@@ -1,13 +1,17 @@
-// Data into a running nudged: CSV by a mapping, or documents as they are.
+// Data into a running nudged: CSV and Excel by a mapping, or documents as they are.
+#include <sys/stat.h>
+
 #include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <iterator>
+#include <optional>
 #include <thread>
 
 #include "daemon/cli/commands.h"
 #include "daemon/cli/words.h"
 #include "daemon/import/feed.h"
+#include "engine/base/hash.h"
 #include "engine/base/text.h"
 #include "rules/lang/load.h"
 
@@ -30,20 +34,31 @@ struct Batch {
 
 class ErrorFile {
  public:
-  Result<void> open(const std::string& path) {
+  // `source`: the file that is read. `go_on`: behind what an import that was broken off has written.
+  Result<void> open(const std::string& path, const std::string& source, bool sheet, bool go_on) {
+    source_ = source;
+    sheet_ = sheet;
     if (path.empty()) return {};
-    file_.open(path, std::ios::binary | std::ios::trunc);
+    std::error_code error;
+    const bool behind = go_on && std::filesystem::file_size(path, error) > 0 && !error;
+    file_.open(path, std::ios::binary | (behind ? std::ios::app : std::ios::trunc));
     if (!file_) return fail(Code::io, say("cannot write {1}: check the directory and its permissions", {path}));
-    file_ << "line,column,reason\n";
+    if (!behind) file_ << "file,line,column,reason\n";
     return {};
   }
   void add(const Output& out, const import::RowProblem& problem) {
     if (++count_ <= kProblemsShown) {
       const std::string line = std::to_string(problem.line);
-      out.terminal.error(problem.column.empty() ? say("line {1}: {2}", {line, problem.reason})
-                                                : say("line {1}, column {2}: {3}", {line, problem.column, problem.reason}));
+      if (sheet_) {
+        out.terminal.error(problem.column.empty() ? say("row {1}: {2}", {line, problem.reason})
+                                                  : say("row {1}, column {2}: {3}", {line, problem.column, problem.reason}));
+      } else {
+        out.terminal.error(problem.column.empty() ? say("line {1}: {2}", {line, problem.reason})
+                                                  : say("line {1}, column {2}: {3}", {line, problem.column, problem.reason}));
+      }
     }
-    if (file_.is_open()) file_ << problem.line << "," << quoted(problem.column) << "," << quoted(problem.reason) << "\n";
+    if (file_.is_open())
+      file_ << quoted(source_) << "," << problem.line << "," << quoted(problem.column) << "," << quoted(problem.reason) << "\n";
   }
   std::size_t count() const { return count_; }
 
@@ -57,7 +72,47 @@ class ErrorFile {
     return out + "\"";
   }
   std::ofstream file_;
+  std::string source_;
+  bool sheet_ = false;
   std::size_t count_ = 0;
+};
+
+/// Up to which row everything is on disk, kept beside the file while it is imported: an import that was broken off goes on there.
+class Progress {
+ public:
+  Progress(const ImportOptions& options, const std::string& mapping_text) {
+    struct stat status{};
+    if (options.dry_run || options.file == "-" || ::stat(options.file.c_str(), &status) != 0) return;
+    path_ = options.file + ".nudge-import";
+    mark_ = std::to_string(status.st_size) + " " + std::to_string(status.st_mtim.tv_sec) + "." + std::to_string(status.st_mtim.tv_nsec) +
+            " " + to_hex(hash128(mapping_text + "\n" + options.sheet + (options.live ? "\nlive" : "")));
+  }
+  /// The last row that is on disk; 0: none, or the file, the mapping or what is wanted has changed since.
+  std::uint64_t last_row() const {
+    std::ifstream in(path_);
+    std::string mark;
+    std::uint64_t row = 0;
+    if (path_.empty() || !std::getline(in, mark) || mark != mark_ || !(in >> row)) return 0;
+    return row;
+  }
+  /// Where it can't be written, the import can't go on by itself; it can still be run again.
+  void keep(std::uint64_t row) const {
+    if (path_.empty()) return;
+    {
+      std::ofstream to(path_ + ".new", std::ios::trunc);
+      to << mark_ << "\n" << row << "\n";
+      if (!to) return;
+    }
+    std::error_code error;
+    std::filesystem::rename(path_ + ".new", path_, error);
+  }
+  void forget() const {
+    std::error_code error;
+    if (!path_.empty()) std::filesystem::remove(path_, error);
+  }
+
+ private:
+  std::string path_, mark_;
 };
 
 /// Posts, and waits out back-pressure. The ids of the documents make sending again harmless.
@@ -145,10 +200,20 @@ class Importer {
     if (catalog.catalog == nullptr)
       return fail(Code::invalid, say("the catalog has mistakes") + "\n" + doc::render_text(catalog.diagnostics));
     NUDGE_ASSIGN(const auto mapping, import::load_mapping(options_.mapping, *catalog.catalog));
-    NUDGE_ASSIGN(import::CsvSource source, import::open_csv(options_.file, *mapping));
-    NUDGE_TRY(errors_.open(options_.errors));
+    NUDGE_ASSIGN(import::TableSource source, import::open_table(options_.file, *mapping, options_.sheet));
+    if (const std::string noticed = source.reader.noticed(); !noticed.empty()) out_.terminal.error(options_.file + ": " + noticed);
+    std::ifstream mapping_file(options_.mapping, std::ios::binary);
+    progress_.emplace(options_, std::string(std::istreambuf_iterator<char>(mapping_file), {}));
+    from_row_ = options_.from_row;
+    if (const std::uint64_t last = from_row_ == 0 ? progress_->last_row() : 0; last != 0) {
+      from_row_ = last + 1;
+      out_.terminal.error(say("going on after row {1}, where the last import of this file was broken off; --from-row 1 begins anew",
+                              {std::to_string(last)}));
+    }
+    NUDGE_TRY(errors_.open(options_.errors, options_.file, source.reader.is_sheet(), from_row_ > 1));
     NUDGE_TRY(rows(source));
     out_.terminal.progress({});
+    progress_->forget();
     return {};
   }
 
@@ -159,7 +224,7 @@ class Importer {
   const std::string& example() const { return example_; }
 
  private:
-  Result<void> rows(import::CsvSource& source) {
+  Result<void> rows(import::TableSource& source) {
     const std::string path = std::string(options_.live ? "/v1/events" : "/v1/import") + "?results=problems";
     import::CsvRecord record;
     std::vector<import::RowProblem> problems;
@@ -168,7 +233,7 @@ class Importer {
       NUDGE_ASSIGN(const bool more, source.reader.next(record));
       if (!more) break;
       ++row_;
-      if (row_ < options_.from_row) continue;
+      if (row_ < from_row_) continue;
       const std::size_t n = source.writer.write(record, row_, batch.ndjson, problems);
       documents_ += static_cast<std::int64_t>(n);
       batch.lines.insert(batch.lines.end(), n, record.line);
@@ -194,6 +259,7 @@ class Importer {
                      {std::to_string(row_)});
       return std::unexpected(std::move(error));
     }
+    progress_->keep(row_);
     return {};
   }
 
@@ -202,14 +268,15 @@ class Importer {
   const ImportOptions& options_;
   ErrorFile errors_;
   Sent sent_;
-  std::uint64_t row_ = 0;
+  std::uint64_t row_ = 0, from_row_ = 0;
+  std::optional<Progress> progress_;
   std::int64_t documents_ = 0;
   std::string example_;
 };
 
 }  // namespace
 
-Exit import_csv(const Output& out, Client& client, const ImportOptions& options) {
+Exit import_file(const Output& out, Client& client, const ImportOptions& options) {
   Importer importer(out, client, options);
   const Result<void> ran = importer.run();
   out.terminal.progress({});

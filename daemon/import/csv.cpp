@@ -6,9 +6,12 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
+
+#include "engine/base/text.h"
 
 namespace nudge::import {
 namespace {
@@ -29,6 +32,7 @@ struct CsvReader::Impl {
   std::uint64_t line = 1;
   std::uint64_t bytes_total = 0;
   bool failed = false;
+  std::string noticed;
 
   ~Impl() {
     if (file != nullptr) gzclose(file);
@@ -71,6 +75,10 @@ struct CsvReader::Impl {
     return {};
   }
 
+  std::string_view waiting() const { return {buffer.data() + at, end - at}; }
+  Result<void> find_encoding();
+  void find_delimiter();
+  Result<void> use(const std::string& encoding);
   Result<bool> read(CsvRecord& record);
   Result<int> quoted(std::string& cell, std::uint64_t where);
 };
@@ -126,6 +134,75 @@ Result<bool> CsvReader::Impl::read(CsvRecord& record) {
   return true;
 }
 
+namespace {
+
+// Of the bytes that are no ASCII: are they valid UTF-8 (a character may be cut off at the end), or pairs as GB2312 writes Chinese?
+enum class Looks : std::uint8_t { utf8, chinese, neither };
+Looks looks_like(std::string_view text) {
+  for (std::size_t cut = 0; cut < 4 && cut <= text.size(); ++cut) {
+    if (is_utf8(text.substr(0, text.size() - cut))) return Looks::utf8;
+  }
+  // In Western encodings a letter with an accent mostly stands alone; here both bytes of a pair are high.
+  std::size_t pairs = 0, others = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto lead = static_cast<unsigned char>(text[i]);
+    if (lead < 0x80) continue;
+    const auto trail = i + 1 < text.size() ? static_cast<unsigned char>(text[i + 1]) : static_cast<unsigned char>(0xa1);
+    if (lead >= 0xa1 && lead <= 0xf7 && trail >= 0xa1 && trail <= 0xfe)
+      ++pairs;
+    else
+      ++others;
+    if (trail >= 0x40) ++i;
+  }
+  return pairs >= 2 && others * 20 <= pairs ? Looks::chinese : Looks::neither;
+}
+
+}  // namespace
+
+Result<void> CsvReader::Impl::use(const std::string& encoding) {
+  convert = iconv_open("UTF-8", encoding.c_str());
+  // iconv_open's failure value is (iconv_t)-1.
+  if (reinterpret_cast<std::intptr_t>(convert) != -1) return {};
+  convert = nullptr;
+  return fail(Code::invalid, "the encoding `" + encoding + "` is not known; try utf-8, gb18030, big5 or iso-8859-1");
+}
+
+// The first piece of the file is in the buffer.
+Result<void> CsvReader::Impl::find_encoding() {
+  const std::string_view text = waiting();
+  if (text.starts_with("\xff\xfe") || text.starts_with("\xfe\xff"))
+    return fail(Code::invalid, name + " is UTF-16 (\"Unicode text\"); save it as \"CSV UTF-8\" or as .xlsx");
+  // A byte order mark is no part of the first header.
+  if (text.starts_with("\xef\xbb\xbf")) {
+    at += 3;
+    return {};
+  }
+  if (!options.encoding.empty()) return options.encoding == "utf-8" ? Result<void>() : use(options.encoding);
+  if (looks_like(text) != Looks::chinese) return {};
+  options.encoding = "gb18030";
+  noticed = "the file is read as GB18030 (say `encoding:` in the mapping if that is wrong)";
+  return use(options.encoding);
+}
+
+void CsvReader::Impl::find_delimiter() {
+  if (options.delimiter != 0) return;
+  static constexpr std::string_view kTried = ",;\t|";
+  std::size_t counts[kTried.size()] = {};
+  bool in_quotes = false;
+  for (const char c : waiting()) {
+    if (c == '"') in_quotes = !in_quotes;
+    if (c == '\n' && !in_quotes) break;
+    if (const std::size_t i = kTried.find(c); !in_quotes && i != std::string_view::npos) ++counts[i];
+  }
+  const std::size_t best = static_cast<std::size_t>(std::ranges::max_element(counts) - counts);
+  options.delimiter = kTried[best];
+  if (best == 0) return;
+  const std::string shown = kTried[best] == '\t' ? "tabs" : "`" + std::string(1, kTried[best]) + "`";
+  noticed += (noticed.empty() ? "" : "; ") + ("its columns are separated by " + shown);
+}
+
+std::string CsvReader::noticed() const { return impl_->noticed; }
+
 CsvReader::CsvReader(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 CsvReader::CsvReader(CsvReader&&) noexcept = default;
 CsvReader& CsvReader::operator=(CsvReader&&) noexcept = default;
@@ -151,17 +228,10 @@ Result<CsvReader> CsvReader::open(const std::string& path, const CsvOptions& opt
     return fail(Code::io, "cannot read " + path);
   }
   gzbuffer(impl->file, kBufferBytes);
-  if (!options.encoding.empty() && options.encoding != "utf-8") {
-    impl->convert = iconv_open("UTF-8", options.encoding.c_str());
-    // iconv_open's failure value is (iconv_t)-1.
-    if (reinterpret_cast<std::intptr_t>(impl->convert) == -1) {
-      impl->convert = nullptr;
-      return fail(Code::invalid, "the encoding `" + options.encoding + "` is not known; try utf-8, gb18030, big5 or iso-8859-1");
-    }
-  }
-  // A byte order mark is no part of the first header.
-  if (impl->peek() == 0xef && impl->end - impl->at >= 3 && std::memcmp(impl->buffer.data() + impl->at, "\xef\xbb\xbf", 3) == 0)
-    impl->at += 3;
+  impl->peek();
+  NUDGE_TRY(impl->find_encoding());
+  if (impl->at == impl->end) impl->peek();
+  impl->find_delimiter();
   return CsvReader(std::move(impl));
 }
 

@@ -14,8 +14,8 @@
 namespace nudge::import {
 
 struct CsvOptions {
-  char delimiter = ',';
-  std::string encoding;  // empty: UTF-8; else a name that iconv knows, e.g. "gb18030"
+  char delimiter = 0;    // 0: the one of `,` `;` tab and `|` that the first line has most of
+  std::string encoding;  // empty: UTF-8, or GB18030 when the text is plainly Chinese in it; else a name that iconv knows
 };
 
 struct CsvRecord {
@@ -35,6 +35,8 @@ class CsvReader {
   Result<bool> next(CsvRecord& record);
   // How much of the file was read, 0 to 1; 0 when the size is not known.
   double progress() const;
+  // The delimiter and encoding that were found out, in words; empty when they are the usual ones, or were given.
+  std::string noticed() const;
 
  private:
   struct Impl;

@@ -75,17 +75,17 @@ Result<std::unique_ptr<Mapping>> load_mapping(const std::string& path, const Cat
   return mapping;
 }
 
-Result<CsvSource> open_csv(const std::string& path, const Mapping& mapping) {
-  NUDGE_ASSIGN(CsvReader reader, CsvReader::open(path, {mapping.delimiter, mapping.encoding}));
+Result<TableSource> open_table(const std::string& path, const Mapping& mapping, const std::string& sheet) {
+  NUDGE_ASSIGN(Table reader, Table::open(path, {mapping.delimiter, mapping.encoding}, sheet.empty() ? mapping.sheet : sheet));
   CsvRecord header;
   header.cells = mapping.columns;
   if (header.cells.empty()) {
     NUDGE_ASSIGN(const bool any, reader.next(header));
     if (!any) return fail(Code::invalid, path + " is empty: its first line must name the columns");
   }
-  auto writer = RowWriter::make(mapping, header.cells, base_name(path));
+  auto writer = RowWriter::make(mapping, header.cells, base_name(path), reader.is_sheet());
   if (!writer) return std::unexpected(std::move(writer).error().prefixed(path));
-  return CsvSource{std::move(reader), std::move(*writer)};
+  return TableSource{std::move(reader), std::move(*writer)};
 }
 
 Result<void> read_inputs(const std::string& path, const Mapping* mapping, std::shared_ptr<const Catalog> catalog,
@@ -98,7 +98,7 @@ Result<void> read_inputs(const std::string& path, const Mapping* mapping, std::s
     for (std::uint64_t n = 1; std::getline(file, line); ++n) taker.take(line, n);
     return {};
   }
-  NUDGE_ASSIGN(CsvSource source, open_csv(path, *mapping));
+  NUDGE_ASSIGN(TableSource source, open_table(path, *mapping));
   CsvRecord record;
   std::string ndjson;
   for (std::uint64_t row = 1;; ++row) {

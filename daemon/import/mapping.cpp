@@ -33,6 +33,7 @@ class MappingReader {
       }
     }
     mapping->encoding = std::string(map.text("encoding"));
+    mapping->sheet = std::string(map.text("sheet"));
     if (const doc::Entry* entry = map.take("columns")) mapping->columns = texts(*entry, "`columns`");
     if (const doc::Entry* entry = map.take("empty")) mapping->nulls = texts(*entry, "`empty`");
     mapping->trim = map.boolean("trim", false);

@@ -55,8 +55,9 @@ struct RowMapping {
 };
 
 struct Mapping {
-  char delimiter = ',';
+  char delimiter = 0;  // 0: found out
   std::string encoding;
+  std::string sheet;  // of an Excel file; empty: the first
   std::vector<std::string> columns;  // names, when the file has no header
   std::vector<std::string> nulls{""};
   bool trim = false;

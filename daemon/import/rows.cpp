@@ -7,6 +7,7 @@
 #include "engine/base/decimal.h"
 #include "engine/base/hash.h"
 #include "engine/base/text.h"
+#include "engine/model/convert.h"
 #include "rules/doc/diagnostic.h"
 #include "rules/doc/scalar.h"
 
@@ -16,7 +17,7 @@ namespace {
 using doc::quoted;
 
 /// `text` as JSON of the type, or the reason why it does not fit.
-Result<std::string> to_json(const FieldMapping& field, std::string_view text, const Zone& zone) {
+Result<std::string> to_json(const FieldMapping& field, std::string_view text, std::string_view format, const Zone& zone) {
   std::string out;
   const auto wrong = [&](std::string_view what) { return fail(Code::invalid, quoted(text) + " is no " + std::string(what)); };
   switch (field.type) {
@@ -25,6 +26,16 @@ Result<std::string> to_json(const FieldMapping& field, std::string_view text, co
       if (!field.leaf->one_of.empty() && std::ranges::find(field.leaf->one_of, text) == field.leaf->one_of.end()) {
         const std::vector<std::string_view> allowed(field.leaf->one_of.begin(), field.leaf->one_of.end());
         return fail(Code::invalid, quoted(text) + " is not one of the allowed values; " + doc::did_you_mean(text, allowed, "values"));
+      }
+      // What intake would say: here it has a row and a column.
+      {
+        Value value;
+        Problem problem;
+        if (!convert_text({*field.leaf, {}}, text, value, problem)) {
+          // "attribute `phone` is no …": said of the cell
+          const std::size_t at = problem.reason.find(" is ");
+          return fail(Code::invalid, at == std::string::npos ? problem.reason : quoted(prefix_utf8(text, 60)) + problem.reason.substr(at));
+        }
       }
       append_json_string(out, text);
       return out;
@@ -44,12 +55,12 @@ Result<std::string> to_json(const FieldMapping& field, std::string_view text, co
       return format_decimal(*value);
     }
     case Type::date: {
-      NUDGE_ASSIGN(const DateDays day, parse_day(text, field.cell.format));
+      NUDGE_ASSIGN(const DateDays day, parse_day(text, format));
       append_json_string(out, format_date(day));
       return out;
     }
     case Type::timestamp: {
-      NUDGE_ASSIGN(const TimeMs at, parse_instant(text, field.cell.format, zone));
+      NUDGE_ASSIGN(const TimeMs at, parse_instant(text, format, zone));
       append_json_string(out, format_timestamp(at));
       return out;
     }
@@ -154,8 +165,9 @@ RowWriter::RowWriter(const Mapping& mapping, std::vector<std::string> header, st
   for (std::size_t i = 0; i < header_.size(); ++i) index_.emplace(header_[i], i);
 }
 
-Result<RowWriter> RowWriter::make(const Mapping& mapping, std::vector<std::string> header, std::string file) {
+Result<RowWriter> RowWriter::make(const Mapping& mapping, std::vector<std::string> header, std::string file, bool sheet) {
   RowWriter writer(mapping, std::move(header), std::move(file));
+  writer.sheet_ = sheet;
   NUDGE_TRY(writer.check_columns());
   return writer;
 }
@@ -195,6 +207,11 @@ std::string_view RowWriter::raw(const CsvRecord& record, const std::string& colu
     while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
   }
   return text;
+}
+
+std::string_view RowWriter::format_for(const Cell& cell, std::string_view text) const {
+  if (sheet_ && text.size() >= 10 && text[4] == '-' && text[7] == '-') return {};
+  return cell.format;
 }
 
 bool RowWriter::is_null(std::string_view text) const { return std::ranges::find(mapping_->nulls, text) != mapping_->nulls.end(); }
@@ -265,7 +282,7 @@ void RowWriter::append_value(const CsvRecord& record, const FieldMapping& field,
                              std::vector<RowProblem>& problems) const {
   std::string text;
   if (!cell_text(record, field.cell, text, problems)) return;
-  const auto json = to_json(field, text, mapping_->zone);
+  const auto json = to_json(field, text, format_for(field.cell, text), mapping_->zone);
   if (!json) {
     problems.push_back({record.line, field.cell.column, json.error().message + " (for " + quoted(field.name) + ")"});
     return;
@@ -299,7 +316,7 @@ void RowWriter::append_document(const CsvRecord& record, const RowMapping& row, 
   append_json_string(out, text);
   member("id", cell_text(record, row.id, text, problems) ? text : generated_id);
   if (cell_text(record, row.time, text, problems)) {
-    const auto at = parse_instant(text, row.time.format, mapping_->zone);
+    const auto at = parse_instant(text, format_for(row.time, text), mapping_->zone);
     if (!at) {
       problems.push_back({record.line, row.time.column, at.error().message});
     } else {

@@ -22,7 +22,8 @@ struct RowProblem {
 class RowWriter {
  public:
   // `header`: the file's column names. `file`: its name in ids. An error names a column that the mapping wants and the file lacks.
-  static Result<RowWriter> make(const Mapping& mapping, std::vector<std::string> header, std::string file);
+  // `sheet`: of Excel, whose dates come as dates whatever format the mapping gives for texts.
+  static Result<RowWriter> make(const Mapping& mapping, std::vector<std::string> header, std::string file, bool sheet = false);
 
   // Appends one line of NDJSON for each document of the row; `row` counts from 1. With problems, nothing is appended.
   // Answers how many documents were appended.
@@ -32,6 +33,8 @@ class RowWriter {
   RowWriter(const Mapping& mapping, std::vector<std::string> header, std::string file);
   Result<void> check_columns() const;
   std::string_view raw(const CsvRecord& record, const std::string& column) const;
+  // How a date or time in this cell is written.
+  std::string_view format_for(const Cell& cell, std::string_view text) const;
   bool is_null(std::string_view text) const;
   // The text of a cell after map, default and null markers; false: it is left out. Problems are reported.
   bool cell_text(const CsvRecord& record, const Cell& cell, std::string& out, std::vector<RowProblem>& problems) const;
@@ -46,6 +49,7 @@ class RowWriter {
   std::vector<std::string> header_;
   std::unordered_map<std::string, std::size_t> index_;
   std::string file_;
+  bool sheet_ = false;
   std::uint64_t row_ = 0;  // of the record being written
 };
 
