@@ -1,7 +1,10 @@
 #include <cstdio>
+#include <fstream>
+#include <iterator>
 
 #include "daemon/cli/commands.h"
 #include "daemon/cli/words.h"
+#include "daemon/doors/doors.h"
 #include "rules/doc/reader.h"
 #include "rules/lint/report.h"
 #include "rules/testing/read_tests.h"
@@ -14,6 +17,17 @@ Exit report(const Output& out, const Error& error) {
 }
 
 namespace {
+
+/// The mapping of other systems' messages beside the rules, when there is one. True: there is.
+bool check_doors(const std::string& directory, const Catalog* catalog, doc::Diagnostics& diagnostics) {
+  const std::string file =
+      directory.empty() || directory == "." ? "doors.yaml" : directory + (directory.ends_with('/') ? "" : "/") + "doors.yaml";
+  std::ifstream in(file, std::ios::binary);
+  if (!in) return false;
+  const auto document = doc::read_document(file, std::string(std::istreambuf_iterator<char>(in), {}), diagnostics);
+  if (catalog != nullptr) doors::read_doors(*document, *catalog, diagnostics);
+  return true;
+}
 
 /// All messages in the shape asked for; nothing when there is none to say.
 std::string rendered(const doc::Diagnostics& diagnostics, const std::string& format, bool colors) {
@@ -39,6 +53,7 @@ Exit check(const Output& out, const CheckOptions& options) {
       tests += testing::read_tests(*document, *plan, diagnostics).size();
     }
   }
+  const std::size_t doors_files = check_doors(options.paths.directory, project->catalog().get(), diagnostics) ? 1 : 0;
   diagnostics.sort();
   const std::string text = rendered(diagnostics, format, out.terminal.colors());
   std::fwrite(text.data(), 1, text.size(), stdout);
@@ -48,7 +63,7 @@ Exit check(const Output& out, const CheckOptions& options) {
     out.terminal.line(out.terminal.paint(say("ok"), Color::green) + ": " + counted(n(plan->rules.size()), "rule") + ", " +
                       counted(n(plan->segments.size()), "segment") + ", " + counted(n(plan->traits.size()), "trait") + ", " +
                       counted(n(plan->scores.size()), "score") + ", " + counted(n(plan->teams.size()), "team") + ", " +
-                      counted(n(tests), "test") + say(" in {1}", {counted(n(project->files()), "file")}));
+                      counted(n(tests), "test") + say(" in {1}", {counted(n(project->files() + doors_files), "file")}));
   }
   return options.strict && diagnostics.warnings() > 0 ? Exit::warnings : Exit::ok;
 }

@@ -185,15 +185,24 @@ Exit backups(const Output& out, const BackupCommand& command);
 Exit verify_backup(const Output& out, const BackupCommand& command);
 Exit restore(const Output& out, const BackupCommand& command);
 
+struct WebhookTry {
+  std::string file, name;
+  std::string doors = "doors.yaml", schemas = "schemas";
+  std::vector<std::string> headers;
+};
+// The documents that a call becomes, and whether they fit the catalog.
+Exit try_webhook(const Output& out, const WebhookTry& options);
+
 // --- sending to it
 Exit post_events(const Output& out, Client& client, const std::string& file, bool history);
 struct ImportOptions {
-  std::string file, mapping, schemas, errors;
+  std::string file, mapping, schemas, errors, sheet;
   bool dry_run = false;
   bool live = false;           // fire rules instead of taking it in as history
   std::uint32_t batch = 500;   // documents in one request
-  std::uint64_t from_row = 1;  // rows before it are skipped
+  std::uint64_t from_row = 0;  // rows before it are skipped; 0: goes on where it was broken off, or at the start
 };
-Exit import_csv(const Output& out, Client& client, const ImportOptions& options);
+// CSV or Excel.
+Exit import_file(const Output& out, Client& client, const ImportOptions& options);
 
 }  // namespace nudge::cli

@@ -6,6 +6,7 @@
 #include "daemon/cli/admin_commands.h"
 #include "daemon/cli/commands.h"
 #include "daemon/cli/connector_kit.h"
+#include "daemon/cli/door_commands.h"
 #include "daemon/cli/outbox.h"
 #include "daemon/cli/policy.h"
 #include "daemon/cli/words.h"
@@ -35,7 +36,7 @@ struct Line {
   TaskOptions task;
   CompleteOptions complete;
   OutboxLine outbox;
-  ImportOptions import;
+  DoorLine door;
   PolicyWords policy;
   std::string word;
   std::string reason;
@@ -63,21 +64,17 @@ class Setup {
     work();
     policy_words();
     intake();
-    add_admin_commands(
-        app_, line_.admin, line_.local,
-        [this](CLI::App& parent, const std::string& name, const std::string& what, std::function<Exit(const Output&, Client&)> work) {
-          return ask(parent, name, what, std::move(work));
-        },
-        [this](CLI::App& parent, const std::string& name, const std::string& what, std::function<Exit(const Output&)> work) {
-          CLI::App* sub = parent.add_subcommand(name, what);
-          sub->callback([this, work = std::move(work)] { command_ = work; });
-          return sub;
-        });
-    add_outbox_commands(
-        app_, line_.outbox,
-        [this](CLI::App& parent, const std::string& name, const std::string& what, std::function<Exit(const Output&, Client&)> work) {
-          return ask(parent, name, what, std::move(work));
-        });
+    const AddOnline online = [this](CLI::App& parent, const std::string& name, const std::string& what,
+                                    std::function<Exit(const Output&, Client&)> work) { return ask(parent, name, what, std::move(work)); };
+    const AddOffline alone = [this](CLI::App& parent, const std::string& name, const std::string& what,
+                                    std::function<Exit(const Output&)> work) {
+      CLI::App* sub = parent.add_subcommand(name, what);
+      sub->callback([this, work = std::move(work)] { command_ = work; });
+      return sub;
+    };
+    add_door_commands(app_, line_.door, online, alone);
+    add_admin_commands(app_, line_.admin, line_.local, online, alone);
+    add_outbox_commands(app_, line_.outbox, online);
     if (language() == Language::chinese) translate(app_);
   }
 
@@ -420,35 +417,9 @@ class Setup {
     CLI::App* events = app_.add_subcommand("events", "send events");
     events->require_subcommand(1);
     CLI::App* post = ask(*events, "post", "send one document, an array, or NDJSON",
-                         [this](const Output& out, Client& c) { return post_events(out, c, line_.word, line_.import.live); });
+                         [this](const Output& out, Client& c) { return post_events(out, c, line_.word, line_.door.import.live); });
     post->add_option("FILE", line_.word, "- reads standard input")->required();
-    post->add_flag("--history", line_.import.live, "take it in as history: nothing fires");
-    CLI::App* load = ask("import", "load a CSV file (plain or gzip) by a mapping, as history",
-                         [this](const Output& out, Client& c) { return import_csv(out, c, line_.import); });
-    load->add_option("FILE", line_.import.file, "- reads standard input")->required();
-    load->add_option("-m,--mapping", line_.import.mapping, "YAML file that says which column is what")->required();
-    load->add_option("--schemas", line_.import.schemas, "directory of the catalog, instead of the one in force");
-    load->add_flag("-n,--dry-run", line_.import.dry_run, "check every row and show what the first one becomes; nothing is sent");
-    load->add_option("--errors", line_.import.errors, "write every problem as CSV (line, column, reason) to this file");
-    load->add_flag("--live", line_.import.live, "let rules fire, as if it happened now");
-    load->add_option("--batch", line_.import.batch, "documents in one request")->check(CLI::Range(1, 10000))->capture_default_str();
-    load->add_option("--from-row", line_.import.from_row, "start with this row");
-    CLI::App* aside = app_.add_subcommand("quarantine", "what did not fit the catalog");
-    aside->require_subcommand(1);
-    ask(*aside, "list", "all of it", [this](const Output& out, Client& c) {
-      return quarantine_list(out, c, line_.reason);
-    })->add_option("--code", line_.reason, "only with this code");
-    ask(*aside, "show", "one of it, as it came", [this](const Output& out, Client& c) { return quarantine_show(out, c, line_.word); })
-        ->add_option("NUMBER", line_.word)
-        ->required();
-    CLI::App* again = ask(*aside, "replay", "put it through again, after the catalog or the sender was mended",
-                          [this](const Output& out, Client& c) { return quarantine_replay(out, c, line_.word, line_.reason); });
-    again->add_option("NUMBER", line_.word, "without it: all");
-    again->add_option("--code", line_.reason, "only with this code");
-    CLI::App* drop = ask(*aside, "discard", "give it up",
-                         [this](const Output& out, Client& c) { return quarantine_discard(out, c, line_.word, line_.reason); });
-    drop->add_option("NUMBER", line_.word)->required();
-    drop->add_option("--reason", line_.reason, "why; it is kept")->required();
+    post->add_flag("--history", line_.door.import.live, "take it in as history: nothing fires");
   }
 
   CLI::App app_{"nudge: rules for sales, checked, tested, run and explained"};

@@ -14,6 +14,10 @@
 
 namespace nudge::doors {
 
+// Reads a file of doors without its secrets: for a check, and to try what a message becomes. Mistakes go to diagnostics; null when there are
+// any.
+std::shared_ptr<const Mapping> read_doors(const doc::Document& document, const Catalog& catalog, doc::Diagnostics& diagnostics);
+
 class Doors {
  public:
   // Reads the file (empty: none, everything goes by equal names) against a catalog. On an error the mapping stays what it was.

@@ -28,17 +28,6 @@ std::string event_name(const daemon::NameTable& events, std::string_view type) {
   }
 }
 
-// "/body/customer/id" as its sender would say it: customer.id
-std::string said(std::string_view pointer) {
-  for (const std::string_view root : {"/body/", "/"}) {
-    if (!pointer.starts_with(root)) continue;
-    std::string out(pointer.substr(root.size()));
-    for (char& c : out) c = c == '/' ? '.' : c;
-    return out;
-  }
-  return std::string(pointer);
-}
-
 class Opener {
  public:
   Opener(const MessageMapping& mapping, const daemon::IntakeSchema& schema, const OpenMessage& message, std::vector<DoorDocument>& out)
@@ -139,6 +128,18 @@ std::string kept_text(std::string_view door, std::string_view name, std::string_
   std::string out = kept_message(door, name, text);
   out.replace(out.find(",\"message\":"), std::string_view(",\"message\":").size(), ",\"text\":");
   return out;
+}
+
+std::string said(std::string_view pointer) {
+  constexpr std::string_view kHeaders = "/headers/";
+  if (pointer.starts_with(kHeaders)) return "header " + std::string(pointer.substr(kHeaders.size()));
+  for (const std::string_view root : {"/body/", "/"}) {
+    if (!pointer.starts_with(root)) continue;
+    std::string out(pointer.substr(root.size()));
+    for (char& c : out) c = c == '/' ? '.' : c;
+    return out;
+  }
+  return std::string(pointer);
 }
 
 std::string fitting_id(std::string id, std::string_view prefix) {

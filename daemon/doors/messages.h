@@ -31,6 +31,9 @@ std::string kept_message(std::string_view door, std::string_view name, std::stri
 // The same of something that is no JSON: {…, "text": …}, or the bytes as they are when they are no text either.
 std::string kept_text(std::string_view door, std::string_view name, std::string_view bytes);
 
+// Where a pointer of a mapping leads, in the words of the sender: "customer.id", "header x-topic".
+std::string said(std::string_view pointer);
+
 // An id that fits into the length that ids may have: itself, or a hash of it behind `prefix`.
 std::string fitting_id(std::string id, std::string_view prefix);
 

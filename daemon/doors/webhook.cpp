@@ -45,8 +45,8 @@ void open_one(std::string_view name, const WebhookMapping& mapping, const daemon
   message.id = id.empty() ? std::string(name) + ":" + to_hex(hash128(message.type + "\n" + std::string(raw_at(json, "/body").value_or(""))))
                           : fitting_id(std::string(name) + ":" + id, "w:");
   if (m.id.given() && id.empty())
-    return refuse_message(std::move(message.kept), "missing_id", m.id.pointer, "the id of the message is missing at `" + m.id.pointer + "`",
-                          out);
+    return refuse_message(std::move(message.kept), "missing_id", said(m.id.pointer),
+                          "the id of the message is to stand at `" + said(m.id.pointer) + "`, and is not there", out);
   open_message(m, schema, message, out);
 }
 
