@@ -6,6 +6,7 @@
 #include <iostream>
 #include <iterator>
 #include <optional>
+#include <sstream>
 #include <thread>
 
 #include "daemon/cli/commands.h"
@@ -306,6 +307,44 @@ Exit import_file(const Output& out, Client& client, const ImportOptions& options
   return problems == 0 ? Exit::ok : Exit::failed;
 }
 
+namespace {
+
+bool blank(std::string_view line) { return line.find_first_not_of(" \t\r\n") == std::string_view::npos; }
+
+/// One document or an array: sent as it is, answered by itself.
+Exit post_whole(const Output& out, Client& client, const std::string& text, bool history) {
+  const auto answer = client.post(history ? "/v1/import" : "/v1/events", text);
+  if (!answer) return report(out, answer.error());
+  out.terminal.line(out.json                        ? answer->compact()
+                    : (*answer)["status"].is_null() ? say("{1} stored, {2} set aside", {grouped((*answer)["stored"].integer()),
+                                                                                        grouped((*answer)["quarantined"].integer())})
+                                                    : say((*answer)["status"].shown()));
+  return (*answer)["quarantined"].integer() + (*answer)["conflict"].integer() == 0 ? Exit::ok : Exit::failed;
+}
+
+/// One document a line: those of `head`, then those that are still to be read. However many there are, one batch is held.
+Exit post_lines(const Output& out, Client& client, std::istringstream head, std::istream& rest, bool history) {
+  const std::string path = std::string(history ? "/v1/import" : "/v1/events") + "?results=problems";
+  ErrorFile errors;
+  Sent sent;
+  Batch batch;
+  std::uint64_t line = 0;
+  const auto send = [&] { return send_batch(out, client, path, batch, sent, errors); };
+  for (std::string text; std::getline(head, text) || std::getline(rest, text);) {
+    ++line;
+    if (blank(text)) continue;
+    batch.ndjson.append(text).push_back('\n');
+    batch.lines.push_back(line);
+    if (batch.lines.size() < 500 && batch.ndjson.size() < kBatchBytes) continue;
+    if (const auto done = send(); !done) return report(out, done.error());
+  }
+  if (const auto done = send(); !done) return report(out, done.error());
+  show_sent(out, line, errors.count(), sent);
+  return errors.count() == 0 ? Exit::ok : Exit::failed;
+}
+
+}  // namespace
+
 Exit post_events(const Output& out, Client& client, const std::string& file, bool history) {
   std::ifstream opened;
   if (file != "-") {
@@ -313,38 +352,24 @@ Exit post_events(const Output& out, Client& client, const std::string& file, boo
     if (!opened) return report(out, {Code::not_found, say("cannot read {1}: check the name; - reads standard input", {file})});
   }
   std::istream& in = file == "-" ? std::cin : opened;
-  const std::string text(std::istreambuf_iterator<char>(in), {});
-  const std::string path = std::string(history ? "/v1/import" : "/v1/events") + "?results=problems";
-  ErrorFile errors;
-  Sent sent;
-  std::uint64_t line = 0;
-  const std::size_t first = text.find_first_not_of(" \t\r\n");
-  if (first == std::string::npos) return report(out, {Code::invalid, say("there is nothing to send: {1} is empty", {file})});
-  // One document or an array, however it is broken into lines; everything else is one document a line.
-  if (text[first] == '[' || text.find_first_not_of(" \t\r\n", std::min(text.find('\n', first), text.size())) == std::string::npos ||
-      Json::parse(text)) {
-    const auto answer = client.post(history ? "/v1/import" : "/v1/events", text);
-    if (!answer) return report(out, answer.error());
-    out.terminal.line(out.json                        ? answer->compact()
-                      : (*answer)["status"].is_null() ? say("{1} stored, {2} set aside", {grouped((*answer)["stored"].integer()),
-                                                                                          grouped((*answer)["quarantined"].integer())})
-                                                      : say((*answer)["status"].shown()));
-    return (*answer)["quarantined"].integer() + (*answer)["conflict"].integer() == 0 ? Exit::ok : Exit::failed;
+  // A whole document in the first line and something in a later one: one document a line, of which there may be many.
+  std::string text, first, line;
+  while (first.empty() && std::getline(in, line)) {
+    text += line + "\n";
+    if (!blank(line)) first = line;
   }
-  Batch batch;
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t end = std::min(text.find('\n', at), text.size());
-    ++line;
-    if (text.find_first_not_of(" \t\r", at) < end) {
-      batch.ndjson.append(text, at, end - at).push_back('\n');
-      batch.lines.push_back(line);
-    }
-    at = end + 1;
-    if (batch.lines.size() < 500 && batch.ndjson.size() < kBatchBytes && at < text.size()) continue;
-    if (const auto done = send_batch(out, client, path, batch, sent, errors); !done) return report(out, done.error());
+  if (first.empty()) return report(out, {Code::invalid, say("there is nothing to send: {1} is empty", {file})});
+  const bool begins_whole = first[first.find_first_not_of(" \t\r")] == '{' && Json::parse(first);
+  bool more = false;
+  while (begins_whole && !more && std::getline(in, line)) {
+    text += line + "\n";
+    more = !blank(line);
   }
-  show_sent(out, line, errors.count(), sent);
-  return errors.count() == 0 ? Exit::ok : Exit::failed;
+  if (more) return post_lines(out, client, std::istringstream(text), in, history);
+  text.append(std::istreambuf_iterator<char>(in), {});
+  const bool alone = blank(std::string_view(text).substr(text.find(first) + first.size()));
+  if (first[first.find_first_not_of(" \t\r")] == '[' || alone || Json::parse(text)) return post_whole(out, client, text, history);
+  return post_lines(out, client, std::istringstream(text), in, history);
 }
 
 }  // namespace nudge::cli

@@ -9,6 +9,7 @@ import hmac
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -198,6 +199,39 @@ class Webhooks(unittest.TestCase):
             self.assertIn(part, answer.body.decode())
         self.assertEqual(self.shop({"customer": "still", "total": "1"}, "order", "s1").json["stored"], 1)
         self.d.write("doors.yaml", DOORS)
+
+
+PAGE = (ROOT / "docs" / "integrations.md").read_text(encoding="utf-8")
+PAGE_CATALOG = """
+customer: {attributes: {name: {type: text}, tier: {type: text}, company: {type: text}, company_size: {type: integer}}}
+events:
+  order_placed: {fields: {amount: decimal, sku: text, channel: text}}
+  page_viewed: {fields: {title: text}}
+  login: {fields: {device: text}}
+"""
+
+
+class Page(unittest.TestCase):
+    """docs/integrations.md: its mappings are good ones, and its calls do what it says."""
+
+    def test_its_mappings_and_calls(self):
+        mappings = [block for block in re.findall(r"```yaml\n# doors.yaml\n([\s\S]*?)```", PAGE)]
+        self.assertEqual([m.split(":")[0] for m in mappings], ["segment", "cloudevents", "webhooks"])
+        with Daemon(rules="segments:\n  buyers: {description: x, where: {event: order_placed}}\n", catalog=PAGE_CATALOG, config="doors: doors.yaml\n") as d:
+            d.write("doors.yaml", "".join(mappings))
+            d.write("shopify.secret", "s\n")
+            self.assertIn("ok: ", nudge("check", d.home))
+            d.start()
+            calls = re.findall(r"```sh\n(curl [\s\S]*?)```", PAGE)
+            self.assertEqual(len(calls), 1)
+            ran = subprocess.run(["sh", "-c", calls[0].replace("localhost:8650", f"127.0.0.1:{d.port}")], capture_output=True, text=True, timeout=30)
+            self.assertEqual(json.loads(ran.stdout), {"status": "stored"}, ran.stderr)
+            self.assertEqual(d.get("/v1/customers/c1")["events"][0]["data"], {"device": "phone"})
+            body = json.dumps({"customer": {"id": 5, "first_name": "Ana"}, "created_at": "2026-01-02T03:04:05Z", "total_price": "9.90", "source_name": "web"}).encode()
+            sign = base64.b64encode(mac(b"s", body).digest()).decode()
+            answer = d.request("POST", "/v1/webhooks/shopify", body, {"X-Shopify-Topic": "orders/create", "X-Shopify-Webhook-Id": "1", "X-Shopify-Hmac-Sha256": sign})
+            self.assertEqual(answer.json["stored"], 2)
+            self.assertEqual(d.get("/v1/customers/5")["events"][0]["data"], {"amount": 9.9, "channel": "online shop"})
 
 
 class Examples(unittest.TestCase):
