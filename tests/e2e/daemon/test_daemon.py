@@ -376,6 +376,40 @@ class Reload(unittest.TestCase):
             self.assertEqual(d.get("/v1/segments/ever")["members"], 21)
             self.assertEqual(d.get("/v1/rules/new-one")["fired"], 1)
 
+    def test_a_new_segment_reaches_customers_on_disk(self):
+        """Most of them its filter on an attribute rules out: of those the head of the record is all that is read."""
+        with Daemon() as d:
+            d.start()
+            for i in range(40):
+                d.post(f"/v1/customers/c{i}", {"attributes": {"tier": ("bronze", "silver", "gold")[i % 3], "age": i}})
+                if i % 2 == 0:
+                    d.post("/v1/events", {"customer": f"c{i}", "event": "order_placed", "time": rfc3339(time.time() * 1000 - 3600_000), "data": {"amount": 5}})
+            d.settled()
+
+            def reload(text):
+                d.write("rules/more.yaml", text)
+                d.post("/v1/reload")
+                d.until(lambda: not d.get("/v1/status")["plan"]["sweeping"])
+
+            gold = "segments:\n  gold: {where: {all: [{attribute: tier, equals: gold}, {event: order_placed}]}}\n"
+            idle = "  idle: {where: {all: [{attribute: tier, in: [silver, gold]}, {attribute: age, less_than: 20}, {not: {event: order_placed}}]}}\n"
+            d.stop()
+            d.start()  # nobody is in memory
+            reload(gold)
+            self.assertEqual(d.get("/v1/segments/gold")["members"], len([i for i in range(40) if i % 3 == 2 and i % 2 == 0]))
+            reload(gold + idle)
+            self.assertEqual(d.get("/v1/segments/idle")["members"], len([i for i in range(20) if i % 3 and i % 2]))
+            # Who was ruled out then, and no longer is, comes in.
+            d.post("/v1/customers/c0", {"attributes": {"tier": "gold"}})
+            d.settled()
+            self.assertEqual(d.get("/v1/segments/gold")["members"], len([i for i in range(40) if i % 3 == 2 and i % 2 == 0]) + 1)
+            # Another definition under the same name, and one that is gone: everybody is looked at.
+            reload(gold.replace("equals: gold", "equals: silver"))
+            self.assertEqual(d.get("/v1/segments/gold")["members"], len([i for i in range(40) if i % 3 == 1 and i % 2 == 0]))
+            d.get("/v1/segments/idle", 404)
+            reload(gold.replace("equals: gold", "equals: silver") + idle)
+            self.assertEqual(d.get("/v1/segments/idle")["members"], len([i for i in range(20) if i % 3 and i % 2]))
+
     def test_a_changed_type_is_refused(self):
         with Daemon() as d:
             d.start()
