@@ -195,7 +195,8 @@ class Server {
     request.customer_id = str(texts[3]);
     request.provider_ref = str(texts[4]);
     request.payload = str(payload.empty() ? std::string_view("{}") : payload);
-    const Outcome outcome = text_of(job.fields, "op") == "query" ? plugin_.query(request) : plugin_.deliver(request);
+    const std::string op = text_of(job.fields, "op");
+    const Outcome outcome = op == "receive" ? plugin_.receive(request) : op == "query" ? plugin_.query(request) : plugin_.deliver(request);
     json::object reply{{"id", integer_of(job.fields, "id")}, {"status", sv(to_string(outcome.status))}};
     if (outcome.status == OutcomeStatus::not_sent) reply["retryable"] = outcome.retryable;
     if (outcome.retry_after_ms > 0) reply["retry_after_ms"] = outcome.retry_after_ms;
@@ -241,10 +242,10 @@ int serve_plugin(const std::string& plugin_path) {
       refuse(output, fields, loaded.error());
     } else if (op == "hello" && !ready) {
       ready = server->hello(fields, *line);
-    } else if ((op == "deliver" || op == "query") && ready) {
+    } else if ((op == "deliver" || op == "query" || op == "receive") && ready) {
       fields.erase("payload");
       server->add({std::move(*line), std::move(fields)});
-    } else if (op == "deliver" || op == "query") {
+    } else if (op == "deliver" || op == "query" || op == "receive") {
       output.line({{"id", integer_of(fields, "id")},
                    {"status", "not_sent"},
                    {"retryable", true},

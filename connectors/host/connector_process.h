@@ -33,7 +33,7 @@ struct Outcome {
   std::string result_json = {};     // accepted: what was answered, a JSON object of at most 64 KiB, its bytes as they came; or empty
 };
 
-// One attempt to deliver an action, or (query = true) the question what became of an earlier one.
+// One attempt to deliver an action; or (query) the question what became of an earlier one; or (receive) what the provider called back with.
 struct DeliverRequest {
   std::string action_id;  // hexadecimal, the same at every attempt
   std::string kind;       // the action's verb, e.g. "sms"
@@ -45,6 +45,7 @@ struct DeliverRequest {
   std::int64_t deadline_ms = 0;  // epoch ms; 0 = only the connector's own time limits
   bool query = false;
   std::string provider_ref = {};  // query only
+  bool receive = false;           // the action id is then any name for the call
 };
 
 // How to run a connector. Give either `plugin` (a shared library) or `command` (any program that speaks the protocol).
@@ -76,9 +77,10 @@ struct ConnectorStatus {
   std::uint64_t restarts = 0;  // starts after the first
   std::size_t in_flight = 0;   // handed over, not answered
   std::size_t queued = 0;      // waiting here
-  std::uint64_t taken = 0;     // submit() said yes; = accepted + not_sent + unknown + bad_config + in_flight + queued
-  std::uint64_t accepted = 0, not_sent = 0, unknown = 0, bad_config = 0;
-  std::uint64_t stray_replies = 0;  // late or doubled answers, counted and not followed
+  std::uint64_t taken = 0;     // submit() said yes; = accepted + not_sent + unknown + bad_config + received + in_flight + queued
+  std::uint64_t accepted = 0, not_sent = 0, unknown = 0, bad_config = 0;  // of attempts
+  std::uint64_t received = 0;                                             // callbacks that were answered, whatever was said to them
+  std::uint64_t stray_replies = 0;                                        // late or doubled answers, counted and not followed
   std::string last_error;
   std::string description_json;  // what the connector said of itself in hello; empty before
 };

@@ -182,7 +182,7 @@ std::expected<void, std::string> Plugin::create(std::string_view config_json) {
   return std::unexpected(reason.empty() ? "the plugin refuses its configuration without a reason" : reason);
 }
 
-Outcome Plugin::deliver(const nudge_request& request) const { return call(api_->deliver, request); }
+Outcome Plugin::deliver(const nudge_request& request) const { return call(api_->deliver, request, kResultBytesMax); }
 
 Outcome Plugin::query(const nudge_request& request) const {
   if (!NUDGE_HAS_FIELD(api_, nudge_connector_api, query) || api_->query == nullptr) {
@@ -190,10 +190,22 @@ Outcome Plugin::query(const nudge_request& request) const {
     outcome.detail = "this plugin can't ask its provider";
     return outcome;
   }
-  return call(api_->query, request);
+  return call(api_->query, request, kResultBytesMax);
 }
 
-Outcome Plugin::call(void (*function)(nudge_connector*, const nudge_request*, nudge_result*), const nudge_request& request) const {
+Outcome Plugin::receive(const nudge_request& request) const {
+  if (!NUDGE_HAS_FIELD(api_, nudge_connector_api, receive) || api_->receive == nullptr) {
+    Outcome outcome;
+    outcome.status = OutcomeStatus::not_sent;
+    outcome.http_status = 404;
+    outcome.detail = "this plugin takes no callbacks";
+    return outcome;
+  }
+  return call(api_->receive, request, kReportsBytesMax);
+}
+
+Outcome Plugin::call(void (*function)(nudge_connector*, const nudge_request*, nudge_result*), const nudge_request& request,
+                     std::size_t result_bytes_max) const {
   std::array<char, kProviderRefBytesMax> ref{};
   std::array<char, kDetailBytesMax> detail{};
   nudge_result result{};
@@ -202,7 +214,7 @@ Outcome Plugin::call(void (*function)(nudge_connector*, const nudge_request*, nu
   result.abi_minor = NUDGE_ABI_MINOR;
   result.provider_ref = {ref.data(), ref.size(), 0};
   result.detail = {detail.data(), detail.size(), 0};
-  std::string answer(kResultBytesMax, '\0');
+  std::string answer(result_bytes_max, '\0');
   result.result = {answer.data(), answer.size(), 0};
   function(instance_, &request, &result);
   Outcome outcome;
@@ -217,7 +229,8 @@ Outcome Plugin::call(void (*function)(nudge_connector*, const nudge_request*, nu
   outcome.retry_after_ms = std::clamp<std::int64_t>(result.retry_after_ms, 0, kRetryAfterMsMax);
   outcome.provider_ref = secrets_.redact(clean_text({ref.data(), std::min(result.provider_ref.size, ref.size())}, kProviderRefBytesMax));
   if (outcome.status == OutcomeStatus::accepted) outcome.result_json = secrets_.redact(answer.substr(0, result.result.size));
-  if (const std::string problem = outcome.result_json.empty() ? std::string() : result_problem(outcome.result_json); !problem.empty()) {
+  if (const std::string problem = outcome.result_json.empty() ? std::string() : result_problem(outcome.result_json, result_bytes_max);
+      !problem.empty()) {
     outcome = Outcome{};
     outcome.detail = "the plugin accepted, but its result " + problem;
   }

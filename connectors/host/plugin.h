@@ -1,5 +1,5 @@
 // A loaded plugin: dlopen, the version gate, and the calls as C++. Lives inside nudge-connector, never in the daemon.
-// Thread-safety: deliver and query may be called from several threads at once; the rest from one. A plugin is never unloaded.
+// Thread-safety: deliver, query and receive may be called from several threads at once; the rest from one. A plugin is never unloaded.
 #pragma once
 
 #include <cstdint>
@@ -44,11 +44,13 @@ class Plugin {
   std::expected<void, std::string> create(std::string_view config_json);
   Outcome deliver(const nudge_request& request) const;
   Outcome query(const nudge_request& request) const;
+  Outcome receive(const nudge_request& request) const;
   Secrets& secrets() { return secrets_; }
 
  private:
   Plugin() = default;
-  Outcome call(void (*function)(nudge_connector*, const nudge_request*, nudge_result*), const nudge_request& request) const;
+  Outcome call(void (*function)(nudge_connector*, const nudge_request*, nudge_result*), const nudge_request& request,
+               std::size_t result_bytes_max) const;
 
   const nudge_connector_api* api_ = nullptr;
   nudge_connector* instance_ = nullptr;

@@ -47,7 +47,7 @@ void ProcessLoop::set_state(ConnectorState state, std::string error) {
 }
 
 void ProcessLoop::finish(Entry entry, Outcome outcome, RequestBook::From from) {
-  book_.settle(from, outcome.status);
+  book_.settle(from, outcome.status, entry.request.receive);
   done_.push_back({std::move(entry.request), std::move(outcome)});
 }
 
@@ -155,7 +155,7 @@ void ProcessLoop::fail(const std::string& why) {
 // --- what the child says ---
 
 bool ProcessLoop::on_line(std::string_view line) {
-  Reply reply = decode_reply(line);
+  Reply reply = decode_reply(line, kReportsBytesMax);
   switch (reply.what) {
     case Reply::What::garbage: end_child("the connector wrote " + reply.text); return false;
     case Reply::What::log: log(reply.level, reply.text); return true;
@@ -185,6 +185,8 @@ bool ProcessLoop::on_outcome_line(Reply& reply) {
   if (const auto it = in_flight_.find(reply.id); it != in_flight_.end()) {
     Entry entry = std::move(it->second);
     in_flight_.erase(it);
+    if (const std::string& json = reply.outcome.result_json; !entry.request.receive && json.size() > kResultBytesMax)
+      reply.outcome = unknown("the connector accepted, but its result " + result_problem(json));
     finish(std::move(entry), std::move(reply.outcome), RequestBook::From::flight);
     return true;
   }

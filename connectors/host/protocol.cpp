@@ -50,7 +50,7 @@ void collect_environment(const json::value& value, std::vector<std::string>& nam
   }
 }
 
-Outcome decode_outcome(const json::object& object, std::string_view line) {
+Outcome decode_outcome(const json::object& object, std::string_view line, std::size_t result_bytes_max) {
   Outcome out;
   const std::string status = text_of(object, "status", 64);
   out.detail = text_of(object, "detail", kDetailBytesMax);
@@ -61,7 +61,8 @@ Outcome decode_outcome(const json::object& object, std::string_view line) {
     out.status = OutcomeStatus::accepted;
     // Its bytes, not its value: 12.10 stays 12.10.
     if (object.contains("result")) out.result_json = sdk::raw_member(line, "result");
-    if (const std::string problem = object.contains("result") ? result_problem(out.result_json) : std::string(); !problem.empty()) {
+    if (const std::string problem = object.contains("result") ? result_problem(out.result_json, result_bytes_max) : std::string();
+        !problem.empty()) {
       out = Outcome{};
       out.detail = "the connector accepted, but its result " + problem;
     }
@@ -90,7 +91,7 @@ std::string_view to_string(OutcomeStatus status) {
 }
 
 std::string encode_request(std::uint64_t id, const DeliverRequest& request, std::int64_t deadline_ms) {
-  std::string out = request.query ? R"({"op":"query","id":)" : R"({"op":"deliver","id":)";
+  std::string out = request.receive ? R"({"op":"receive","id":)" : request.query ? R"({"op":"query","id":)" : R"({"op":"deliver","id":)";
   out += std::to_string(id);
   out += ",\"action_id\":" + quote(request.action_id);
   out += ",\"kind\":" + quote(request.kind);
@@ -123,7 +124,7 @@ std::string request_problem(const DeliverRequest& request) {
   return {};
 }
 
-Reply decode_reply(std::string_view line) {
+Reply decode_reply(std::string_view line, std::size_t result_bytes_max) {
   Reply reply;
   json::error_code error;
   const json::value value = json::parse(sv(line), error);
@@ -158,12 +159,12 @@ Reply decode_reply(std::string_view line) {
     return reply;
   }
   reply.what = Reply::What::outcome;
-  reply.outcome = decode_outcome(object, line);
+  reply.outcome = decode_outcome(object, line, result_bytes_max);
   return reply;
 }
 
-std::string result_problem(std::string_view text) {
-  if (text.size() > kResultBytesMax) return "is over 64 KiB";
+std::string result_problem(std::string_view text, std::size_t bytes_max) {
+  if (text.size() > bytes_max) return "is over " + std::to_string(bytes_max >> 10) + " KiB";
   json::parse_options options;
   options.max_depth = kResultDepthMax;
   json::error_code error;

@@ -17,7 +17,8 @@ inline constexpr std::size_t kReplyBytesMax = 256u << 10;
 inline constexpr std::size_t kDetailBytesMax = 2048;
 inline constexpr std::size_t kProviderRefBytesMax = 512;
 inline constexpr std::size_t kResultBytesMax = 64u << 10;
-inline constexpr std::size_t kResultDepthMax = 24;  // less than a line may have
+inline constexpr std::size_t kReportsBytesMax = 192u << 10;  // the result of a callback: many reports
+inline constexpr std::size_t kResultDepthMax = 24;           // less than a line may have
 inline constexpr std::int64_t kRetryAfterMsMax = 7ll * 24 * 3600 * 1000;
 
 // The line (with its \n) for a request. The payload's bytes are kept, but for line breaks between tokens.
@@ -37,13 +38,13 @@ struct Reply {
   std::string text;  // hello: reason or description; log: the line; garbage: what is wrong
   int level = 1;     // log
 };
-Reply decode_reply(std::string_view line);
+Reply decode_reply(std::string_view line, std::size_t result_bytes_max = kResultBytesMax);
 
 // The environment variables that a configuration refers to by {"env": NAME}, at any depth.
 std::vector<std::string> environment_references(std::string_view config_json);
 
 // What is wrong with a `result`: no object, too long; empty = nothing.
-std::string result_problem(std::string_view json);
+std::string result_problem(std::string_view json, std::size_t bytes_max = kResultBytesMax);
 // JSON with its line breaks, which can only stand between tokens, as spaces.
 std::string one_line(std::string_view json);
 

@@ -35,9 +35,13 @@ void RequestBook::handed_over() {
   ++status_.in_flight;
 }
 
-void RequestBook::settle(From from, OutcomeStatus status) {
+void RequestBook::settle(From from, OutcomeStatus status, bool received) {
   const std::lock_guard lock(mutex_);
   --(from == From::queue ? status_.queued : status_.in_flight);
+  if (received) {
+    ++status_.received;
+    return;
+  }
   switch (status) {
     case OutcomeStatus::accepted: ++status_.accepted; break;
     case OutcomeStatus::not_sent: ++status_.not_sent; break;

@@ -1,7 +1,7 @@
 // The requests of one connector and the books about them: what waits, what is in flight, what became of the rest.
 // Self-synchronised: every function may be called from any thread.
 //
-// Invariant: taken = accepted + not_sent + unknown + bad_config + in_flight + queued, at every moment.
+// Invariant: taken = accepted + not_sent + unknown + bad_config + received + in_flight + queued, at every moment.
 #pragma once
 
 #include <chrono>
@@ -38,8 +38,8 @@ class RequestBook {
   void put_back(Entry entry);  // what take() gave, to the front
   void handed_over();          // what take() gave: it counts as in flight from now on
   enum class From : std::uint8_t { queue, flight };
-  void settle(From from, OutcomeStatus status);  // one entry has its outcome
-  std::deque<Entry> take_all();                  // the whole queue; each still counts as queued
+  void settle(From from, OutcomeStatus status, bool received);  // one entry has its outcome; `received`: it was a callback
+  std::deque<Entry> take_all();                                 // the whole queue; each still counts as queued
   std::deque<Entry> take_expired(SteadyTime now);
   SteadyTime next_deadline() const;  // no queued entry has an earlier one
 

@@ -282,7 +282,8 @@ inline boost::json::object json_schema(const Fields& fields) {
 
 // The description that nudge_connector_api::describe returns. Keep the text in a static.
 inline std::string describe_json(std::string_view kind, std::string_view version, const std::vector<std::string_view>& channels,
-                                 std::string_view idempotency, std::string_view default_on_unknown, const Fields& fields) {
+                                 std::string_view idempotency, std::string_view default_on_unknown, const Fields& fields,
+                                 bool receives = false) {
   const auto text = [](std::string_view s) { return boost::json::string(s.data(), s.size()); };
   boost::json::array list;
   for (const std::string_view channel : channels) list.emplace_back(text(channel));
@@ -291,6 +292,7 @@ inline std::string describe_json(std::string_view kind, std::string_view version
                                                     {"channels", list},
                                                     {"idempotency", text(idempotency)},
                                                     {"default_on_unknown", text(default_on_unknown)},
+                                                    {"receives", receives},
                                                     {"config_schema", json_schema(fields)}});
 }
 

@@ -23,6 +23,7 @@ struct Manifest {
   std::vector<std::string_view> channels;
   std::string_view idempotency, default_on_unknown;
   Fields fields;
+  bool receives = false;  // overrides receive()
 };
 
 template <class Class>
@@ -30,7 +31,8 @@ class Configured : public Connector {
  public:
   static std::string_view description() {
     const Manifest& m = Class::manifest();
-    static const std::string kText = describe_json(m.kind, m.version, m.channels, m.idempotency, m.default_on_unknown, m.fields);
+    static const std::string kText =
+        describe_json(m.kind, m.version, m.channels, m.idempotency, m.default_on_unknown, m.fields, m.receives);
     return kText;
   }
   static std::vector<std::string> validate(std::string_view json) { return read(json).problems(); }

@@ -5,7 +5,7 @@
 //   static std::vector<std::string> validate(std::string_view config);   one mistake an entry
 //   static std::unique_ptr<MyClass> create(const Host&, std::string_view config);   throws std::exception on failure
 //   Outcome deliver(const Request&) override;                            called from several threads at once
-// Nothing is thrown across the border: an exception out of deliver or query becomes "unknown", because nobody can tell how
+// Nothing is thrown across the border: an exception out of deliver, query or receive becomes "unknown", because nobody can tell how
 // far the attempt had come.
 #pragma once
 
@@ -84,6 +84,8 @@ class Connector {
   virtual Outcome deliver(const Request&) = 0;
   // What the provider knows of the action. Override it together with "idempotency":"query" in the description.
   virtual Outcome query(const Request&) { return Outcome::unknown("this connector can't ask its provider"); }
+  // What the provider called back with; connectors/http/inbound.h takes it apart. Override it together with Manifest::receives.
+  virtual Outcome receive(const Request&) { return Outcome::refused("this connector takes no callbacks", 404); }
 };
 
 namespace detail {
@@ -177,6 +179,9 @@ struct Table {
   static void query(nudge_connector* instance, const nudge_request* request, nudge_result* result) noexcept {
     answer(result, [&] { return unwrap(instance)->query(view(*request)); });
   }
+  static void receive(nudge_connector* instance, const nudge_request* request, nudge_result* result) noexcept {
+    answer(result, [&] { return unwrap(instance)->receive(view(*request)); });
+  }
   static void close(nudge_connector* instance) noexcept { delete unwrap(instance); }
 };
 
@@ -192,6 +197,6 @@ struct Table {
     static const nudge_connector_api table = {                                                         \
         sizeof(nudge_connector_api), NUDGE_ABI_MAJOR,       NUDGE_ABI_MINOR,     minor,                \
         &NudgeTable::describe,       &NudgeTable::validate, &NudgeTable::create, &NudgeTable::deliver, \
-        &NudgeTable::close,          &NudgeTable::query};                                              \
+        &NudgeTable::close,          &NudgeTable::query,    &NudgeTable::receive};                     \
     return &table;                                                                                     \
   }

@@ -52,7 +52,8 @@ class Aliyun final : public SmsProvider {
         key_secret_(config.secret("access_key_secret", transport_.host)),
         sign_name_(config.text("sign_name")),
         template_code_(config.text("template_code")),
-        text_param_(config.text("text_param")) {
+        text_param_(config.text("text_param")),
+        callback_key_(config.secret("callback_key", transport_.host)) {
     if (transport_.url.empty()) transport_.url = "https://dysmsapi.aliyuncs.com/";
   }
 
@@ -72,7 +73,8 @@ class Aliyun final : public SmsProvider {
     const HttpReply reply = call(request, "SendSms", parameters, false);
     if (reply.transport != HttpReply::Transport::answered) return outcome_of(reply);
     const auto answer = json_object(reply.body);
-    if (!answer) return reply.status == 200 ? Outcome::unknown("HTTP 200 with an answer that is no JSON object", 200) : outcome_of(reply);
+    if (!answer || member_text(*answer, "Code").empty())  // not Aliyun's own words: a gateway's
+      return reply.status == 200 ? Outcome::unknown("HTTP 200 with an answer that is no JSON object", 200) : outcome_of(reply);
     Outcome outcome = aliyun_outcome(member_text(*answer, "Code"), member_text(*answer, "Message"), reply.status, reply.retry_after_ms);
     if (outcome.status == sdk::Status::accepted) outcome.provider_ref = member_text(*answer, "BizId");
     return outcome;
@@ -106,6 +108,10 @@ class Aliyun final : public SmsProvider {
     return Outcome::retry("Aliyun doesn't list it");
   }
 
+  Outcome receive(const Inbound& inbound) override {
+    return receive_by_key(inbound, callback_key_, aliyun_reports(inbound.body), R"({"code":0,"msg":"received"})");
+  }
+
  private:
   HttpReply call(const sdk::Request& request, const char* action, NameValues parameters, bool repeatable) {
     HttpRequest post = transport_.request(request);
@@ -125,7 +131,7 @@ class Aliyun final : public SmsProvider {
   }
 
   SmsTransport transport_;
-  std::string key_id_, key_secret_, sign_name_, template_code_, text_param_;
+  std::string key_id_, key_secret_, sign_name_, template_code_, text_param_, callback_key_;
   HttpClient http_;
 };
 

@@ -12,6 +12,8 @@ using sdk::Outcome;
 
 namespace {
 
+constexpr std::size_t kMediaMax = 10;
+
 sdk::Fields make_fields() {
   sdk::Fields fields = {
       {.name = "provider", .help = "who sends", .required = true, .one_of = {"generic_http", "aliyun", "tencent", "twilio"}},
@@ -44,7 +46,13 @@ sdk::Fields make_fields() {
        {.name = "api_key_sid", .help = "an API key (SK…) to log in with instead of the account"},
        {.name = "from", .help = "sender's number; or messaging_service_sid"},
        {.name = "messaging_service_sid", .help = "messaging service (MG…); or from"},
-       {.name = "status_callback", .type = FieldType::url, .help = "where Twilio reports delivery"}});
+       {.name = "status_callback",
+        .type = FieldType::url,
+        .help = "where Twilio reports delivery: the address under which it reaches /v1/callbacks/NAME of this nudge"},
+       {.name = "callback_token",
+        .type = FieldType::secret,
+        .help = "the account's auth token, by which Twilio signs its callbacks; needed with api_key_sid, else auth_token is taken"}});
+  fields.push_back(callback_key_field());
   return with_http_fields(std::move(fields), "10000");
 }
 
@@ -67,7 +75,17 @@ std::string read_sms(std::string_view json, SmsMessage& message) {
       texts[member.key()] = member.value().is_string() ? member.value() : boost::json::value(boost::json::serialize(member.value()));
     message.template_params = boost::json::serialize(texts);
   }
-  if (message.text.empty() && message.template_code.empty()) return "the message has neither text nor template";
+  if (const auto* media = payload.find("media"); media != nullptr && media->is_array()) {
+    for (const auto& one : media->get_array()) {
+      const std::string address = one.is_string() ? std::string(one.get_string()) : std::string("no text");
+      if (address.empty()) continue;  // a template that came out empty
+      if (!address.starts_with("https://") || has_control(address) || address.find(' ') != std::string::npos)
+        return "media: each entry is the https address of a picture";
+      message.media.push_back(address);
+    }
+    if (message.media.size() > kMediaMax) return "media: over ten pictures in one message";
+  }
+  if (message.text.empty() && message.template_code.empty() && message.media.empty()) return "the message has neither text nor template";
   return {};
 }
 
@@ -83,13 +101,16 @@ const sdk::Manifest& Sms::manifest() {
                                           .channels = {"sms"},
                                           .idempotency = "query",
                                           .default_on_unknown = "verify",
-                                          .fields = make_fields()};
+                                          .fields = make_fields(),
+                                          .receives = true};
   return kManifest;
 }
 
 void Sms::check(sdk::Config& config) {
   const std::string provider = config.text("provider");
   if (provider == "generic_http" && !config.has("url")) config.problem("url: is missing; generic_http needs the gateway's address");
+  if (provider == "twilio" && config.has("callback_key"))
+    config.problem("callback_key: Twilio signs its callbacks; set status_callback instead, and take callback_key out");
   if (provider == "twilio" && config.has("from") == config.has("messaging_service_sid"))
     config.problem("from: give either from or messaging_service_sid");
 }
@@ -106,6 +127,8 @@ Sms::Sms(const sdk::Host& host, const sdk::Config& config) {
 Outcome Sms::deliver(const sdk::Request& request) {
   SmsMessage message;
   if (std::string problem = read_sms(request.payload, message); !problem.empty()) return Outcome::refused(problem);
+  if (!message.media.empty() && !provider_->takes_media())
+    return Outcome::refused("media: this provider sends no pictures; put a link into the text");
   return provider_->send(request, message);
 }
 
@@ -115,6 +138,11 @@ Outcome Sms::query(const sdk::Request& request) {
   return provider_->query(request, message);
 }
 
+Outcome Sms::receive(const sdk::Request& request) {
+  const auto inbound = Inbound::read(request.payload);
+  return inbound ? provider_->receive(*inbound) : not_understood("the callback can't be read");
+}
+
 // --- any gateway that takes JSON over HTTP ---
 
 namespace {
@@ -122,7 +150,10 @@ namespace {
 class GenericSms final : public SmsProvider {
  public:
   GenericSms(SmsTransport transport, const sdk::Config& config)
-      : transport_(std::move(transport)), headers_(config.headers("headers", transport_.host)), sender_(config.text("sender")) {}
+      : transport_(std::move(transport)),
+        headers_(config.headers("headers", transport_.host)),
+        sender_(config.text("sender")),
+        callback_key_(config.secret("callback_key", transport_.host)) {}
 
   Outcome send(const sdk::Request& request, const SmsMessage& message) override {
     HttpRequest post = transport_.request(request);
@@ -146,10 +177,14 @@ class GenericSms final : public SmsProvider {
 
   Outcome query(const sdk::Request&, const SmsMessage&) override { return Outcome::unknown("a generic_http gateway can't be asked"); }
 
+  Outcome receive(const Inbound& inbound) override {
+    return receive_by_key(inbound, callback_key_, generic_reports(inbound.body), R"({"status":"ok"})");
+  }
+
  private:
   SmsTransport transport_;
   std::vector<std::pair<std::string, std::string>> headers_;
-  std::string sender_;
+  std::string sender_, callback_key_;
   HttpClient http_;
 };
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "connectors/http/http_setup.h"
+#include "connectors/http/inbound.h"
 #include "connectors/sdk/configured.h"
 
 namespace nudge::connectors {
@@ -19,6 +20,7 @@ struct SmsMessage {
   std::string to;                                         // digits, perhaps with a + in front
   std::string text;                                       // control characters but line breaks taken out
   std::string sign_name, template_code, template_params;  // as the payload names them; template_params is JSON
+  std::vector<std::string> media;                         // https addresses of pictures, at most ten
 };
 // Reads a payload; returns what is wrong with it, or an empty text.
 std::string read_sms(std::string_view payload, SmsMessage& message);
@@ -39,6 +41,8 @@ class SmsProvider {
   virtual ~SmsProvider() = default;
   virtual sdk::Outcome send(const sdk::Request& request, const SmsMessage& message) = 0;
   virtual sdk::Outcome query(const sdk::Request& request, const SmsMessage& message) = 0;
+  virtual sdk::Outcome receive(const Inbound& inbound) = 0;
+  virtual bool takes_media() const { return false; }
 };
 
 // What all of them need of the configuration.
@@ -59,10 +63,25 @@ class Sms final : public sdk::Configured<Sms> {
   Sms(const sdk::Host& host, const sdk::Config& config);
   sdk::Outcome deliver(const sdk::Request& request) override;
   sdk::Outcome query(const sdk::Request& request) override;
+  sdk::Outcome receive(const sdk::Request& request) override;
 
  private:
   std::unique_ptr<SmsProvider> provider_;
 };
+
+// --- what providers call back with (callbacks.cpp)
+
+// X-Twilio-Signature for a form POST to `url`.
+std::string twilio_signature(std::string_view token, std::string_view url, const FormFields& fields);
+// Twilio's receipt or incoming message as a report; nothing for what says nothing (sent, queued …).
+std::vector<Report> twilio_reports(const FormFields& fields, std::string_view action);
+// Aliyun's SmsReport and SmsUp, Tencent Cloud's receipts and replies, and what a generic gateway sends. Nothing: not understood.
+std::optional<std::vector<Report>> aliyun_reports(std::string_view body);
+std::optional<std::vector<Report>> tencent_reports(std::string_view body);
+std::optional<std::vector<Report>> generic_reports(std::string_view body);
+// The three verify by the key in the address alone.
+sdk::Outcome receive_by_key(const Inbound& inbound, std::string_view key, const std::optional<std::vector<Report>>& reports,
+                            const char* answer);
 
 // True when `code` is one of `codes`; a name that ends with '*' stands for all that begin so.
 bool code_in(std::string_view code, std::initializer_list<std::string_view> codes);

@@ -37,6 +37,7 @@ class Tencent final : public SmsProvider {
         region_(config.text("region")),
         sign_name_(config.text("tencent_sign_name")),
         template_id_(config.text("template_id")),
+        callback_key_(config.secret("callback_key", transport_.host)),
         text_is_param_(config.flag("text_is_param")) {
     if (transport_.url.empty()) transport_.url = "https://sms.tencentcloudapi.com";
     while (transport_.url.ends_with('/')) transport_.url.pop_back();
@@ -96,6 +97,10 @@ class Tencent final : public SmsProvider {
     return Outcome::retry("no receipt after ten minutes");
   }
 
+  Outcome receive(const Inbound& inbound) override {
+    return receive_by_key(inbound, callback_key_, tencent_reports(inbound.body), R"({"result":0,"errmsg":"OK"})");
+  }
+
  private:
   HttpReply call(const sdk::Request& request, const char* action, std::string body, bool repeatable) {
     HttpRequest post = transport_.request(request);
@@ -116,7 +121,7 @@ class Tencent final : public SmsProvider {
   }
 
   SmsTransport transport_;
-  std::string secret_id_, secret_key_, app_id_, region_, sign_name_, template_id_;
+  std::string secret_id_, secret_key_, app_id_, region_, sign_name_, template_id_, callback_key_;
   bool text_is_param_;
   HttpClient http_;
 };

@@ -79,7 +79,75 @@ std::string body_part(std::string_view type, std::string_view text) {
          "\r\n\r\n" + (dense ? base64_lines(normal) : quoted_printable(text)) + "\r\n";
 }
 
+// "=_" can stand in neither encoding, so a boundary can't occur in a part.
+std::string boundary_of(const Email& email, const char* what) {
+  return std::string("=_nudge_") + what + hex(sha256(email.message_id)).substr(0, 24);
+}
+
+std::string joined(const std::string& type, const std::string& boundary, const std::vector<std::string>& parts) {
+  std::string out = "Content-Type: " + type + "; boundary=\"" + boundary + "\"\r\n\r\n";
+  for (const std::string& part : parts) out += "--" + boundary + "\r\n" + part;
+  return out + "--" + boundary + "--\r\n";
+}
+
+// The name in ASCII, and when that is not all of it, whole by RFC 2231.
+std::string file_part(const MailFile& file) {
+  std::string plain;
+  for (const char c : file.name)
+    plain += static_cast<unsigned char>(c) >= 0x80 || c == '"' || c == '\\' || static_cast<unsigned char>(c) < 0x20 ? '_' : c;
+  std::string out = "Content-Type: " + file.type + "\r\nContent-Transfer-Encoding: base64\r\nContent-Disposition: ";
+  out += file.inline_image ? "inline" : "attachment";
+  out += ";\r\n filename=\"" + plain + "\"";
+  if (plain != file.name) out += ";\r\n filename*=UTF-8''" + percent_encode(file.name);
+  out += "\r\n";
+  if (file.inline_image) out += "Content-ID: <" + file.name + ">\r\n";
+  return out + "\r\n" + base64_lines(file.bytes) + "\r\n";
+}
+
+// mixed( alternative( plain, related( html, inline images ) ), attachments ), each level only where there is something for it.
+std::string content_of(const Email& email) {
+  std::vector<std::string> related, mixed;
+  if (!email.html.empty()) related.push_back(body_part("text/html", email.html));
+  for (const MailFile& file : email.files)
+    if (file.inline_image) related.push_back(file_part(file));
+  std::string body = email.html.empty()   ? body_part("text/plain", email.text)
+                     : related.size() > 1 ? joined("multipart/related", boundary_of(email, "r"), related)
+                                          : related[0];
+  if (!email.text.empty() && !email.html.empty())
+    body = joined("multipart/alternative", boundary_of(email, ""), {body_part("text/plain", email.text), body});
+  mixed.push_back(std::move(body));
+  for (const MailFile& file : email.files)
+    if (!file.inline_image) mixed.push_back(file_part(file));
+  return mixed.size() > 1 ? joined("multipart/mixed", boundary_of(email, "m"), mixed) : mixed[0];
+}
+
 }  // namespace
+
+std::string media_type_of(std::string_view name) {
+  static constexpr std::array<std::pair<std::string_view, std::string_view>, 15> kTypes{
+      {{"pdf", "application/pdf"},
+       {"png", "image/png"},
+       {"jpg", "image/jpeg"},
+       {"jpeg", "image/jpeg"},
+       {"gif", "image/gif"},
+       {"webp", "image/webp"},
+       {"svg", "image/svg+xml"},
+       {"txt", "text/plain; charset=utf-8"},
+       {"csv", "text/csv; charset=utf-8"},
+       {"ics", "text/calendar; charset=utf-8"},
+       {"vcf", "text/vcard; charset=utf-8"},
+       {"zip", "application/zip"},
+       {"docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"},
+       {"xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"},
+       {"pptx", "application/vnd.openxmlformats-officedocument.presentationml.presentation"}}};
+  const std::size_t dot = name.rfind('.');
+  std::string ending(dot == std::string_view::npos ? std::string_view() : name.substr(dot + 1));
+  for (char& c : ending)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  for (const auto& [known, type] : kTypes)
+    if (ending == known) return std::string(type);
+  return "application/octet-stream";
+}
 
 bool breaks_header(std::string_view text) { return control(text); }
 
@@ -187,14 +255,7 @@ std::string build_message(const Email& email) {
   if (!email.unsubscribe_url.empty())
     out += "List-Unsubscribe: <" + email.unsubscribe_url + ">\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n";
   out += "MIME-Version: 1.0\r\n";
-  if (email.html.empty()) return out + body_part("text/plain", email.text);
-  if (email.text.empty()) return out + body_part("text/html", email.html);
-  // "=_" can stand in neither encoding, so the boundary can't occur in a part.
-  const std::string boundary = "=_nudge_" + hex(sha256(email.message_id)).substr(0, 24);
-  out += "Content-Type: multipart/alternative; boundary=\"" + boundary + "\"\r\n\r\n";
-  out += "--" + boundary + "\r\n" + body_part("text/plain", email.text);
-  out += "--" + boundary + "\r\n" + body_part("text/html", email.html);
-  return out + "--" + boundary + "--\r\n";
+  return out + content_of(email);
 }
 
 }  // namespace nudge::connectors

@@ -5,6 +5,7 @@
 #include <expected>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace nudge::connectors {
 
@@ -28,6 +29,16 @@ std::string mail_date(std::int64_t epoch_ms);         // Fri, 02 Jan 2026 03:04:
 // True when user data can not stand in a header: it holds a line break or another control character.
 bool breaks_header(std::string_view text);
 
+// A file that goes with a message: attached, or shown in the HTML as <img src="cid:NAME">.
+struct MailFile {
+  std::string name;  // as the reader sees it, in UTF-8; of an inline one its Content-ID
+  std::string type;  // image/png
+  std::string bytes;
+  bool inline_image = false;
+};
+// The media type by the name's ending; application/octet-stream when it is not known.
+std::string media_type_of(std::string_view name);
+
 struct Email {
   Mailbox from, to;
   std::string subject, text, html;
@@ -35,6 +46,7 @@ struct Email {
   std::string unsubscribe_url;  // https; empty = none
   std::string message_id;       // without the angle brackets
   std::int64_t date_ms = 0;
+  std::vector<MailFile> files;
 };
 // The whole message with CRLF line ends, no line over 998 octets; the same bytes for the same Email.
 std::string build_message(const Email& email);

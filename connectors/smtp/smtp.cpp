@@ -11,6 +11,8 @@
 
 #include "connectors/http/http_client.h"
 #include "connectors/http/payload.h"
+#include "connectors/smtp/files.h"
+#include "connectors/smtp/incoming.h"
 
 namespace nudge::connectors {
 
@@ -105,8 +107,17 @@ const sdk::Manifest& Smtp::manifest() {
                                   {.name = "from", .help = "the sender: a@b or Name <a@b>", .required = true},
                                   {.name = "envelope_from", .help = "where bounces go; the sender's address when absent"},
                                   {.name = "ehlo_name", .help = "how we call ourselves; this machine's name when absent"},
-                                  {.name = "message_id_domain", .help = "right side of Message-ID; the sender's domain when absent"}},
-                                 "25000", "10000")};
+                                  {.name = "message_id_domain", .help = "right side of Message-ID; the sender's domain when absent"},
+                                  {.name = "files", .help = "the folder with the files that messages may carry (attachments, inline)"},
+                                  {.name = "files_bytes_max",
+                                   .type = FieldType::integer,
+                                   .help = "all files of one message together; mail grows by a third on its way",
+                                   .default_json = "7000000",
+                                   .min = 1,
+                                   .max = 30'000'000},
+                                  callback_key_field()},
+                                 "25000", "10000"),
+      .receives = true};
   return kManifest;
 }
 
@@ -114,6 +125,7 @@ void Smtp::check(sdk::Config& config) {
   for (const char* name : {"from", "envelope_from"})
     if (config.has(name))
       if (const auto mailbox = parse_mailbox(config.text(name)); !mailbox) config.problem(std::string(name) + ": " + mailbox.error());
+  if (config.has("files") && !config.text("files").starts_with('/')) config.problem("files: must be an absolute path");
   for (const char* name : {"host", "ehlo_name", "message_id_domain"})
     if (!host_name(config.text(name))) config.problem(std::string(name) + ": must be a host name of letters, digits, dots and hyphens");
   if (config.has("username") != config.has("password")) config.problem("password: give username and password, or neither");
@@ -151,6 +163,9 @@ Smtp::Smtp(const sdk::Host& host, const sdk::Config& config)
       security_(config.text("security")),
       username_(config.text("username")),
       password_(config.secret("password", host)),
+      callback_key_(config.secret("callback_key", host)),
+      files_(config.text("files")),
+      files_bytes_max_(config.integer("files_bytes_max")),
       from_(*parse_mailbox(config.text("from"))),
       lines_(std::make_unique<Lines>()) {
   start_curl();
@@ -271,6 +286,16 @@ sdk::Outcome smtp_outcome(const SmtpConversation& c, std::uint32_t attempt) {
   return Outcome::retry("no answer that counts: " + c.error, 0, code);
 }
 
+// A mail that came back, whole or its first 128 KiB: by `nudge callback`, or by a mail system that can POST.
+Outcome Smtp::receive(const sdk::Request& request) {
+  const auto inbound = Inbound::read(request.payload);
+  if (!inbound) return not_understood("the callback can't be read");
+  std::string why;
+  if (!called_with_key(*inbound, callback_key_, why)) return not_from_provider(why);
+  const auto reports = mail_reports(inbound->body, message_id_domain_);
+  return reports ? reported(*reports) : not_understood("the body is no mail: it does not begin with header fields");
+}
+
 Outcome Smtp::deliver(const sdk::Request& request) {
   const Payload payload(request.payload);
   const auto to = parse_mailbox(payload.text("to"));
@@ -295,6 +320,7 @@ Outcome Smtp::deliver(const sdk::Request& request) {
   }
   if (request.action_id.find_first_not_of("0123456789abcdefABCDEF.-_") != std::string_view::npos)
     return Outcome::refused("the action id can't stand in a Message-ID");
+  if (std::string problem = read_mail_files(payload, files_, files_bytes_max_, email); !problem.empty()) return Outcome::refused(problem);
   email.message_id = std::string(request.action_id) + "@" + message_id_domain_;
   email.date_ms = request.created_ms;
   std::int64_t timeout = attempt_ms(setup_.timeout_ms, request.deadline_ms, setup_.host.now_ms());

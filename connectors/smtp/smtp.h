@@ -34,6 +34,7 @@ class Smtp final : public sdk::Configured<Smtp> {
   Smtp(const sdk::Host& host, const sdk::Config& config);
   ~Smtp() override;
   sdk::Outcome deliver(const sdk::Request& request) override;
+  sdk::Outcome receive(const sdk::Request& request) override;
 
  private:
   struct Line;  // a connection, kept between messages
@@ -43,7 +44,8 @@ class Smtp final : public sdk::Configured<Smtp> {
   SmtpConversation send(const std::string& recipient, const std::string& message, std::int64_t timeout_ms);
 
   HttpSetup setup_;
-  std::string url_, security_, username_, password_, envelope_from_, message_id_domain_;
+  std::string url_, security_, username_, password_, envelope_from_, message_id_domain_, callback_key_, files_;
+  std::int64_t files_bytes_max_ = 0;
   Mailbox from_;
   std::unique_ptr<Lines> lines_;
 };

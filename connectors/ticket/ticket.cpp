@@ -40,6 +40,10 @@ sdk::Fields make_fields() {
                   .help = "the ticket attribute (type Text) that keeps the action id, so that a repeat is found; make it in Zammad's "
                           "admin, under Objects",
                   .default_json = "\"nudge_id\""}});
+  fields.push_back({.name = "callback_secret",
+                    .type = FieldType::secret,
+                    .help = "zendesk, zammad: the secret by which the webhook that reports changes of tickets is signed"});
+  fields.push_back(callback_key_field());
   return with_http_fields(std::move(fields), "15000");
 }
 
@@ -77,16 +81,27 @@ const sdk::Manifest& TicketConnector::manifest() {
                                           .channels = {"ticket"},
                                           .idempotency = "query",
                                           .default_on_unknown = "verify",
-                                          .fields = make_fields()};
+                                          .fields = make_fields(),
+                                          .receives = true};
   return kManifest;
 }
 
 void TicketConnector::check(sdk::Config& config) {
+  const std::string provider = config.text("provider");
+  const bool signs = provider == "zendesk" || provider == "zammad";
+  if (config.has(signs ? "callback_key" : "callback_secret"))
+    config.problem(std::string(signs ? "callback_key: " : "callback_secret: ") + provider +
+                   (signs ? " signs its webhooks; give callback_secret instead" : " signs nothing; give callback_key instead"));
   if (const std::string lookup = config.text("lookup_url"); !lookup.empty() && lookup.find("{id}") == std::string::npos)
     config.problem("lookup_url: must hold {id}, where the action id goes");
 }
 
-TicketConnector::TicketConnector(const sdk::Host& host, const sdk::Config& config) : host_(host) {
+TicketConnector::TicketConnector(const sdk::Host& host, const sdk::Config& config)
+    : host_(host),
+      provider_(config.text("provider")),
+      callback_secret_(config.secret("callback_secret", host)),
+      callback_key_(config.secret("callback_key", host)),
+      id_attribute_(config.text("id_attribute")) {
   TicketTransport transport{{host, config}, config.text("url")};
   const std::string provider = config.text("provider");
   if (provider != "generic_http")

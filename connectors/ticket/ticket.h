@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "connectors/http/http_setup.h"
+#include "connectors/http/inbound.h"
 #include "connectors/sdk/configured.h"
 
 namespace nudge::connectors {
@@ -67,6 +68,16 @@ std::unique_ptr<TicketSystem> make_zendesk(const TicketTransport& transport, con
 std::unique_ptr<TicketSystem> make_zammad(const TicketTransport& transport, const sdk::Config& config);
 std::unique_ptr<TicketSystem> make_jira(const TicketTransport& transport, const sdk::Config& config);
 
+// --- what the systems call back with (callbacks.cpp): one report, or none when it says nothing of a status. Nothing at all: not
+// understood.
+
+std::string zendesk_signature(std::string_view secret, std::string_view timestamp, std::string_view body);
+std::string zammad_signature(std::string_view token, std::string_view body);  // of X-Hub-Signature, with its "sha1="
+std::optional<std::vector<Report>> zendesk_reports(std::string_view body, std::string_view timestamp);
+std::optional<std::vector<Report>> zammad_reports(std::string_view body, std::string_view delivery, std::string_view id_attribute);
+std::optional<std::vector<Report>> jira_reports(std::string_view body);
+std::optional<std::vector<Report>> generic_ticket_reports(std::string_view body);
+
 class TicketConnector final : public sdk::Configured<TicketConnector> {
  public:
   static const sdk::Manifest& manifest();
@@ -74,9 +85,11 @@ class TicketConnector final : public sdk::Configured<TicketConnector> {
   TicketConnector(const sdk::Host& host, const sdk::Config& config);
   sdk::Outcome deliver(const sdk::Request& request) override;
   sdk::Outcome query(const sdk::Request& request) override;
+  sdk::Outcome receive(const sdk::Request& request) override;
 
  private:
   sdk::Host host_;
+  std::string provider_, callback_secret_, callback_key_, id_attribute_;
   std::unique_ptr<TicketSystem> system_;
 };
 

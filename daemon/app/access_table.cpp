@@ -104,6 +104,10 @@ constexpr RouteAccess kTable[] = {
     {Method::post, "/v1/import/", kDoor, ""},
     {Method::options, "/v1/import/", kDoor, ""},
 
+    // Providers: the connector verifies the signature, or the key in the address (api_callbacks.cpp).
+    {Method::post, "/v1/callbacks/{connector}", kDoor, ""},
+    {Method::post, "/v1/callbacks/{connector}/{key}", kDoor, ""},
+
     {Method::get, "/v1/customers", kKnowsCustomers, ""},
     {Method::get, "/v1/customers/{id}", kKnowsCustomers, ""},
     {Method::get, "/v1/explain", kKnowsCustomers, ""},
@@ -126,6 +130,9 @@ constexpr RouteAccess kTable[] = {
     {Method::get, "/v1/access", kReaders, ""},
 
     {Method::post, "/v1/tasks/{id}/complete", kSales, "task.complete"},
+    {Method::get, "/c/{file}", kAnybody, ""},  // a calendar program, by the secret in the address
+    {Method::post, "/v1/calendars/{owner}", kSales, "calendar.make"},
+    {Method::del, "/v1/calendars/{owner}", kSales, "calendar.revoke"},
     {Method::post, "/v1/actions/{id}/retry", kOperator, "action.retry"},
     {Method::post, "/v1/actions/{id}/discard", kOperator, "action.discard"},
     {Method::post, "/v1/actions/{id}/release", kOperator, "action.release"},

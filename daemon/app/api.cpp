@@ -22,6 +22,8 @@ Result<void> Api::install(http::HttpServer& server) {
   NUDGE_TRY(install_intake(server));
   NUDGE_TRY(install_segment(server));
   NUDGE_TRY(install_doors(server));
+  NUDGE_TRY(install_callbacks(server));
+  NUDGE_TRY(install_calendar(server));
   NUDGE_TRY(install_customers(server));
   NUDGE_TRY(install_rules(server));
   NUDGE_TRY(install_work(server));

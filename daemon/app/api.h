@@ -72,6 +72,8 @@ class Api {
   Result<void> install_intake(http::HttpServer& server);
   Result<void> install_segment(http::HttpServer& server);
   Result<void> install_doors(http::HttpServer& server);
+  Result<void> install_calendar(http::HttpServer& server);
+  Result<void> install_callbacks(http::HttpServer& server);
   Result<void> install_customers(http::HttpServer& server);
   Result<void> install_rules(http::HttpServer& server);
   Result<void> install_work(http::HttpServer& server);
@@ -95,6 +97,9 @@ class Api {
   bool origin_allowed(std::string_view origin) const;
   void allow_origin(const http::Request& request, http::Response& response) const;
   http::Response preflight(const http::Request& request) const;
+  http::Response calendar(const http::Request& request);
+  void change_calendar(http::Request& request, http::Responder responder, bool make);
+  void callback(http::Request& request, http::Responder responder);
   void customer(http::Request& request, http::Responder responder);
   http::Response customers(const http::Request& request);
   void explain(http::Request& request, http::Responder responder);
@@ -176,7 +181,7 @@ Result<std::optional<TimeMs>> time_param(const http::Request& request, std::stri
 std::string body_text(const http::Request& request, std::string_view name);
 
 void write_decision(Json& json, const Decision& d);
-void write_action(Json& json, const ActionRecord& r, bool whole);
+void write_action(Json& json, const ActionRecord& r, bool whole, const ActionReceipt& receipt = {});
 void write_task(Json& json, const TaskRecord& r, TimeMs now);
 
 }  // namespace nudge::daemon

@@ -33,7 +33,17 @@ void write_connector(Json& json, const ConnectorFigures& c) {
   if (c.breaker != Breaker::State::closed) json.field("breaker_why", c.breaker_why);
   if (c.paused_until != 0) json.field_time("paused_until", c.paused_until);
   json.field("throttles", c.throttles).field("at_once", c.window).field("rate", c.rates).field("account", c.account);
-  json.field("on_unknown", c.on_unknown).end_object().end_object();
+  json.field("on_unknown", c.on_unknown).end_object();
+  json.key("callbacks")
+      .begin_object()
+      .field("taken", c.callbacks_taken)
+      .field("refused", c.callbacks_refused)
+      .field("failed", c.callbacks_failed)
+      .field("told", c.reports_told)
+      .field("doubled", c.reports_doubled)
+      .field("unmatched", c.reports_unmatched)
+      .end_object()
+      .end_object();
 }
 
 void write_shards(Json& json, const RuntimeFigures& f) {
@@ -215,6 +225,18 @@ void Api::collect(metrics::Page& page) {
     page.sample({{"connector", c.name}}, c.status.state == connectors::ConnectorState::ready ? 1 : 0);
   }
   collect_pace(page, f);
+  page.family("nudge_callbacks_total", metrics::Type::counter, "Callbacks of providers since the start; refused: not from the provider.");
+  for (const ConnectorFigures& c : f.connectors) {
+    page.sample({{"connector", c.name}, {"outcome", "taken"}}, static_cast<double>(c.callbacks_taken));
+    page.sample({{"connector", c.name}, {"outcome", "refused"}}, static_cast<double>(c.callbacks_refused));
+    page.sample({{"connector", c.name}, {"outcome", "failed"}}, static_cast<double>(c.callbacks_failed));
+  }
+  page.family("nudge_provider_reports_total", metrics::Type::counter, "Receipts, replies and changes of tickets since the start.");
+  for (const ConnectorFigures& c : f.connectors) {
+    page.sample({{"connector", c.name}, {"outcome", "told"}}, static_cast<double>(c.reports_told));
+    page.sample({{"connector", c.name}, {"outcome", "doubled"}}, static_cast<double>(c.reports_doubled));
+    page.sample({{"connector", c.name}, {"outcome", "unmatched"}}, static_cast<double>(c.reports_unmatched));
+  }
   const std::shared_ptr<const Plan> plan = runtime_.plan();
   page.family("nudge_rule_fired_total", metrics::Type::counter, "Firings by rule.");
   for (const Rule& rule : plan->rules) {
@@ -236,7 +258,9 @@ void Api::collect_pace(metrics::Page& page, const RuntimeFigures& f) {
   of_each("nudge_connector_at_once", Type::gauge, "So many may be under way at this moment; fewer after failures and 429s.",
           [](const ConnectorFigures& c) { return c.window; });
   of_each("nudge_connector_breaker", Type::gauge, "0: closed, all is well; 1: half open, one probe; 2: open, nothing is sent.",
-          [](const ConnectorFigures& c) { return c.breaker == Breaker::State::open ? 2 : c.breaker == Breaker::State::half_open ? 1 : 0; });
+          [](const ConnectorFigures& c) { return c.breaker == Breaker::State::open        ? 2
+                                                 : c.breaker == Breaker::State::half_open ? 1
+                                                                                          : 0; });
   of_each("nudge_connector_breaker_opened_total", Type::counter, "So often the breaker has opened.",
           [](const ConnectorFigures& c) { return c.breaker_opened; });
   of_each("nudge_connector_paused", Type::gauge, "1 while the provider has asked for a pause.",

@@ -53,7 +53,7 @@ void write_decision(Json& json, const Decision& d) {
   json.end_object();
 }
 
-void write_action(Json& json, const ActionRecord& r, bool whole) {
+void write_action(Json& json, const ActionRecord& r, bool whole, const ActionReceipt& receipt) {
   const ActionOut& a = r.action;
   json.begin_object()
       .field("id", to_hex(a.id))
@@ -84,6 +84,10 @@ void write_action(Json& json, const ActionRecord& r, bool whole) {
       json.end_object();
     }
     json.end_array();
+    if (receipt.any()) {
+      json.key("receipt").begin_object().field_time("delivered_at", receipt.delivered_at).field_time("failed_at", receipt.failed_at);
+      json.field_time("delayed_at", receipt.delayed_at).field("reason", receipt.reason).end_object();
+    }
   }
   json.end_object();
 }
@@ -168,8 +172,10 @@ http::Response Api::action(const http::Request& request) {
   if (!id) return error_response({Code::invalid, "an action's id has 32 hexadecimal digits"});
   const Result<ActionRecord> record = action_by_id(runtime_.store(), *id);
   if (!record) return error_response(record.error());
+  const Result<ActionReceipt> receipt = load_receipt(runtime_.store(), *id);
+  if (!receipt) return error_response(receipt.error());
   Json json;
-  write_action(json, *record, true);
+  write_action(json, *record, true, *receipt);
   return json_response(std::move(json));
 }
 

@@ -1,7 +1,8 @@
 #include "daemon/cli/admin_commands.h"
 
 #include <CLI/CLI.hpp>
-
+#include <algorithm>
+#include <cstdio>
 #include <fstream>
 
 namespace nudge::cli {
@@ -80,6 +81,17 @@ void care_commands(CLI::App& app, AdminLine& line, const std::string& local, con
   which(back);
 }
 
+// What a provider or a mail system has to report, on standard input: a bounce that comes through a pipe. The rest of a long one is the
+// message that did not arrive, which nobody needs.
+Exit hand_in_callback(const Output& out, Client& client, const std::string& connector) {
+  constexpr std::size_t kMost = 128U << 10;
+  std::string body;
+  for (char room[8192]; const std::size_t got = std::fread(room, 1, sizeof room, stdin);)
+    if (body.size() < kMost) body.append(room, std::min(got, kMost - body.size()));
+  const Result<Json> answer = client.post("/v1/callbacks/" + url_escape(connector), body, "message/rfc822");
+  return answer ? Exit::ok : report(out, answer.error());
+}
+
 }  // namespace
 
 std::string first_line_of(const std::string& path) {
@@ -92,6 +104,15 @@ std::string first_line_of(const std::string& path) {
 void add_admin_commands(CLI::App& app, AdminLine& line, const std::string& local, const AddOnline& ask, const AddOffline& offline) {
   access_commands(app, line, ask);
   care_commands(app, line, local, ask, offline);
+  ask(app, "callback", "hand in what a provider reports, from standard input: a bounced mail, through a pipe",
+      [&line](const Output& out, Client& c) { return hand_in_callback(out, c, line.word); })
+      ->add_option("CONNECTOR", line.word, "its name in the configuration")
+      ->required();
+}
+
+int shell_code(const CLI::App& app, Exit exit) {
+  constexpr int kTryAgain = 75;  // EX_TEMPFAIL of sysexits.h
+  return exit != Exit::ok && app.got_subcommand("callback") ? kTryAgain : static_cast<int>(exit);
 }
 
 }  // namespace nudge::cli

@@ -29,4 +29,7 @@ std::string first_line_of(const std::string& path);
 // `local`: where --local goes.
 void add_admin_commands(CLI::App& app, AdminLine& line, const std::string& local, const AddOnline& ask, const AddOffline& offline);
 
+// What the shell is told. `callback` answers mail systems in their own numbers: 75 makes them keep the mail and try again.
+int shell_code(const CLI::App& app, Exit exit);
+
 }  // namespace nudge::cli

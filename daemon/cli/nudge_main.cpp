@@ -98,7 +98,7 @@ class Setup {
       terminal.error(say("nudge: only backtest writes html; choose text or json"));
       return static_cast<int>(Exit::usage);
     }
-    return static_cast<int>(command_(out));
+    return shell_code(app_, command_(out));
   }
 
  private:

@@ -196,6 +196,12 @@ std::vector<ConnectorFigures> Delivery::figures() const {
     f.account = lane->options.account;
     for (const Rate& rate : lane->options.rates.rates) f.rates += (f.rates.empty() ? "" : ", ") + format_rate(rate);
     if (lane->process) f.status = lane->process->status();
+    f.callbacks_taken = lane->callbacks_taken.load();
+    f.callbacks_refused = lane->callbacks_refused.load();
+    f.callbacks_failed = lane->callbacks_failed.load();
+    f.reports_told = lane->reports_told.load();
+    f.reports_doubled = lane->reports_doubled.load();
+    f.reports_unmatched = lane->reports_unmatched.load();
   }
   return all;
 }
@@ -308,6 +314,7 @@ void Delivery::bury(ActionRecord record, std::string note) {
   record.changed_at = clock_.now();
   if (record.perhaps) return committer_.change([before, record = std::move(record)](CommitContext& c) { book_action(c, before, record); });
   Input event = event_for("message_failed", record.action, "failed:" + std::to_string(record.tries), record.changed_at);
+  set_text_field(*plan_()->catalog, event, "reason", record.note);
   post_(std::move(event), [before, record = std::move(record)](CommitContext& c, Receipt) { book_action(c, before, record); });
 }
 

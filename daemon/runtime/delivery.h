@@ -22,6 +22,7 @@
 #include "daemon/runtime/committer.h"
 #include "daemon/runtime/delivery_policy.h"
 #include "daemon/runtime/gate.h"
+#include "daemon/runtime/receipts.h"
 #include "daemon/runtime/records.h"
 #include "daemon/runtime/unsubscribe.h"
 
@@ -73,6 +74,15 @@ struct PostEvent {
 // Asks the customer's shard what the policies say to an action that waited; answers on another thread.
 using AskPolicies = std::function<void(const ActionOut&, std::function<void(PolicyVerdict)>)>;
 
+// How a callback ended, for whoever called.
+struct CallbackResult {
+  int status = 200;
+  std::string type, body;                              // the answer that the provider expects; type: json, xml, text
+  std::string why;                                     // of a status that is not 200
+  std::uint64_t told = 0, doubled = 0, unmatched = 0;  // reports
+};
+using CallbackDone = std::function<void(const CallbackResult&)>;
+
 struct ConnectorFigures {
   std::string name;
   std::string kind;
@@ -90,6 +100,9 @@ struct ConnectorFigures {
   std::string rates;         // "10/s, 1000/h"; empty: no limit
   std::string account;
   std::string on_unknown;    // what is done after an unknown outcome, when a rule does not say
+  // Callbacks: taken, refused (not from the provider), failed; and what was in those taken.
+  std::uint64_t callbacks_taken = 0, callbacks_refused = 0, callbacks_failed = 0;
+  std::uint64_t reports_told = 0, reports_doubled = 0, reports_unmatched = 0;
 };
 
 class Delivery {
@@ -123,11 +136,26 @@ class Delivery {
   // Replaces the connector's process (a new binary, new secrets, a new configuration) without losing an action: nothing new is handed to it,
   // what is under way gets its outcome, then the next process goes on. Returns at once; not found, or why the new setup is no good.
   Result<void> restart_connector(const std::string& name);
+  // What came to /v1/callbacks/CONNECTOR; the payload as PROTOCOL.md has it. `done` is told once what it reports is on disk.
+  void receive(std::string connector, std::string payload_json, CallbackDone done);
 
   std::vector<ConnectorFigures> figures() const;
 
  private:
   struct Lane;
+  struct Call;
+  enum class ReportEnd : std::uint8_t { none, told, doubled, unmatched };
+  void on_callback(const std::string& lane, const std::string& id, const connectors::Outcome& outcome);
+  void report_booked(const std::string& lane, const std::shared_ptr<Call>& call, ReportEnd end);
+  std::function<void()> booked(const std::string& lane, const std::shared_ptr<Call>& call, ReportEnd end, std::string busy);
+  std::optional<ActionRecord> action_of(const Lane& lane, const ProviderReport& report);
+  void book_report(Lane& lane, const ProviderReport& report, const std::shared_ptr<Call>& call);
+  void book_receipt(Lane& lane, const ProviderReport& report, const ActionRecord& record, const std::shared_ptr<Call>& call);
+  void book_reply(Lane& lane, const ProviderReport& report, const std::optional<ActionRecord>& record, const std::shared_ptr<Call>& call);
+  void book_word(Lane& lane, const ProviderReport& report, const ActionRecord& record, const std::shared_ptr<Call>& call);
+  std::optional<Suppression> suppression_of(const ActionRecord& record, const std::string& author, std::string reason, TimeMs now) const;
+  // Whether the provider has reported on it: then it has it, whatever became of the answer.
+  bool reported(const ActionRecord& record) const;
   void run();
   void work(TimeMs now, TimeMs& next);
   void send_due(Lane& lane, TimeMs now);
@@ -183,7 +211,8 @@ class Delivery {
   std::map<std::string, std::shared_ptr<Account>> accounts_;  // by name; of connectors that share one
   std::size_t first_lane_ = 0;                                // takes turns, so that no lane has an account's first choice
   std::set<std::pair<TimeMs, std::string>> deadlines_;  // of open tasks
-  std::set<std::string> busy_;                          // actions and tasks with a change by a command or a deadline under way
+  std::uint64_t calls_made_ = 0;
+  std::set<std::string> busy_;  // actions and tasks with a change by a command or a deadline under way
 
   mutable std::mutex mutex_;
   std::condition_variable wake_;

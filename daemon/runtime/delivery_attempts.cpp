@@ -129,6 +129,10 @@ bool Delivery::begin_next(Lane& lane, TimeMs now) {
     lane.queue.done(*entry);
     return true;
   }
+  if (record->tries > 0 && reported(*record)) {  // no second one of what has arrived
+    settle(lane, *std::move(record), {.status = connectors::OutcomeStatus::unknown, .detail = "the provider reports on it"});
+    return true;
+  }
   if (record->ask || may_leave(lane, *record, now)) hand_over(lane, *std::move(record));
   return true;
 }
@@ -194,6 +198,7 @@ void Delivery::submit(Lane& lane, const std::string& id) {
 }
 
 void Delivery::on_outcome(const std::string& name, const connectors::DeliverRequest& request, const connectors::Outcome& outcome) {
+  if (request.receive) return on_callback(name, request.action_id, outcome);
   std::optional<std::string> id = id_from_hex(request.action_id);
   if (!id) return;
   crash_point("answered");
@@ -237,7 +242,9 @@ void Delivery::settle(Lane& lane, ActionRecord record, const connectors::Outcome
   const ActionState before = record.state;
   const TimeMs now = clock_.now();
   if (!record.ask && outcome.status == connectors::OutcomeStatus::unknown) record.sent_at = now;  // until now it may have been on its way
-  const NextStep next = next_step(record, outcome, lane.help, lane.options, now);
+  NextStep next = next_step(record, outcome, lane.help, lane.options, now);
+  if (outcome.status == connectors::OutcomeStatus::unknown && reported(record))
+    next = {.state = ActionState::accepted, .note = "the provider reports on it, so it has taken it"};
   record.attempts.push_back(
       {now, std::string(connectors::to_string(outcome.status)), outcome.detail, outcome.provider_ref, outcome.http_status});
   if (record.attempts.size() > kAttemptsKept) record.attempts.erase(record.attempts.begin());
@@ -253,22 +260,29 @@ void Delivery::settle(Lane& lane, ActionRecord record, const connectors::Outcome
     const bool ok = record.state == ActionState::accepted;
     inputs.insert(inputs.begin(), event_for(ok ? "message_accepted" : "message_failed", record.action,
                                             (ok ? "accepted:" : "failed:") + std::to_string(record.tries), now));
+    if (!ok) set_text_field(*plan_()->catalog, inputs.front(), "reason", record.note);
     std::optional<Suppression> gone;
     if (std::string why = address_is_gone(record.action.channel, outcome); !why.empty()) {
       std::string address = normal_address(member_text(record.action.payload, "to"));
       if (!address.empty() && !gate_.test_mode())
         gone = {Suppression::Kind::address, std::move(address), record.action.channel, now, record.connector, std::move(why)};
     }
-    post_.many(std::move(inputs), [this, before, record = std::move(record), gone = std::move(gone)](CommitContext& c, Receipt) {
-      book_action(c, before, record);
-      if (gone) gate_.add(c, *gone);  // in the same batch: a bounce is never forgotten
-    });
+    post_.many(std::move(inputs),
+               [this, before, ways = lane.help.receives, record = std::move(record), gone = std::move(gone)](CommitContext& c, Receipt) {
+                 book_action(c, before, record);
+                 if (ways) put_ways_back(c.set, record);
+                 if (gone) gate_.add(c, *gone);  // in the same batch: a bounce is never forgotten
+               });
     return;
   }
-  committer_.change([before, record](CommitContext& c) { book_action(c, before, record); },
-                    [this, record](const Error* failure) {
-                      if (failure == nullptr && record.state == ActionState::retrying) post_command([this, record] { schedule(record); });
-                    });
+  committer_.change(
+      [before, record, ways = lane.help.receives && record.state == ActionState::unknown](CommitContext& c) {
+        book_action(c, before, record);
+        if (ways) put_ways_back(c.set, record);
+      },
+      [this, record](const Error* failure) {
+        if (failure == nullptr && record.state == ActionState::retrying) post_command([this, record] { schedule(record); });
+      });
 }
 
 std::vector<Input> Delivery::facts_of_answer(ActionRecord& record, const connectors::Outcome& outcome, TimeMs now) const {

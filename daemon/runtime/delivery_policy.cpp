@@ -13,6 +13,7 @@ Help help_of(std::string_view description_json) {
   if (idempotency == "key") help.idempotency = Help::Idempotency::key;
   if (idempotency == "query") help.idempotency = Help::Idempotency::query;
   help.can_ask = help.idempotency == Help::Idempotency::query;
+  help.receives = member_text(description_json, "receives") == "true";
   help.retry_unknown = member_text(description_json, "default_on_unknown") == "retry";
   return help;
 }

@@ -32,6 +32,7 @@ struct Help {
   Idempotency idempotency = Idempotency::none;
   bool retry_unknown = false;
   bool can_ask = false;  // query
+  bool receives = false;  // its provider calls back
 };
 Help help_of(std::string_view description_json);
 

@@ -4,8 +4,22 @@
 #include <cstdio>
 
 #include "engine/core/explain.h"
+#include "engine/core/reply.h"
 
 namespace nudge {
+
+ReplyWord reply_word(std::string_view text) {
+  static constexpr std::string_view kStop[] = {"STOP", "STOPALL", "STOP ALL", "UNSUBSCRIBE", "CANCEL", "END",   "QUIT",  "REVOKE", "OPTOUT",
+                                               "TD",   "T",       "N",        "退订",        "TD退订", "ARRET", "STOPP", "拒收"};
+  static constexpr std::string_view kStart[] = {"START", "UNSTOP", "YES", "订阅"};
+  while (!text.empty() && std::string_view(" \t\r\n").contains(text.front())) text.remove_prefix(1);
+  while (!text.empty() && std::string_view(" \t\r\n.!").contains(text.back())) text.remove_suffix(1);
+  if (text.size() > 16) return ReplyWord::other;
+  std::string upper;
+  for (const char c : text) upper += c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+  if (std::ranges::find(kStop, upper) != std::end(kStop)) return ReplyWord::stop;
+  return std::ranges::find(kStart, upper) != std::end(kStart) ? ReplyWord::start : ReplyWord::other;
+}
 namespace {
 
 constexpr int kOpeningDays = 400;
@@ -77,29 +91,14 @@ struct Word {
   TimeMs time = 0;
   std::string_view id;
 };
-// What a reply says about further messages: the words that providers agree on, alone in the message, whatever their case.
-enum class Answer : std::uint8_t { other, stop, start };
-Answer answer_of(std::string_view text) {
-  static constexpr std::string_view kStop[] = {"STOP", "STOPALL", "STOP ALL", "UNSUBSCRIBE", "CANCEL", "END",   "QUIT",  "REVOKE", "OPTOUT",
-                                               "TD",   "T",       "N",        "退订",        "TD退订", "ARRET", "STOPP", "拒收"};
-  static constexpr std::string_view kStart[] = {"START", "UNSTOP", "YES", "订阅"};
-  while (!text.empty() && std::string_view(" \t\r\n").contains(text.front())) text.remove_prefix(1);
-  while (!text.empty() && std::string_view(" \t\r\n.!").contains(text.back())) text.remove_suffix(1);
-  if (text.size() > 16) return Answer::other;
-  std::string upper;
-  for (const char c : text) upper += c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
-  if (std::ranges::find(kStop, upper) != std::end(kStop)) return Answer::stop;
-  return std::ranges::find(kStart, upper) != std::end(kStart) ? Answer::start : Answer::other;
-}
-
 // The newest reply on this channel that says so and nothing else.
-Word newest_answer(const CustomerState& state, const Plan::ConsentEvents& event, const PolicySubject& subject, TimeMs now, Answer wanted) {
+Word newest_answer(const CustomerState& state, const Plan::ConsentEvents& event, const PolicySubject& subject, TimeMs now, ReplyWord wanted) {
   const Rows* rows = event.type == kNoEventType || event.text == kNoField || event.channel == kNoField ? nullptr : state.rows(event.type);
   if (rows == nullptr) return {};
   for (std::size_t row = rows->upper_bound(now); row-- > 0;) {
     if (!rows->has_field(row, event.text) || !rows->has_field(row, event.channel)) continue;
     if (rows->field(row, event.channel, Kind::text).bytes != subject.channel) continue;
-    if (answer_of(rows->field(row, event.text, Kind::text).bytes) == wanted) return {true, rows->time(row), rows->id(row)};
+    if (reply_word(rows->field(row, event.text, Kind::text).bytes) == wanted) return {true, rows->time(row), rows->id(row)};
   }
   return {};
 }
@@ -120,14 +119,14 @@ Word newest_word(const CustomerState& state, const Plan::ConsentEvents& event, c
 
 PolicyVerdict judge_opt_out(Evaluator& evaluator, const PolicySubject& subject) {
   const Plan& plan = evaluator.plan();
-  const auto newest = [&](const Plan::ConsentEvents& event, Answer answer) {
+  const auto newest = [&](const Plan::ConsentEvents& event, ReplyWord answer) {
     const Word word = newest_word(evaluator.state(), event, subject, evaluator.now());
     const Word said = newest_answer(evaluator.state(), plan.reply, subject, evaluator.now(), answer);
     return !word.there || (said.there && said.time > word.time) ? said : word;
   };
-  const Word out = newest(plan.opt_out, Answer::stop);
+  const Word out = newest(plan.opt_out, ReplyWord::stop);
   if (!out.there) return {};
-  const Word in = newest(plan.opt_in, Answer::start);
+  const Word in = newest(plan.opt_in, ReplyWord::start);
   // At one instant the refusal counts: a message too few can be made up for.
   if (in.there && in.time > out.time) return {};
   return drop(Held::opted_out, nullptr,

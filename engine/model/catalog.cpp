@@ -29,13 +29,17 @@ constexpr BuiltInField kMessageFields[] = {
     {"connector", Type::text}, {"template", Type::text}, {"reason", Type::text},
 };
 constexpr BuiltInField kAnswerFields[] = {
-    {"action", Type::text}, {"rule", Type::text}, {"channel", Type::text}, {"connector", Type::text}, {"template", Type::text},
-    {"reason", Type::text}, {"text", Type::text},
+    {"action", Type::text},   {"rule", Type::text},   {"channel", Type::text}, {"connector", Type::text},
+    {"template", Type::text}, {"reason", Type::text}, {"text", Type::text},
 };
 // A field that is left out speaks of all: every channel, every purpose.
 constexpr BuiltInField kConsentFields[] = {
-    {"channel", Type::text}, {"purpose", Type::text}, {"address", Type::text}, {"source", Type::text}, {"reason", Type::text},
-    {"action", Type::text},  {"rule", Type::text},
+    {"channel", Type::text}, {"purpose", Type::text}, {"address", Type::text}, {"source", Type::text},
+    {"reason", Type::text},  {"action", Type::text},  {"rule", Type::text},
+};
+constexpr BuiltInField kTicketFields[] = {
+    {"action", Type::text}, {"rule", Type::text},       {"channel", Type::text}, {"connector", Type::text},
+    {"status", Type::text}, {"raw_status", Type::text}, {"ticket", Type::text},
 };
 constexpr BuiltInEvent kBuiltIn[] = {
     {"task_created", "A task was put on a salesperson's list", kTaskFields},
@@ -48,6 +52,7 @@ constexpr BuiltInEvent kBuiltIn[] = {
     {"message_subscribed", "The customer wants messages of this channel and purpose (again)", kConsentFields},
     {"message_delivered", "A provider reports that a message arrived", kMessageFields},
     {"message_replied", "The customer answered a message; `text` is the answer", kAnswerFields},
+    {"ticket_updated", "The system of a ticket reports its `status`: open, waiting, done or rejected", kTicketFields},
 };
 
 LeafDef leaf_of(const BuiltInField& field) {

@@ -120,17 +120,26 @@ void Compiler::recipient_param(MapReader& map, std::string_view attribute, Actio
 
 void Compiler::message_action(MapReader& map, Action& action, const Scope& scope) {
   const Where here = map.context().at(map.mark());
+  // A list of texts, which may have placeholders.
+  const auto list_param = [&](std::string_view key) {
+    const doc::Entry* entry = map.take(key);
+    if (entry == nullptr) return;
+    const bool list = !items_of(map.context(), *entry->value, entry->key_mark, quoted(key)).empty();
+    if (auto param = list ? data_param(map.context(), *entry->value, key, scope) : std::nullopt) action.params.push_back(std::move(*param));
+  };
   const Name name = map.name("template");
   if (name) use_template(name, action, scope);
   if (action.kind == "email") {
     recipient_param(map, "email", action, scope);
     for (const std::string_view key : {"subject", "text", "html", "reply_to", "unsubscribe_url"}) text_param(map, key, action, scope);
+    for (const std::string_view key : {"attachments", "inline"}) list_param(key);
     if (!has_any(map, {"template"}) && (!has_any(map, {"subject"}) || !has_any(map, {"text", "html"}))) {
       error("R0103", here, "`email` needs a `template`, or a `subject` and a `text` or `html`");
     }
   } else if (action.kind == "sms") {
     recipient_param(map, "phone", action, scope);
     text_param(map, "text", action, scope);
+    list_param("media");
     // The provider's own approved template; its parameters are ours.
     if (const doc::Entry* entry = map.take("provider_template")) {
       const doc::Read<std::string_view> code = doc::read_text(*entry->value);
@@ -159,22 +168,14 @@ void Compiler::message_action(MapReader& map, Action& action, const Scope& scope
       param.items = std::move(inner.params);
       action.params.push_back(std::move(param));
     }
-    if (const doc::Entry* entry = map.take("tags")) {
-      const bool list = !items_of(map.context(), *entry->value, entry->key_mark, "`tags`").empty();
-      if (auto param = list ? data_param(map.context(), *entry->value, "tags", scope) : std::nullopt)
-        action.params.push_back(std::move(*param));
-    }
+    list_param("tags");
     if (!has_any(map, {"template", "subject"})) error("R0103", here, "`ticket` needs a `template` or a `subject`");
   } else if (action.kind == "chat") {
     action.category = Category::collaboration;  // a robot speaks to colleagues, whatever the rule is about
     for (const std::string_view key : {"subject", "text"}) text_param(map, key, action, scope);
     if (const auto format = map.word("format", {"text", "markdown"}))
       action.params.push_back(value_param_of("format", Value::of_text(*format == 0 ? "text" : "markdown")));
-    if (const doc::Entry* entry = map.take("mention")) {
-      const bool list = !items_of(map.context(), *entry->value, entry->key_mark, "`mention`").empty();
-      if (auto param = list ? data_param(map.context(), *entry->value, "mention", scope) : std::nullopt)
-        action.params.push_back(std::move(*param));
-    }
+    list_param("mention");
     if (!has_any(map, {"template", "text"})) error("R0103", here, "`chat` needs a `template` or a `text`");
   } else {  // maildrop: whatever channel, kept locally
     for (const std::string_view key : {"to", "subject", "text"}) text_param(map, key, action, scope);

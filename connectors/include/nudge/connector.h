@@ -9,11 +9,11 @@
  *  2. Who allocates frees. What a function receives is valid until it returns; nothing is kept by pointer across calls.
  *  3. All text is UTF-8, (pointer, length), not necessarily zero-terminated. Payload, config and description are JSON.
  *  4. Nothing is thrown across; no longjmp, no fork. A plugin that ends its process has crashed.
- *  5. `deliver` and `query` are called from several threads at once on one instance, as many as the connector's configured
+ *  5. `deliver`, `query` and `receive` are called from several threads at once on one instance, as many as the connector's configured
  *     concurrency. `create` and `close` are called from one thread, with no other call running.
  *  6. A plugin is never unloaded; a new version of it needs a new process.
  *
- * Versions: 1.0 ended at `close`. 1.1 appended `query`. 1.2 appended `result` to nudge_result.
+ * Versions: 1.0 ended at `close`. 1.1 appended `query`. 1.2 appended `result` to nudge_result. 1.3 appended `receive`.
  */
 #ifndef NUDGE_CONNECTOR_H
 #define NUDGE_CONNECTOR_H
@@ -22,7 +22,7 @@
 #include <stdint.h>
 
 #define NUDGE_ABI_MAJOR 1u
-#define NUDGE_ABI_MINOR 2u
+#define NUDGE_ABI_MINOR 3u
 #define NUDGE_ENTRY_SYMBOL "nudge_connector_entry"
 
 #if defined(__GNUC__)
@@ -144,6 +144,12 @@ typedef struct nudge_connector_api {
   /* Since 1.1; optional (NULL or beyond struct_size). Asks the provider what became of an action: ACCEPTED = it has it,
    * NOT_SENT = it certainly never got it, UNKNOWN = it can't say (yet). */
   void (*query)(nudge_connector* instance, const nudge_request* request, nudge_result* result);
+
+  /* Since 1.3; optional. What the provider sent to POST /v1/callbacks/NAME: receipts, replies, changes of a ticket. `payload` is
+   * {"url","headers","body","trusted"}, see PROTOCOL.md. The connector verifies who sent it, before anything else. ACCEPTED with
+   * `result` {"reports":[..],"answer":{..}}; NOT_SENT, not retryable, with http_status 401 when it is not from the provider, 400 when
+   * it can't be understood. It must not wait for anybody: no network. */
+  void (*receive)(nudge_connector* instance, const nudge_request* request, nudge_result* result);
 } nudge_connector_api;
 
 /* The one exported symbol. Returns the same table every time. */

@@ -20,6 +20,10 @@ OPEN = {("GET", "/"), ("GET", "/console"), ("GET", "/console/"), ("GET", "/conso
 DOORS = {(method, "/v1/" + name + slash) for method in ("POST", "OPTIONS") for slash in ("", "/")
          for name in ("identify", "track", "page", "screen", "group", "alias", "batch", "i", "t", "p", "s", "g", "a", "b")}
 OPEN |= DOORS | {("POST", "/v1/import/"), ("OPTIONS", "/v1/import/"), ("OPTIONS", "/v1/cloudevents"), ("POST", "/v1/webhooks/{name}")}
+# Calendar programs: the address is the secret, see tests/e2e/daemon/test_tasks.py.
+OPEN |= {("GET", "/c/{file}")}
+# Providers: the connector verifies them, see tests/e2e/daemon/test_callbacks.py.
+OPEN |= {("POST", "/v1/callbacks/{connector}"), ("POST", "/v1/callbacks/{connector}/{key}")}
 # What a role must never get, whatever the table says.
 ADMIN_ONLY = ("/v1/tokens", "/v1/users", "/v1/audit", "/v1/backup")
 

@@ -343,6 +343,19 @@ class SmsTest(HttpConnectorTest):
                                                                             "StatusCallback": "https://me.example/cb?x=1"})
         self.refused(connector.deliver({"to": self.MESSAGE["to"], "text": "x" * 1601}))
 
+    def test_pictures(self):
+        peer = self.peer([(201, {}, {"sid": "MM1", "status": "queued"})] * 2)
+        twilio = self.connector("sms", {"provider": "twilio", "url": peer.url, "account_sid": "AC0", "auth_token": self.secret("t", "twilio-token"), "from": "+15005550006"})
+        pictures = ["https://shop.example.com/a.png?x=1&y=2", "https://shop.example.com/b.png"]
+        self.accepted(twilio.deliver({**self.MESSAGE, "media": [pictures[0], "", pictures[1]]}))
+        self.assertEqual([v for k, v in urllib.parse.parse_qsl(peer.seen[0].body.decode()) if k == "MediaUrl"], pictures)
+        self.accepted(twilio.deliver({"to": self.MESSAGE["to"], "media": pictures[:1]}))  # a picture says enough
+        for wrong in (["http://shop.example.com/a.png"], ["javascript:x"], [7], ["https://a/ b"], pictures * 6):
+            self.assertIn("media", self.refused(twilio.deliver({**self.MESSAGE, "media": wrong}))["detail"])
+        other = self.connector("sms", {"provider": "generic_http", "url": peer.url})
+        self.assertIn("no pictures", self.refused(other.deliver({**self.MESSAGE, "media": pictures}))["detail"])
+        self.assertEqual(len(peer.seen), 2)
+
 
 class TicketTest(HttpConnectorTest):
     PAYLOAD = {"subject": "Third open ticket in a week", "body": "王芳 is waiting.\n\nCall her.", "priority": "urgent", "type": "escalation",

@@ -3,8 +3,11 @@
 import email
 import email.policy
 import logging
+import os
+import shutil
 import socket
 import ssl
+import tempfile
 import threading
 import time
 import unittest
@@ -216,6 +219,51 @@ class SmtpTest(ConnectorTest):
         message = email.message_from_bytes(mailbox.messages[0][2], policy=email.policy.default)
         self.assertEqual(message.get_content_type(), "text/plain")
         self.assertEqual(message.get_content().strip(), "x " * 2000 + "end = done")
+
+    def test_files(self):
+        server, mailbox = self.server()
+        folder = tempfile.mkdtemp(prefix="nudge-files-")
+        self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
+        os.makedirs(folder + "/offers")
+        picture, offer = bytes(range(256)) * 20, b"%PDF-1.4 " + os.urandom(3000)
+        for name, content in (("logo.png", picture), ("offers/报价单.pdf", offer), ("big.bin", b"x" * 9000), ("bad name.png", b"x")):
+            with open(f"{folder}/{name}", "wb") as file:
+                file.write(content)
+        os.symlink("/etc/hostname", folder + "/link.txt")
+        os.symlink("/etc", folder + "/out")
+        connector = self.connector(self.config(server.port, files=folder, files_bytes_max=9500))
+        html = '<p><img src="cid:logo.png">你好</p>'
+        payload = {**PAYLOAD, "html": html, "inline": ["logo.png"], "attachments": ["offers/报价单.pdf", ""]}
+        self.accepted(connector.deliver(payload, action_id="ab13"))
+        self.accepted(connector.deliver(payload, action_id="ab13", attempt=2))
+        self.assertEqual(mailbox.messages[0][2], mailbox.messages[1][2], "a second attempt must be the same bytes")
+        message = email.message_from_bytes(mailbox.messages[0][2], policy=email.policy.default)
+        self.assertEqual(message.get_content_type(), "multipart/mixed")
+        alternative, attached = message.iter_parts()
+        plain, related = alternative.iter_parts()
+        shown, image = related.iter_parts()
+        self.assertEqual([p.get_content_type() for p in (alternative, plain, related, shown, image, attached)],
+                         ["multipart/alternative", "text/plain", "multipart/related", "text/html", "image/png", "application/pdf"])
+        self.assertEqual((plain.get_content().replace("\r\n", "\n"), shown.get_content().strip()), (PAYLOAD["text"], html))
+        self.assertEqual((image["Content-ID"], image.get_content_disposition(), image.get_content()), ("<logo.png>", "inline", picture))
+        self.assertEqual((attached.get_content_disposition(), attached.get_content()), ("attachment", offer))
+        self.assertIn(b"filename*=UTF-8''%E6%8A%A5%E4%BB%B7%E5%8D%95.pdf\r\n", mailbox.messages[0][2])  # the vector; a name in ASCII stands before it
+        self.assertEqual([d for part in message.walk() if part is not attached for d in part.defects], [])
+        self.assertTrue(all(len(line) <= 998 for line in mailbox.messages[0][2].split(b"\r\n")))
+        # One file only, beside a plain text.
+        self.accepted(connector.deliver({"to": "a@example.net", "subject": "s", "text": "t", "attachments": ["logo.png"]}))
+        one = email.message_from_bytes(mailbox.messages[2][2], policy=email.policy.default)
+        self.assertEqual([p.get_content_type() for p in one.walk()], ["multipart/mixed", "text/plain", "image/png"])
+        sent = len(mailbox.messages)
+        for change, word in (({"attachments": ["gone.pdf"]}, "gone.pdf"), ({"attachments": ["../hostname"]}, "no file"), ({"attachments": ["/etc/hostname"]}, "no file"),
+                             ({"attachments": ["link.txt"]}, "no file"), ({"attachments": ["out/hostname"]}, "no file"), ({"attachments": ["offers"]}, "no file"),
+                             ({"attachments": ["offers/./../logo.png"]}, "no file"), ({"attachments": ["a\nb"]}, "character"), ({"attachments": ["big.bin", "logo.png"]}, "files_bytes_max"),
+                             ({"attachments": "logo.png"}, "list"), ({"inline": ["bad name.png"]}, "inline"), ({"html": "", "inline": ["logo.png"]}, "no html")):
+            with self.subTest(change=change):
+                self.assertIn(word, self.refused(connector.deliver({**PAYLOAD, **change}))["detail"])
+        self.assertEqual(len(mailbox.messages), sent)
+        bare = self.connector(self.config(server.port))
+        self.assertIn("`files`", self.refused(bare.deliver({**PAYLOAD, "attachments": ["logo.png"]}))["detail"])
 
     def test_answers_of_the_server(self):
         server, mailbox = self.server()

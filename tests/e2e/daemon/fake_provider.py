@@ -2,6 +2,7 @@
 """A connector whose answers a test decides: for each delivery it reads `answers.json` in its directory ({kind: [answer, ...]}) and takes the first that is left.
 
 An answer is an outcome ({"status": …}), "hang" (no answer), "spin" (no answer, and all of the processor), or "die". Without one it accepts. All it was asked goes to `asked.jsonl`."""
+import base64
 import json
 import os
 import sys
@@ -37,6 +38,8 @@ def main():
             while outcome == "spin":  # until its processor time is used up
                 pass
             answer = {"id": request["id"], **outcome}
+        elif request["op"] == "receive":  # a callback: the body says what to make of it
+            answer = {"id": request["id"], "status": "accepted", "result": json.loads(base64.b64decode(request["payload"]["body"]))}
         elif request["op"] == "stop":
             return
         else:

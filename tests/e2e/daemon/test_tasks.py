@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""What becomes of a task that nobody does: it is overdue, the manager hears of it once, also across a restart. Run with NUDGED=path/to/nudged."""
+"""What becomes of a task that nobody does: it is overdue, the manager hears of it once, also across a restart; and the calendar that shows a salesperson's
+tasks, read by libical. Run with NUDGED=path/to/nudged."""
+import ctypes
 import os
 import sys
 import unittest
@@ -58,6 +60,92 @@ class Escalation(unittest.TestCase):
             d.post("/v1/events", {"customer": "c3", "event": "login", "id": "l1", "data": {}})
             d.until(lambda: any(t["customer"] == "c3" and t["subject"].startswith("Overdue") for t in d.get("/v1/tasks")["tasks"]))
             self.assertEqual([t for t in d.get("/v1/tasks")["tasks"] if t["customer"] == "c2"], [])
+
+
+class Ical:
+    """libical, which calendar programs read such a text with."""
+
+    def __init__(self, text):
+        self.library = library = ctypes.CDLL("libical.so.3")
+        for name, result, arguments in (("icalparser_parse_string", ctypes.c_void_p, [ctypes.c_char_p]), ("icalrestriction_check", ctypes.c_int, [ctypes.c_void_p]),
+                                        ("icalcomponent_count_errors", ctypes.c_int, [ctypes.c_void_p]), ("icalcomponent_get_first_component", ctypes.c_void_p, [ctypes.c_void_p, ctypes.c_int]),
+                                        ("icalcomponent_get_next_component", ctypes.c_void_p, [ctypes.c_void_p, ctypes.c_int]), ("icalcomponent_get_summary", ctypes.c_char_p, [ctypes.c_void_p]),
+                                        ("icalcomponent_get_description", ctypes.c_char_p, [ctypes.c_void_p]), ("icalcomponent_get_uid", ctypes.c_char_p, [ctypes.c_void_p]),
+                                        ("icalcomponent_string_to_kind", ctypes.c_int, [ctypes.c_char_p])):
+            function = getattr(library, name)
+            function.restype, function.argtypes = result, arguments
+        self.root = library.icalparser_parse_string(text.encode())
+        self.good = bool(self.root) and library.icalrestriction_check(self.root) == 1 and library.icalcomponent_count_errors(self.root) == 0
+
+    def entries(self, kind):
+        kind = self.library.icalcomponent_string_to_kind(kind.encode())
+        at, out = self.library.icalcomponent_get_first_component(self.root, kind), []
+        while at:
+            out.append({"summary": self.library.icalcomponent_get_summary(at).decode(), "description": self.library.icalcomponent_get_description(at).decode(),
+                        "uid": self.library.icalcomponent_get_uid(at).decode()})
+            at = self.library.icalcomponent_get_next_component(self.root, kind)
+        return sorted(out, key=lambda e: e["summary"])
+
+
+CALLS = """
+rules:
+  call:
+    description: Somebody must call
+    when: {event: order_placed}
+    then:
+      - call_task: {team: inside, subject: "{{ event.sku }}", script: "Say: hello, and\\nthen; wait", due_in: 2d, priority: high}
+  later:
+    when: {event: login}
+    then: [{call_task: {team: inside, subject: No hurry}}]
+teams:
+  inside: {members: [{id: lin, name: Lin}]}
+"""
+
+
+class Calendar(unittest.TestCase):
+    def test_the_calendar_of_a_salesperson(self):
+        with Daemon(rules=CALLS) as d:
+            d.start()
+            long = "致电客户张三跟进订单" * 4
+            for n, sku in enumerate((long, "a, b; c\\d")):
+                d.post("/v1/events", {"customer": f"c{n}", "event": "order_placed", "id": "o", "data": {"sku": sku}})
+            d.post("/v1/events", {"customer": "c9", "event": "login", "id": "l", "data": {}})
+            d.until(lambda: len(d.get("/v1/tasks?owner=lin")["tasks"]) == 3)
+            path = d.post("/v1/calendars/lin")["path"]
+            answer = d.request("GET", path)
+            self.assertEqual((answer.status, answer.headers["Content-Type"]), (200, "text/calendar; charset=utf-8"))
+            text = answer.body.decode()
+            lines = text.split("\r\n")
+            self.assertTrue(all(len(line.encode()) <= 75 for line in lines))
+            self.assertNotIn("\n", "".join(lines))
+            at = lines.index("SUMMARY:致电客户张三跟进订单致电客户张三跟进订单致电")  # the vector: 74 octets, then 55
+            self.assertEqual((len(lines[at].encode()), lines[at + 1]), (74, " 客户张三跟进订单致电客户张三跟进订单"))
+            read = Ical(text)
+            self.assertTrue(read.good, text)
+            todos = read.entries("VTODO")
+            self.assertEqual([t["summary"] for t in todos], sorted([long, "a, b; c\\d", "No hurry"]))
+            self.assertIn("Say: hello, and\nthen; wait", [t for t in todos if t["summary"] == long][0]["description"])
+            again = d.request("GET", path, headers={"If-None-Match": answer.headers["ETag"]})
+            self.assertEqual((again.status, again.body), (304, b""))
+            events = Ical(d.request("GET", path + "?as=events").body.decode())
+            self.assertTrue(events.good)
+            self.assertEqual([e["summary"] for e in events.entries("VEVENT")], sorted([long, "a, b; c\\d"]), "what has no time has no place")
+            self.assertFalse({e["uid"] for e in events.entries("VEVENT")} & {t["uid"] for t in todos})
+            done = [t for t in d.get("/v1/tasks?owner=lin")["tasks"] if t["subject"] == "No hurry"][0]
+            d.post(f"/v1/tasks/{done['id']}/complete", {"disposition": "called"})
+            changed = d.request("GET", path, headers={"If-None-Match": answer.headers["ETag"]})
+            self.assertEqual((changed.status, len(Ical(changed.body.decode()).entries("VTODO"))), (200, 2))
+            # A new address ends the old one; taken back, none is left. What is on disk does not have the secret.
+            fresh = d.post("/v1/calendars/lin")["path"]
+            self.assertEqual((d.request("GET", path).status, d.request("GET", fresh).status), (404, 200))
+            d.kill()
+            d.start()
+            self.assertEqual(d.request("GET", fresh).status, 200)
+            self.assertEqual(d.request("DELETE", "/v1/calendars/lin").status, 200)
+            self.assertEqual(d.request("DELETE", "/v1/calendars/lin").status, 404)
+            for gone in (fresh, path, "/c/x.ics", "/c/.ics", fresh[:-4]):
+                self.assertEqual(d.request("GET", gone).status, 404)
+            self.assertNotIn(fresh[3:-4], d.text_log())
 
 
 if __name__ == "__main__":
