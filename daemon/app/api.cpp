@@ -3,6 +3,7 @@
 #include "daemon/console/console.h"
 
 #include <charconv>
+#include <fstream>
 
 #include "daemon/runtime/payload.h"
 
@@ -15,7 +16,10 @@ Api::Api(Runtime& runtime, Workers& workers, metrics::Registry& metrics, ApiAcce
       access_(access),
       options_(std::move(options)),
       backtests_(runtime, runtime.options().shards),
-      plans_(runtime, runtime.options().shards) {}
+      plans_(runtime, runtime.options().shards) {
+  std::string at;
+  if (std::ifstream file(options_.data_dir + "/last_backup"); std::getline(file, at)) last_backup_ = parse_timestamp(at).value_or(0);
+}
 
 Result<void> Api::install(http::HttpServer& server) {
   NUDGE_TRY(console::install(server));

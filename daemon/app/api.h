@@ -147,7 +147,6 @@ class Api {
   http::Response maildrop(const http::Request& request);
   void collect(metrics::Page& page);
   void collect_pace(metrics::Page& page, const RuntimeFigures& f);
-  void collect_held(metrics::Page& page, const RuntimeFigures& figures);
   http::Response log_in(const http::Request& request);
   http::Response change_password(const http::Request& request);
   http::Response create_token(const http::Request& request);
@@ -166,6 +165,7 @@ class Api {
   Backtests backtests_;
   Plans plans_;
   std::atomic<bool> ready_{false};
+  std::atomic<TimeMs> last_backup_{0};  // 0: none is known
 };
 
 // --- shared by the routes

@@ -3,6 +3,7 @@
 
 #include "daemon/access/secrets.h"
 #include "daemon/app/api.h"
+#include "daemon/app/app.h"
 #include "daemon/store/backup.h"
 
 namespace nudge::daemon {
@@ -322,6 +323,9 @@ Response Api::back_up(const Request& request) {
                                                      .at = format_timestamp(runtime_.now()),
                                                      .keep = static_cast<std::uint64_t>(keep)});
   if (!made) return error_response(made.error());
+  last_backup_ = runtime_.now();
+  // So that a start knows how old it is. The backup is whole whatever becomes of this.
+  (void)write_private_file(options_.data_dir + "/last_backup", made->at + "\n");
   Json json;
   json.begin_object().field("number", made->number).field("files", made->files).field("bytes", made->bytes);
   json.field("new_bytes", made->new_bytes).end_object();

@@ -7,6 +7,7 @@
 
 #include "daemon/app/api.h"
 #include "daemon/app/draft_request.h"
+#include "daemon/app/metrics_page.h"
 
 namespace nudge::daemon {
 namespace {
@@ -203,27 +204,8 @@ http::Response Api::maildrop(const http::Request& request) {
 
 void Api::collect(metrics::Page& page) {
   const RuntimeFigures f = runtime_.figures();
-  page.family("nudge_books", metrics::Type::gauge, "What became of everything taken in and decided; see the balance in /v1/status.");
-  for (std::size_t i = 0; i < kCounters; ++i) {
-    page.sample({{"what", std::string(counter_name(static_cast<Counter>(i)))}}, static_cast<double>(f.stats.counters[i]));
-  }
-  page.family("nudge_balance_off", metrics::Type::gauge, "Left minus right of each equation that must hold; not 0 is a bug.");
-  for (const Balance& b : f.balance) page.sample({{"equation", b.name}}, static_cast<double>(b.left - b.right));
-  page.family("nudge_queue_items", metrics::Type::gauge, "Events taken in and not yet on disk.");
-  page.sample({}, static_cast<double>(f.queued_items));
-  page.family("nudge_commit_batches_total", metrics::Type::counter, "Batches written.");
-  page.sample({}, static_cast<double>(f.commit.commits));
-  page.family("nudge_plan_sequence", metrics::Type::gauge, "Number of the plan in force.");
-  page.sample({}, static_cast<double>(f.plan));
-  page.family("nudge_customers_hot", metrics::Type::gauge, "Customers in memory.");
-  for (std::size_t i = 0; i < f.shards.size(); ++i)
-    page.sample({{"shard", std::to_string(i)}}, static_cast<double>(f.shards[i].customers_hot));
-  page.family("nudge_connector_waiting", metrics::Type::gauge, "Actions waiting for a connector.");
-  for (const ConnectorFigures& c : f.connectors) page.sample({{"connector", c.name}}, static_cast<double>(c.waiting));
-  page.family("nudge_connector_up", metrics::Type::gauge, "1 when the connector's process is ready.");
-  for (const ConnectorFigures& c : f.connectors) {
-    page.sample({{"connector", c.name}}, c.status.state == connectors::ConnectorState::ready ? 1 : 0);
-  }
+  show_runtime(page, runtime_,
+               {.version = options_.version, .ready = ready_.load(), .started_at = options_.started_at, .last_backup = last_backup_.load()});
   collect_pace(page, f);
   page.family("nudge_callbacks_total", metrics::Type::counter, "Callbacks of providers since the start; refused: not from the provider.");
   for (const ConnectorFigures& c : f.connectors) {
@@ -237,13 +219,6 @@ void Api::collect(metrics::Page& page) {
     page.sample({{"connector", c.name}, {"outcome", "doubled"}}, static_cast<double>(c.reports_doubled));
     page.sample({{"connector", c.name}, {"outcome", "unmatched"}}, static_cast<double>(c.reports_unmatched));
   }
-  const std::shared_ptr<const Plan> plan = runtime_.plan();
-  page.family("nudge_rule_fired_total", metrics::Type::counter, "Firings by rule.");
-  for (const Rule& rule : plan->rules) {
-    const auto found = f.stats.rules.find(rule.id);
-    page.sample({{"rule", rule.name}}, found == f.stats.rules.end() ? 0 : static_cast<double>(found->second.fired));
-  }
-  collect_held(page, f);
 }
 
 // How fast the connectors are given actions, and what slows them down.
@@ -269,26 +244,6 @@ void Api::collect_pace(metrics::Page& page, const RuntimeFigures& f) {
           [](const ConnectorFigures& c) { return c.throttles; });
   of_each("nudge_connector_restarts_total", Type::counter, "Starts of the connector's process after the first.",
           [](const ConnectorFigures& c) { return c.status.restarts; });
-}
-
-// Actions that policies held back, by rule and reason.
-void Api::collect_held(metrics::Page& page, const RuntimeFigures& f) {
-  page.family("nudge_actions_held_total", metrics::Type::counter, "Actions that a policy held back, by rule and reason.");
-  const std::shared_ptr<const Plan> plan = runtime_.plan();
-  for (const Rule& rule : plan->rules) {
-    const auto found = f.stats.rules.find(rule.id);
-    if (found == f.stats.rules.end()) continue;
-    for (std::size_t i = 0; i < kHeldReasons; ++i) {
-      if (found->second.dropped[i] != 0)
-        page.sample({{"rule", rule.name}, {"reason", std::string(held_name(static_cast<Held>(i)))}},
-                    static_cast<double>(found->second.dropped[i]));
-    }
-  }
-  const std::shared_ptr<const Controls> controls = runtime_.gate().controls();
-  page.family("nudge_stopped", metrics::Type::gauge, "1 while stop-all is on and nothing leaves.");
-  page.sample({}, controls->stopped ? 1 : 0);
-  page.family("nudge_rules_braked", metrics::Type::gauge, "Rules that the brake has stopped.");
-  page.sample({}, static_cast<double>(controls->braked.size()));
 }
 
 Result<void> Api::install_admin(http::HttpServer& server) {

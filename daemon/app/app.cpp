@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "daemon/app/api.h"
+#include "daemon/app/metrics_page.h"
 #include "daemon/log/log.h"
 
 namespace nudge::daemon {
@@ -72,6 +73,7 @@ struct App::Impl {
   mutable std::mutex failed_mutex;
   std::optional<Error> failed;
   bool stopped = false;
+  metrics::Gauge* reloaded = nullptr;
 
   Clock& clock() { return options.clock != nullptr ? *options.clock : system_clock; }
   Result<void> open_store();
@@ -79,6 +81,7 @@ struct App::Impl {
   Result<void> activate();
   Result<void> open_access();
   Result<void> start_http();
+  Result<PlanChange> reload();
 };
 
 App::App(AppOptions options, config::Loaded loaded) : impl_(std::make_unique<Impl>()) {
@@ -243,6 +246,8 @@ Result<void> App::Impl::start_http() {
       metrics->histogram("nudge_http_request_seconds", "From the header of a request to its answer.", metrics::latency_bounds());
   metrics::Counter& requests = metrics->counter("nudge_http_requests_total", "Requests answered.");
   metrics::Counter& errors = metrics->counter("nudge_http_errors_total", "Requests answered with 5xx.");
+  reloaded = &metrics->gauge("nudge_reload_success", "0 when the last reload of configuration and rules was refused.");
+  reloaded->set(1);
   o.observer = [&latency, &requests, &errors](const http::Options::Completed& done) {
     latency.observe(std::chrono::duration<double>(done.took).count());
     requests.add();
@@ -263,12 +268,24 @@ Result<void> App::Impl::start_http() {
       log::info("the changed certificate is in use");
   };
   server = std::make_unique<http::HttpServer>(std::move(o));
+  metrics->collect([this](metrics::Page& page) {
+    show_http(page, *server);
+    show_process(page);
+  });
   NUDGE_TRY(api->install(*server));
   return server->start();
 }
 
 Result<PlanChange> App::reload() {
-  Impl& impl = *impl_;
+  Result<PlanChange> change = impl_->reload();
+  // A conflict is no failure: with `rules_from: apply` all else was read.
+  const bool taken = change ? change->accepted() : change.error().code == Code::conflict;
+  if (impl_->reloaded != nullptr) impl_->reloaded->set(taken ? 1 : 0);
+  return change;
+}
+
+Result<PlanChange> App::Impl::reload() {
+  Impl& impl = *this;
   const std::lock_guard lock(impl.reload_mutex);
   NUDGE_ASSIGN(config::Loaded fresh, config::load(impl.options.sources));
   if (const std::vector<std::string> keys = config::needs_restart(impl.loaded.settings, fresh.settings); !keys.empty()) {

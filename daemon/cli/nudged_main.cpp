@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "daemon/app/app.h"
+#include "daemon/app/notify.h"
 #include "daemon/log/log.h"
 
 namespace {
@@ -24,6 +25,8 @@ constexpr const char* kUsage =
     "  --accept-loss       open a data directory that lost acknowledged writes; what was lost is recorded\n"
     "  --version, --help\n"
     "signals: TERM and INT stop cleanly, HUP reloads the rules, USR1 opens the log file anew\n";
+
+constexpr std::int64_t kFreePort = 1024;  // from here on anybody may listen
 
 struct Arguments {
   nudge::daemon::AppOptions app;
@@ -139,6 +142,11 @@ int main(int argc, char** argv) {
   ::sigprocmask(SIG_BLOCK, &signals, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
 
+  if (auto dropped = nudge::daemon::drop_privileges(loaded->settings.http_port < kFreePort); !dropped) {
+    std::fprintf(stderr, "nudged: %s\n", dropped.error().message.c_str());
+    return 1;
+  }
+
   nudge::daemon::App app(std::move(arguments.app), *std::move(loaded));
   if (arguments.dry_run) {
     auto report = app.dry_run();
@@ -151,7 +159,9 @@ int main(int argc, char** argv) {
   }
   std::printf("nudged %s on %s\n", NUDGE_VERSION, app.address().c_str());
   std::fflush(stdout);
+  nudge::daemon::notify("READY=1\nSTATUS=takes requests on " + app.address());
   const int code = serve(app, signals);
+  nudge::daemon::notify("STOPPING=1");
   app.stop();
   return code;
 }

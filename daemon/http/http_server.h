@@ -120,6 +120,8 @@ class HttpServer {
   bool stop(std::chrono::milliseconds deadline);
 
   Stats stats() const;
+  // When the certificate in use expires, in seconds since 1970; nothing without TLS.
+  std::optional<std::int64_t> tls_expires() const;
 
  private:
   struct Impl;

@@ -221,6 +221,11 @@ bool HttpServer::stop(std::chrono::milliseconds deadline) {
   return !shared.cut;
 }
 
+std::optional<std::int64_t> HttpServer::tls_expires() const {
+  const std::shared_ptr<TlsFiles>& tls = impl_->shared->tls;
+  return tls ? std::optional(tls->expires()) : std::nullopt;
+}
+
 Stats HttpServer::stats() const {
   Stats out;
   const Shared& shared = *impl_->shared;

@@ -168,4 +168,12 @@ std::unique_ptr<TlsSession> TlsFiles::accept(int socket) {
   return std::make_unique<TlsSession>(std::make_unique<TlsSession::Impl>(ssl));
 }
 
+std::int64_t TlsFiles::expires() {
+  const std::lock_guard lock(mutex_);
+  const X509* certificate = SSL_CTX_get0_certificate(impl_->context.get());
+  std::tm parts{};
+  if (certificate == nullptr || ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &parts) != 1) return 0;
+  return ::timegm(&parts);
+}
+
 }  // namespace nudge::http

@@ -43,6 +43,8 @@ class TlsFiles {
   ~TlsFiles();
   // A session for a connection that was just accepted on `socket`; looks at the files at most once a second.
   std::unique_ptr<TlsSession> accept(int socket);
+  // When the certificate in use expires, in seconds since 1970.
+  std::int64_t expires();
 
  private:
   TlsFiles();
