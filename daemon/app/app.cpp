@@ -82,6 +82,9 @@ struct App::Impl {
   Result<void> open_access();
   Result<void> start_http();
   Result<PlanChange> reload();
+  std::string address(const std::string& host) const;
+  std::string local_address() const;
+  void keep_certificate() const;
 };
 
 App::App(AppOptions options, config::Loaded loaded) : impl_(std::make_unique<Impl>()) {
@@ -121,8 +124,9 @@ Result<void> App::start() {
                                    std::move(api));
   NUDGE_TRY(impl.start_http());
   impl.api->set_ready(true);
-  // For scripts that start nudged on any free port.
-  std::ofstream(impl.data_dir + "/nudged.url") << address() << "\n";
+  // For scripts that start nudged on any free port, and for `nudge --local`.
+  std::ofstream(impl.data_dir + "/nudged.url") << impl.local_address() << "\n";
+  impl.keep_certificate();
   if (impl.accounts->is_open())
     log::warn("nobody is asked for credentials; whoever reaches this address may do everything",
               {{"mend", "nudge --local " + impl.data_dir + " user create NAME --role admin"}});
@@ -261,11 +265,10 @@ Result<void> App::Impl::start_http() {
   o.decorate = [this](http::Method method, std::string_view pattern, http::Handler handler) {
     return api->audited(method, pattern, std::move(handler));
   };
-  o.tls_changed = [](const std::optional<Error>& error) {
-    if (error)
-      log::error("the changed certificate can't be used; the old one stays", {{"error", *error}});
-    else
-      log::info("the changed certificate is in use");
+  o.tls_changed = [this](const std::optional<Error>& error) {
+    if (error) return log::error("the changed certificate can't be used; the old one stays", {{"error", *error}});
+    log::info("the changed certificate is in use");
+    keep_certificate();
   };
   server = std::make_unique<http::HttpServer>(std::move(o));
   metrics->collect([this](metrics::Page& page) {
@@ -351,19 +354,40 @@ void App::stop() {
   }
   // Only what this process has written: the next one may run already.
   if (impl.accounts) {
-    for (const char* name : {"/nudged.url", "/nudged.token"}) ::unlink((impl.data_dir + name).c_str());
+    for (const char* name : {"/nudged.url", "/nudged.token", "/nudged.crt"}) ::unlink((impl.data_dir + name).c_str());
   }
-  log::info("nudged has stopped");
+  if (impl.store) log::info("nudged has stopped");  // a dry run has nothing to stop
   log::flush();
 }
 
 std::uint16_t App::port() const { return impl_->server ? impl_->server->port() : std::uint16_t{0}; }
 
-std::string App::address() const {
-  const std::string& host = impl_->loaded.settings.http_host;
-  const std::string_view scheme = impl_->loaded.settings.http_tls_certificate.empty() ? "http://" : "https://";
-  return std::string(scheme) + (host.find(':') != std::string::npos ? "[" + host + "]" : host) + ":" + std::to_string(port());
+std::string App::Impl::address(const std::string& host) const {
+  const std::string_view scheme = loaded.settings.http_tls_certificate.empty() ? "http://" : "https://";
+  const std::uint16_t port = server ? server->port() : std::uint16_t{0};
+  return std::string(scheme) + (host.find(':') != std::string::npos ? "[" + host + "]" : host) + ":" + std::to_string(port);
 }
+
+// As this machine reaches it.
+std::string App::Impl::local_address() const {
+  const std::string& host = loaded.settings.http_host;
+  return address(host == "0.0.0.0" ? "127.0.0.1" : host == "::" ? "::1" : host);
+}
+
+// The certificate in use, without its chain: `nudge --local` takes this one and no other, whatever names it has.
+void App::Impl::keep_certificate() const {
+  if (loaded.settings.http_tls_certificate.empty()) return;
+  std::ifstream file(loaded.settings.http_tls_certificate);
+  std::string text, line;
+  while (std::getline(file, line)) {
+    text += line + "\n";
+    if (line.starts_with("-----END CERTIFICATE-----")) break;
+  }
+  if (auto written = write_private_file(data_dir + "/nudged.crt", text); !written)
+    log::warn("`nudge --local` will not find the certificate", {{"error", written.error()}});
+}
+
+std::string App::address() const { return impl_->address(impl_->loaded.settings.http_host); }
 
 std::optional<Error> App::failed() const {
   const std::lock_guard lock(impl_->failed_mutex);

@@ -53,11 +53,17 @@ void access_commands(CLI::App& app, AdminLine& line, const AddOnline& ask) {
   })->add_option("--head", line.access.head, "NUMBER:HASH, as an earlier verify printed it");
 }
 
-void care_commands(CLI::App& app, AdminLine& line, const std::string& local, const AddOnline& ask, const AddOffline& offline) {
-  ask(app, "doctor", "what is wrong with nudged, and what to do", [&local](const Output& out, Client& c) { return doctor(out, c, local); });
-  ask(app, "support", "a directory for whoever is to help: figures and findings, no secrets, no customers",
-      [&line, &local](const Output& out, Client& c) { return support(out, c, local, line.word); })
-      ->add_option("DIR", line.word, "the directory to make")
+void care_commands(CLI::App& app, AdminLine& line, const Door& door, const AddOnline& ask, const AddOffline& offline) {
+  // Both have something to say when no nudged runs.
+  const auto config = [&line](CLI::App* sub) {
+    sub->add_option("--config", line.doctor.config, "nudged's configuration file, to be looked at too");
+    return sub;
+  };
+  config(offline(app, "doctor", "what is wrong with nudged, and what to do",
+                 [&line, &door](const Output& out) { return doctor(out, door, line.doctor); }));
+  config(offline(app, "support", "a directory for whoever is to help: figures and findings, no secrets, no customers",
+                 [&line, &door](const Output& out) { return support(out, door, line.doctor); }))
+      ->add_option("DIR", line.doctor.to, "the directory to make")
       ->required();
   CLI::App* make = app.add_subcommand("backup", "copies of all data, made while nudged runs");
   make->require_subcommand(1);
@@ -94,16 +100,9 @@ Exit hand_in_callback(const Output& out, Client& client, const std::string& conn
 
 }  // namespace
 
-std::string first_line_of(const std::string& path) {
-  std::ifstream file(path);
-  std::string text;
-  std::getline(file, text);
-  return text;
-}
-
-void add_admin_commands(CLI::App& app, AdminLine& line, const std::string& local, const AddOnline& ask, const AddOffline& offline) {
+void add_admin_commands(CLI::App& app, AdminLine& line, const Door& door, const AddOnline& ask, const AddOffline& offline) {
   access_commands(app, line, ask);
-  care_commands(app, line, local, ask, offline);
+  care_commands(app, line, door, ask, offline);
   ask(app, "callback", "hand in what a provider reports, from standard input: a bounced mail, through a pipe",
       [&line](const Output& out, Client& c) { return hand_in_callback(out, c, line.word); })
       ->add_option("CONNECTOR", line.word, "its name in the configuration")

@@ -16,6 +16,7 @@ namespace nudge::cli {
 struct AdminLine {
   AccessOptions access;
   BackupCommand backup;
+  DoctorCommand doctor;
   std::string word;
 };
 // Adds a command that needs the daemon, or one that does not, to `parent`.
@@ -24,10 +25,8 @@ using AddOnline = std::function<CLI::App*(CLI::App& parent, const std::string& n
 using AddOffline =
     std::function<CLI::App*(CLI::App& parent, const std::string& name, const std::string& what, std::function<Exit(const Output&)>)>;
 
-// The first line of a file; empty when it can't be read.
-std::string first_line_of(const std::string& path);
-// `local`: where --local goes.
-void add_admin_commands(CLI::App& app, AdminLine& line, const std::string& local, const AddOnline& ask, const AddOffline& offline);
+// `door`: where the daemon is.
+void add_admin_commands(CLI::App& app, AdminLine& line, const Door& door, const AddOnline& ask, const AddOffline& offline);
 
 // What the shell is told. `callback` answers mail systems in their own numbers: 75 makes them keep the mail and try again.
 int shell_code(const CLI::App& app, Exit exit);

@@ -2,8 +2,10 @@
 #include "daemon/cli/words.h"
 
 #include <curl/curl.h>
+#include <unistd.h>
 
 #include <cstdlib>
+#include <fstream>
 #include <mutex>
 
 namespace nudge::cli {
@@ -12,6 +14,13 @@ namespace {
 constexpr long kConnectSeconds = 5;
 constexpr long kAnswerSeconds = 120;
 constexpr std::size_t kBodyBytesMax = std::size_t{1} << 30U;
+
+std::string first_line_of(const std::string& path) {
+  std::ifstream file(path);
+  std::string text;
+  std::getline(file, text);
+  return text;
+}
 
 std::size_t take_body(char* data, std::size_t size, std::size_t count, void* out) {
   auto& body = *static_cast<std::string*>(out);
@@ -58,6 +67,10 @@ Result<Reply> Client::send(std::string_view method, std::string_view path, std::
   curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, verb.c_str());
   curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
   if (!authorities_.empty()) curl_easy_setopt(curl, CURLOPT_CAINFO, authorities_.c_str());
+  if (!pinned_.empty()) {
+    curl_easy_setopt(curl, CURLOPT_CAINFO, pinned_.c_str());
+    curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 0L);
+  }
   curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, kConnectSeconds);
   curl_easy_setopt(curl, CURLOPT_TIMEOUT, kAnswerSeconds);
@@ -98,6 +111,28 @@ Result<Json> Client::post(std::string_view path, std::string_view body, std::str
   if (reply.status < 200 || reply.status > 299) return std::unexpected(error_of(reply));
   if (reply.body.empty()) return Json{};
   return Json::parse(reply.body);
+}
+
+Result<std::unique_ptr<Client>> connect(const Door& door) {
+  const auto variable = [](const char* name) {
+    const char* value = std::getenv(name);
+    return std::string(value == nullptr ? "" : value);
+  };
+  std::string url = door.url.empty() ? variable("NUDGE_URL") : door.url;
+  std::string token = variable("NUDGE_TOKEN"), authorities = door.authorities.empty() ? variable("NUDGE_CA") : door.authorities;
+  std::string pinned;
+  if (!door.local.empty()) {
+    token = first_line_of(door.local + "/nudged.token");
+    if (door.url.empty()) url = first_line_of(door.local + "/nudged.url");
+    if (token.empty())
+      return fail(
+          Code::not_found,
+          say("no nudged runs on {1}, or this user may not read its nudged.token; give --local its data_dir, as its user", {door.local}));
+    if (authorities.empty() && ::access((door.local + "/nudged.crt").c_str(), R_OK) == 0) pinned = door.local + "/nudged.crt";
+  }
+  auto client = std::make_unique<Client>(url.empty() ? kDefaultUrl : url, std::move(token), std::move(authorities));
+  client->pin(std::move(pinned));
+  return client;
 }
 
 Error error_of(const Reply& reply) {

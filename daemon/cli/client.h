@@ -29,6 +29,8 @@ class Client {
   Client& operator=(const Client&) = delete;
 
   const std::string& url() const { return url_; }
+  // The daemon has the certificate of this PEM file, whatever names it has, and no other is taken. Before the first request.
+  void pin(std::string certificate) { pinned_ = std::move(certificate); }
   // `path` begins with '/'. unavailable: no connection, or no answer in time; the message says what to do.
   Result<Reply> send(std::string_view method, std::string_view path, std::string_view body = {},
                      std::string_view content_type = "application/json");
@@ -41,8 +43,19 @@ class Client {
   std::string url_;
   std::string token_;
   std::string authorities_;
+  std::string pinned_;
   std::unique_ptr<Impl> impl_;
 };
+
+inline constexpr const char* kDefaultUrl = "http://127.0.0.1:8650";
+// How the command line says where nudged is.
+struct Door {
+  std::string url;          // empty: NUDGE_URL, else kDefaultUrl
+  std::string local;        // data directory of the nudged on this machine; empty: by url, with NUDGE_TOKEN
+  std::string authorities;  // empty: NUDGE_CA
+};
+// A client for that door. Nothing is sent. Error: not_found, no nudged runs on `local`, or its token can't be read.
+Result<std::unique_ptr<Client>> connect(const Door& door);
 
 // The daemon's error as a sentence, from its JSON body.
 Error error_of(const Reply& reply);

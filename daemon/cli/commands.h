@@ -169,10 +169,14 @@ Exit users(const Output& out, Client& client);
 Exit audit_list(const Output& out, Client& client, const AccessOptions& options);
 Exit audit_verify(const Output& out, Client& client, const AccessOptions& options);
 
-// What is wrong, and what to do. `directory`: the data directory when it is on this machine; else empty.
-Exit doctor(const Output& out, Client& client, const std::string& directory);
-// The same and more, in a new directory `to`, for somebody who helps: no secrets, no customers.
-Exit support(const Output& out, Client& client, const std::string& directory, const std::string& to);
+struct DoctorCommand {
+  std::string config;  // nudged's configuration file; empty: not looked at
+  std::string to;      // of `support`: the directory to make
+};
+// What is wrong, and what to do; also when no nudged runs behind the door.
+Exit doctor(const Output& out, const Door& door, const DoctorCommand& command);
+// The same and more, in a new directory, for somebody who helps: no secrets, no customers.
+Exit support(const Output& out, const Door& door, const DoctorCommand& command);
 
 // Copies of the data directory. Only making one needs the daemon.
 struct BackupCommand {

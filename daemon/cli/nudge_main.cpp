@@ -13,14 +13,10 @@
 
 namespace nudge::cli {
 namespace {
-constexpr const char* kDefaultUrl = "http://127.0.0.1:8650";
-
 struct Line {
   std::string output = "text";
   std::string color = "auto";
-  std::string url;
-  std::string local;  // data directory of the daemon on this machine
-  std::string authorities;
+  Door where;
   AdminLine admin;
   ProjectPaths paths;
   CheckOptions check;
@@ -54,9 +50,9 @@ class Setup {
         ->capture_default_str();
     app_.add_option("--color", line_.color, "colours in text")->check(CLI::IsMember({"auto", "always", "never"}))->capture_default_str();
     app_.add_option("--lang", lang_, "language: en or zh (Simplified Chinese); else as LANG says")->check(CLI::IsMember({"en", "zh"}));
-    app_.add_option("--url", line_.url, "where nudged is; else NUDGE_URL, else " + std::string(kDefaultUrl));
-    app_.add_option("--local", line_.local, "as this machine's admin: the data directory of the nudged that runs here");
-    app_.add_option("--ca", line_.authorities, "PEM file of who signed nudged's certificate; else NUDGE_CA, else the system's");
+    app_.add_option("--url", line_.where.url, "where nudged is; else NUDGE_URL, else " + std::string(kDefaultUrl));
+    app_.add_option("--local", line_.where.local, "as this machine's admin: the data directory of the nudged that runs here");
+    app_.add_option("--ca", line_.where.authorities, "PEM file of who signed nudged's certificate; else NUDGE_CA, else the system's");
     offline();
     questions();
     drafts();
@@ -73,7 +69,7 @@ class Setup {
       return sub;
     };
     add_door_commands(app_, line_.door, online, alone);
-    add_admin_commands(app_, line_.admin, line_.local, online, alone);
+    add_admin_commands(app_, line_.admin, line_.where, online, alone);
     add_outbox_commands(app_, line_.outbox, online);
     if (language() == Language::chinese) translate(app_);
   }
@@ -246,22 +242,9 @@ class Setup {
   }
 
   Exit with_daemon(const Output& out, const std::function<Exit(const Output&, Client&)>& work) const {
-    const auto variable = [](const char* name) {
-      const char* value = std::getenv(name);
-      return std::string(value == nullptr ? "" : value);
-    };
-    std::string url = line_.url.empty() ? variable("NUDGE_URL") : line_.url;
-    std::string token = variable("NUDGE_TOKEN");
-    if (!line_.local.empty()) {
-      token = first_line_of(line_.local + "/nudged.token");
-      if (line_.url.empty()) url = first_line_of(line_.local + "/nudged.url");
-      if (token.empty())
-        return report(out, {Code::not_found,
-                            say("no nudged runs on {1}, or this user may not read its nudged.token; give --local its data_dir, as its user",
-                                {line_.local})});
-    }
-    Client client(url.empty() ? kDefaultUrl : url, std::move(token), line_.authorities.empty() ? variable("NUDGE_CA") : line_.authorities);
-    return work(out, client);
+    const Result<std::unique_ptr<Client>> client = connect(line_.where);
+    if (!client) return report(out, client.error());
+    return work(out, **client);
   }
 
   void questions() {

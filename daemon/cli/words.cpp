@@ -14,7 +14,7 @@ Language chosen = Language::english;
 const std::map<std::string_view, std::string_view>& chinese_table() {
   static const std::map<std::string_view, std::string_view> kTable = [] {
     std::map<std::string_view, std::string_view> table;
-    for (const std::span<const Phrase> phrases : {chinese_phrases(), chinese_answers()}) {
+    for (const std::span<const Phrase> phrases : {chinese_phrases(), chinese_answers(), chinese_care()}) {
       for (const Phrase& phrase : phrases) table.emplace(phrase.english, phrase.translated);
     }
     return table;

@@ -29,6 +29,7 @@ struct Phrase {
 // The tables of Simplified Chinese: helps and messages, what commands answer, and the titles and explanations of codes.
 std::span<const Phrase> chinese_phrases();
 std::span<const Phrase> chinese_answers();
+std::span<const Phrase> chinese_care();
 struct CodePhrase {
   std::string_view code, title, explanation;
 };
