@@ -31,6 +31,8 @@ class Client {
   const std::string& url() const { return url_; }
   // The daemon has the certificate of this PEM file, whatever names it has, and no other is taken. Before the first request.
   void pin(std::string certificate) { pinned_ = std::move(certificate); }
+  // Another one for the same daemon, without the token.
+  std::unique_ptr<Client> without_token() const;
   // `path` begins with '/'. unavailable: no connection, or no answer in time; the message says what to do.
   Result<Reply> send(std::string_view method, std::string_view path, std::string_view body = {},
                      std::string_view content_type = "application/json");
