@@ -120,6 +120,7 @@ constexpr RouteAccess kTable[] = {
     {Method::get, "/v1/decisions", kKnowsCustomers, ""},
     {Method::get, "/v1/actions", kKnowsCustomers, ""},
     {Method::get, "/v1/actions/{id}", kSales | kOperator, ""},  // whole messages
+    {Method::get, "/v1/trace/{id}", kSales | kOperator, ""},      // whole messages, too
     {Method::get, "/v1/tasks", kSales | kOperator, ""},
     {Method::get, "/v1/tasks/{id}", kSales | kOperator, ""},
     {Method::get, "/v1/versions", kReaders, ""},

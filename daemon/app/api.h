@@ -113,6 +113,7 @@ class Api {
   http::Response decisions(const http::Request& request);
   http::Response actions(const http::Request& request);
   http::Response action(const http::Request& request);
+  http::Response trace(const http::Request& request);
   http::Response tasks(const http::Request& request);
   Result<void> install_unsubscribe(http::HttpServer& server);
   void unsubscribe(http::Request& request, http::Responder responder);

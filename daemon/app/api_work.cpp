@@ -228,6 +228,7 @@ Result<void> Api::install_work(http::HttpServer& server) {
   NUDGE_TRY(server.route(Method::get, "/v1/decisions", read(&Api::decisions)));
   NUDGE_TRY(server.route(Method::get, "/v1/actions", read(&Api::actions)));
   NUDGE_TRY(server.route(Method::get, "/v1/actions/{id}", read(&Api::action)));
+  NUDGE_TRY(server.route(Method::get, "/v1/trace/{id}", read(&Api::trace)));
   NUDGE_TRY(install_outbox(server));
   NUDGE_TRY(server.route(Method::get, "/v1/tasks", read(&Api::tasks)));
   NUDGE_TRY(server.route(Method::get, "/v1/tasks/{id}", on_worker([this](const http::Request& r) {

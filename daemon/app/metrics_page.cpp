@@ -67,6 +67,8 @@ void show_shards(Page& page, const RuntimeFigures& f) {
     for (std::size_t i = 0; i < f.shards.size(); ++i) page.sample({{"shard", std::to_string(i)}}, number(value(f.shards[i])));
   };
   each("nudge_customers_hot", Type::gauge, "Customers in memory.", [](const ShardFigures& s) { return s.customers_hot; });
+  each("nudge_customers_decoded", Type::gauge, "Customers in memory that are ready to be judged; the others are packed.",
+       [](const ShardFigures& s) { return s.customers_decoded; });
   each("nudge_state_bytes", Type::gauge, "Memory of the customers in memory; engine.memory bounds the sum.",
        [](const ShardFigures& s) { return s.bytes; });
   each("nudge_shard_queue_items", Type::gauge, "Events waiting for the shard.", [](const ShardFigures& s) { return s.queued; });

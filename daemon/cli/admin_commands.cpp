@@ -54,6 +54,10 @@ void access_commands(CLI::App& app, AdminLine& line, const AddOnline& ask) {
 }
 
 void care_commands(CLI::App& app, AdminLine& line, const Door& door, const AddOnline& ask, const AddOffline& offline) {
+  CLI::App* way = ask(app, "trace", "the way of one event: what was decided on it, what left, and what became of that",
+                      [&line](const Output& out, Client& c) { return trace(out, c, line.trace); });
+  way->add_option("ID", line.trace.id, "the id that its sender gave it, or an action's")->required();
+  way->add_option("--customer", line.trace.customer, "only this one's; quicker");
   // Both have something to say when no nudged runs.
   const auto config = [&line](CLI::App* sub) {
     sub->add_option("--config", line.doctor.config, "nudged's configuration file, to be looked at too");

@@ -18,6 +18,7 @@ struct AdminLine {
   BackupCommand backup;
   DoctorCommand doctor;
   std::string word;
+  TraceCommand trace;
 };
 // Adds a command that needs the daemon, or one that does not, to `parent`.
 using AddOnline = std::function<CLI::App*(CLI::App& parent, const std::string& name, const std::string& what,

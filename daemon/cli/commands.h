@@ -169,6 +169,13 @@ Exit users(const Output& out, Client& client);
 Exit audit_list(const Output& out, Client& client, const AccessOptions& options);
 Exit audit_verify(const Output& out, Client& client, const AccessOptions& options);
 
+struct TraceCommand {
+  std::string id;        // of an event, as its sender gave it, or of an action
+  std::string customer;  // empty: whoever it was
+};
+// The way of one event: what came in, what was decided, what left and what became of it.
+Exit trace(const Output& out, Client& client, const TraceCommand& command);
+
 struct DoctorCommand {
   std::string config;  // nudged's configuration file; empty: not looked at
   std::string to;      // of `support`: the directory to make
