@@ -8,7 +8,7 @@
 namespace nudge::daemon {
 namespace {
 
-constexpr std::uint64_t kBlocksRead = 20'000;  // for one answer; `next` goes on
+constexpr std::uint64_t kBlocksRead = 5'000;  // for one answer; `next` goes on
 constexpr std::uint64_t kListMost = 10'000;
 constexpr std::size_t kFoundMost = 20;  // customers that used the same id
 
@@ -32,11 +32,11 @@ Result<Search> find_inputs(const Store& store, std::string_view id, std::string_
   const auto look = [&](std::string_view key, std::string_view value) -> Result<void> {
     const std::uint64_t sequence = parse_log_key(key).value_or(0);
     NUDGE_ASSIGN(const Block frame, open_block(sequence, value));
-    // Most blocks do not hold the bytes of the id at all.
-    if (frame.payload.find(id) == std::string_view::npos) return {};
-    NUDGE_ASSIGN(const LogBlock block, decode_block(frame.payload, BlockPart::units));
+    std::string room;
+    NUDGE_ASSIGN(const std::string_view content, block_content(frame, room));
+    NUDGE_ASSIGN(const LogBlock block, decode_block(content, BlockPart::units));
     for (const LogUnit& unit : block.units) {
-      NUDGE_TRY(read_entries(unit.entries, [&](LogEntry& entry) {
+      NUDGE_TRY(read_entries(unit, [&](LogEntry& entry) {
         if (entry.kind != EntryKind::step || (!customer.empty() && entry.customer != customer)) return;
         for (Input& input : entry.inputs) {
           if (input.id == id) out.found.push_back({sequence, entry.instant, unit.plan, std::move(input)});

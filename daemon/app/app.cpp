@@ -291,7 +291,9 @@ Result<PlanChange> App::Impl::reload() {
   Impl& impl = *this;
   const std::lock_guard lock(impl.reload_mutex);
   NUDGE_ASSIGN(config::Loaded fresh, config::load(impl.options.sources));
-  if (const std::vector<std::string> keys = config::needs_restart(impl.loaded.settings, fresh.settings); !keys.empty()) {
+  std::vector<std::string> keys = config::needs_restart(impl.loaded.settings, fresh.settings);
+  for (std::string& name : config::changed_connectors(impl.loaded.connectors, fresh.connectors)) keys.push_back("connectors." + name);
+  if (!keys.empty()) {
     std::string list;
     for (const std::string& key : keys) list += (list.empty() ? "" : ", ") + key;
     log::warn("some settings need a restart to change", {{"keys", list}});
@@ -304,6 +306,9 @@ Result<PlanChange> App::Impl::reload() {
   wanted.settings.timezone = fresh.settings.timezone;
   wanted.settings.drain_deadline = fresh.settings.drain_deadline;
   if (impl.loaded.settings.rules_from == "apply") {
+    NUDGE_TRY(impl.doors->load(fresh.settings.doors, *impl.runtime->plan()->catalog));
+    impl.loaded.settings.doors = fresh.settings.doors;
+    impl.loaded.settings.drain_deadline = fresh.settings.drain_deadline;
     return fail(Code::conflict,
                 "the rules of this nudged change by `nudge apply` only (rules_from: apply), so a reload leaves them alone; its other "
                 "settings were read again");

@@ -164,6 +164,8 @@ Result<Loaded> load_text(std::string name, std::string text, std::string_view fo
 std::string print_config(const Loaded& loaded);
 // Keys that differ and need a restart; empty: the new one can take effect at once.
 std::vector<std::string> needs_restart(const Settings& running, const Settings& wanted);
+// Names of connectors that came, went, or have other settings: each needs a restart.
+std::vector<std::string> changed_connectors(const std::vector<Connector>& running, const std::vector<Connector>& wanted);
 // docs/configuration.md: all keys as a table.
 std::string reference_markdown();
 // A JSON Schema (2020-12) of the file, for editors.

@@ -75,6 +75,18 @@ void append_json(std::string& out, const doc::Node& node) {
   }
 }
 
+// Another mistake on the line of a secret would show it in its snippet.
+doc::Diagnostics without_secret_lines(const doc::Diagnostics& all) {
+  doc::Diagnostics out;
+  for (doc::Diagnostic d : all.items()) {
+    const bool secret = std::ranges::any_of(
+        all.items(), [&](const doc::Diagnostic& other) { return other.code == "C0007" && other.file == d.file && other.line == d.line; });
+    if (secret) d.source_line.clear();
+    out.add(std::move(d));
+  }
+  return out;
+}
+
 class Loader {
  public:
   Loader() {
@@ -299,7 +311,7 @@ Result<Loaded> load_text(std::string name, std::string text, std::string_view fo
   loader.read_environment(sources.environment);
   loader.read_flags(sources.flags);
   loader.diagnostics.sort();
-  if (!loader.diagnostics.ok()) return fail(Code::invalid, doc::render_text(loader.diagnostics));
+  if (!loader.diagnostics.ok()) return fail(Code::invalid, doc::render_text(without_secret_lines(loader.diagnostics)));
   return std::move(loader.loaded());
 }
 

@@ -118,6 +118,22 @@ std::string print_config(const Loaded& loaded) {
   return out;
 }
 
+std::vector<std::string> changed_connectors(const std::vector<Connector>& running, const std::vector<Connector>& wanted) {
+  const auto same = [](const Connector& a, const Connector& b) {
+    return a.name == b.name && a.kind == b.kind && a.command == b.command && a.timeout == b.timeout && a.in_flight_max == b.in_flight_max &&
+           a.queue_max == b.queue_max && a.memory_bytes_max == b.memory_bytes_max && a.config_json == b.config_json;
+  };
+  const auto there = [&](const Connector& one, const std::vector<Connector>& all) {
+    return std::ranges::any_of(all, [&](const Connector& other) { return same(one, other); });
+  };
+  std::vector<std::string> out;
+  for (const Connector& c : running)
+    if (!there(c, wanted)) out.push_back(c.name);
+  for (const Connector& c : wanted)
+    if (!there(c, running) && std::ranges::find(out, c.name) == out.end()) out.push_back(c.name);
+  return out;
+}
+
 std::vector<std::string> needs_restart(const Settings& running, const Settings& wanted) {
   std::vector<std::string> out;
   for (const Key& key : keys()) {
