@@ -67,7 +67,6 @@ void look_at_config(Doctor& d, const std::string& file) {
   if (file.empty()) return;
   config::Sources sources;
   sources.file = file;
-  sources.environment = config::nudge_environment();
   auto loaded = config::load(sources);
   if (!loaded)
     return d.wrong(loaded.error().message, say("mend the file; `nudged --config {1} --print-config` shows each setting", {file}));
@@ -242,7 +241,6 @@ std::string machine() {
 std::string settings_of(const std::string& file) {
   config::Sources sources;
   sources.file = file;
-  sources.environment = config::nudge_environment();
   const auto loaded = config::load(sources);
   if (!loaded) return "the file can't be used\n";
   std::string out;

@@ -142,7 +142,7 @@ int main(int argc, char** argv) {
   ::sigprocmask(SIG_BLOCK, &signals, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
 
-  if (auto dropped = nudge::daemon::drop_privileges(loaded->settings.http_port < kFreePort); !dropped) {
+  if (auto dropped = nudge::daemon::drop_privileges(loaded->settings.http_port > 0 && loaded->settings.http_port < kFreePort); !dropped) {
     std::fprintf(stderr, "nudged: %s\n", dropped.error().message.c_str());
     return 1;
   }
