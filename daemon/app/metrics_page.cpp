@@ -118,10 +118,6 @@ void show_connectors(Page& page, const RuntimeFigures& f) {
   each("nudge_connector_up", Type::gauge, "1 when the connector's process is ready.",
        [](const ConnectorFigures& c) { return c.status.state == connectors::ConnectorState::ready ? 1 : 0; });
   each("nudge_connector_waiting", Type::gauge, "Actions waiting for a connector.", [](const ConnectorFigures& c) { return c.waiting; });
-  each("nudge_connector_in_flight", Type::gauge, "Actions handed over and not answered.",
-       [](const ConnectorFigures& c) { return c.under_way; });
-  each("nudge_connector_restarts_total", Type::counter, "Starts of the connector's process after the first.",
-       [](const ConnectorFigures& c) { return c.status.restarts; });
   page.family("nudge_connector_outcomes_total", Type::counter, "Answers of connectors since the start, by outcome.");
   for (const ConnectorFigures& c : f.connectors) {
     const std::pair<const char*, std::uint64_t> outcomes[] = {{"accepted", c.status.accepted},
