@@ -177,7 +177,7 @@ class Doctor(unittest.TestCase):
         answers["/v1/audit/verdict"] = real["/v1/audit/verdict"].body
         for metric, value, words in (("nudge_timer_lag_seconds", 300, "300 seconds late"), ("nudge_queue_items", 399999, "the queue is more than half full"),
                                      ("nudge_log_lost_total", 5, "lines of the log were lost"), ("nudge_store_writes_stopped", 1, "the disk can't keep up"),
-                                     ("process_open_fds", 10**9, "files are open"), ("nudge_backup_last_success_timestamp_seconds", time.time() - 100 * 3600, "the last backup is 100 hours old")):
+                                     ("process_open_fds", 10**9, "files are open"), ("nudge_backup_last_success_timestamp_seconds", time.time() - 100.5 * 3600, "the last backup is 100 hours old")):
             page, count = re.subn(rf"(?m)^{metric} .*$", f"{metric} {value}", real["/metrics"].body.decode())
             self.assertEqual(count, 1, metric)
             answers["/metrics"] = page.encode()
