@@ -73,6 +73,8 @@ class Accounts {
   // A secret that is an admin's for the life of this process; for a file that only this user can read.
   Secret local_token() const { return local_; }
 
+  // What an actor ("token:NAME", "user:NAME" …) may at this moment; 0: nothing any more. For what goes on for long after it was let in.
+  Roles roles_of(std::string_view actor) const;
   std::optional<Identity> identify_token(std::string_view text) const;
   // Moves the end of the idle time on.
   std::optional<Identity> identify_session(std::string_view id);

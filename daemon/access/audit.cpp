@@ -2,9 +2,12 @@
 
 #include <charconv>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include "daemon/access/secrets.h"
 #include "daemon/store/keys.h"
+#include "engine/base/codec.h"
 #include "engine/base/text.h"
 
 namespace nudge::access {
@@ -13,12 +16,15 @@ namespace {
 using daemon::Family;
 
 constexpr std::string_view kHeadKey = "access/audit_head";
+constexpr std::string_view kPseudonymKey = "access/pseudonym_key";
+constexpr std::string_view kIntents = "access/audit_intent/";
 constexpr std::string_view kHashMember = ",\"hash\":\"";
 constexpr std::size_t kHexBytes = 64;
 // Apart from the records of given-up quarantine entries, whose keys start with an instant.
 constexpr std::uint8_t kChain = 'c';
 
 std::string key_of(std::uint64_t number) { return daemon::Key{}.u8(kChain).u64(number).take(); }
+std::string intent_key(std::uint64_t number) { return std::string(kIntents) + daemon::Key{}.u64(number).take(); }
 std::string first_hash() { return std::string(kHexBytes, '0'); }
 
 void member(std::string& out, std::string_view name, std::string_view text) {
@@ -61,10 +67,69 @@ Result<std::unique_ptr<AuditLog>> AuditLog::open(daemon::Store& store) {
                                      ") is not the one that was written; somebody changed the data directory, or the disk did: restore a "
                                      "backup, and compare `nudge audit verify` there");
   }
+  NUDGE_TRY(log->load_key());
+  NUDGE_TRY(log->settle_intents());
   return log;
 }
 
-Result<void> AuditLog::append(const AuditEntry& entry) {
+Result<void> AuditLog::load_key() {
+  NUDGE_ASSIGN(const std::optional<std::string> key, store_.get(Family::meta, kPseudonymKey));
+  if (key) {
+    key_ = *key;
+    return {};
+  }
+  return take_key(random_text(32));
+}
+
+Result<void> AuditLog::take_key(const std::string& key) {
+  daemon::WriteSet set;
+  set.put(Family::meta, kPseudonymKey, key);
+  NUDGE_TRY(store_.commit(std::move(set)));
+  key_ = key;
+  return {};
+}
+
+std::string AuditLog::pseudonym(std::string_view customer) const {
+  return "customer-" + sha256_hex(key_ + "\n" + std::string(customer)).substr(0, 24);
+}
+
+// What was begun when the process ended: nobody was told how it ended, and neither is the record.
+Result<void> AuditLog::settle_intents() {
+  std::vector<std::pair<std::uint64_t, AuditEntry>> open;
+  NUDGE_TRY(store_.scan(Family::meta, kIntents, daemon::prefix_end(kIntents), [&](std::string_view key, std::string_view value) {
+    daemon::KeyReader number(key.substr(kIntents.size()));
+    Reader in(value);
+    AuditEntry entry;
+    entry.at = in.svarint();
+    for (std::string* text : {&entry.actor, &entry.address, &entry.action, &entry.target, &entry.body_sha256}) *text = in.string();
+    entry.detail = "nudged ended before this was answered: it may or may not have been done";
+    open.emplace_back(number.u64(), std::move(entry));
+    return true;
+  }));
+  for (const auto& [number, entry] : open) {
+    last_intent_ = std::max(last_intent_, number);
+    NUDGE_TRY(append(entry, number));
+  }
+  return {};
+}
+
+Result<std::uint64_t> AuditLog::intend(const AuditEntry& entry) {
+  std::string bytes;
+  Writer out(bytes);
+  out.svarint(entry.at);
+  for (const std::string* text : {&entry.actor, &entry.address, &entry.action, &entry.target, &entry.body_sha256}) out.string(*text);
+  std::uint64_t number = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    number = ++last_intent_;
+  }
+  daemon::WriteSet set;
+  set.put(Family::meta, intent_key(number), bytes);
+  NUDGE_TRY(store_.commit(std::move(set)));
+  return number;
+}
+
+Result<void> AuditLog::append(const AuditEntry& entry, std::uint64_t intent) {
   const std::lock_guard lock(mutex_);
   const std::uint64_t number = head_.number + 1;
   std::string line = "{\"number\":" + std::to_string(number) + ",\"prev\":\"" + head_.hash + "\"";
@@ -81,6 +146,7 @@ Result<void> AuditLog::append(const AuditEntry& entry) {
   daemon::WriteSet set;
   set.put(Family::audit, key_of(number), line);
   set.put(Family::meta, kHeadKey, std::to_string(number) + " " + hash);
+  if (intent != 0) set.erase(Family::meta, intent_key(intent));
   NUDGE_TRY(store_.commit(std::move(set)));
   head_ = {number, hash};
   return {};

@@ -34,7 +34,15 @@ class AuditLog {
  public:
   // Error (corrupt): the newest record is not the one that the head names.
   static Result<std::unique_ptr<AuditLog>> open(daemon::Store& store);
-  Result<void> append(const AuditEntry& entry);
+  // What is about to be done, on disk before it is: if the process ends before append() says how it ended, the next open() writes a
+  // record of it. Answers the number to give to append().
+  Result<std::uint64_t> intend(const AuditEntry& entry);
+  Result<void> append(const AuditEntry& entry, std::uint64_t intent = 0);
+  // Stands for a customer in records, which can't be erased: the same for the same id, and nothing without the key, which is in the store.
+  std::string pseudonym(std::string_view customer) const;
+  // The key of the pseudonyms. `take_key` puts another one in its place: that of an older list of erasures.
+  const std::string& key() const { return key_; }
+  Result<void> take_key(const std::string& key);
   AuditHead head() const;
   // Records after the number `after`, oldest first, as the lines that were hashed, until `each` answers false.
   Result<void> read(std::uint64_t after, const std::function<bool(std::uint64_t number, std::string_view line)>& each) const;
@@ -45,8 +53,12 @@ class AuditLog {
  private:
   explicit AuditLog(daemon::Store& store) : store_(store) {}
   daemon::Store& store_;
+  Result<void> load_key();
+  Result<void> settle_intents();
+  std::string key_;
   mutable std::mutex mutex_;
   AuditHead head_;
+  std::uint64_t last_intent_ = 0;
 };
 
 }  // namespace nudge::access

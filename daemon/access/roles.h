@@ -49,6 +49,7 @@ struct RouteAccess {
   std::string_view pattern;
   Roles roles;              // any of these may; an admin may everything that is not kAnybody
   std::string_view action;  // what the audit log calls it; empty: changes nothing that a person answers for
+  Roles personal = 0;       // any of these may ask for personal data as it is (?personal=full); 0: the route has none, or never shows it
 };
 
 }  // namespace nudge::access

@@ -15,7 +15,7 @@ constexpr Roles kAnyRole = kEveryRole;
 constexpr Roles kSales = kSalesperson | kManager;
 // May see rules and figures: nothing of a single customer.
 constexpr Roles kReaders = kViewer | kSales | kAuthor | kOperator;
-// May see customers, as they are: personal data is not masked.
+// May see customers, with what is personal masked.
 constexpr Roles kKnowsCustomers = kSales | kAuthor | kOperator;
 
 // Whoever has the key that the route itself asks for.
@@ -108,21 +108,21 @@ constexpr RouteAccess kTable[] = {
     {Method::post, "/v1/callbacks/{connector}", kDoor, ""},
     {Method::post, "/v1/callbacks/{connector}/{key}", kDoor, ""},
 
-    {Method::get, "/v1/customers", kKnowsCustomers, ""},
-    {Method::get, "/v1/customers/{id}", kKnowsCustomers, ""},
-    {Method::get, "/v1/explain", kKnowsCustomers, ""},
-    {Method::get, "/v1/preview", kKnowsCustomers, ""},
+    {Method::get, "/v1/customers", kKnowsCustomers, "", kSales},
+    {Method::get, "/v1/customers/{id}", kKnowsCustomers, "", kSales},
+    {Method::get, "/v1/explain", kKnowsCustomers, "", kSales},
+    {Method::get, "/v1/preview", kKnowsCustomers, "", kSales},
     {Method::get, "/v1/rules", kReaders, ""},
     {Method::get, "/v1/rules/{name}", kReaders, ""},
     {Method::get, "/v1/segments", kReaders, ""},
     {Method::get, "/v1/segments/{name}", kReaders, ""},
     {Method::get, "/v1/segments/{name}/members", kKnowsCustomers, ""},
-    {Method::get, "/v1/decisions", kKnowsCustomers, ""},
-    {Method::get, "/v1/actions", kKnowsCustomers, ""},
-    {Method::get, "/v1/actions/{id}", kSales | kOperator, ""},  // whole messages
-    {Method::get, "/v1/trace/{id}", kSales | kOperator, ""},      // whole messages, too
-    {Method::get, "/v1/tasks", kSales | kOperator, ""},
-    {Method::get, "/v1/tasks/{id}", kSales | kOperator, ""},
+    {Method::get, "/v1/decisions", kKnowsCustomers, "", kSales},
+    {Method::get, "/v1/actions", kKnowsCustomers, "", kSales},
+    {Method::get, "/v1/actions/{id}", kSales | kOperator, "", kSales},  // whole messages
+    {Method::get, "/v1/trace/{id}", kSales | kOperator, "", kSales},  // whole messages, too
+    {Method::get, "/v1/tasks", kSales | kOperator, "", kSales},
+    {Method::get, "/v1/tasks/{id}", kSales | kOperator, "", kSales},
     {Method::get, "/v1/versions", kReaders, ""},
     {Method::get, "/v1/versions/{version}", kReaders, ""},
     {Method::get, "/v1/status", kReaders, ""},
@@ -165,12 +165,12 @@ constexpr RouteAccess kTable[] = {
     {Method::post, "/v1/plans/{id}/apply", kAuthor, "rules.apply"},
     {Method::post, "/v1/reload", kAuthor | kOperator, "rules.reload"},
 
-    {Method::get, "/v1/quarantine", kOperator, ""},
-    {Method::get, "/v1/quarantine/{number}", kOperator, ""},
+    {Method::get, "/v1/quarantine", kOperator, "", kOperator},
+    {Method::get, "/v1/quarantine/{number}", kOperator, "", kOperator},
     {Method::post, "/v1/quarantine/replay", kOperator, "quarantine.replay"},
     {Method::post, "/v1/quarantine/{number}/replay", kOperator, "quarantine.replay"},
     {Method::post, "/v1/quarantine/{number}/discard", kOperator, "quarantine.discard"},
-    {Method::get, "/v1/maildrop", kOperator, ""},
+    {Method::get, "/v1/maildrop", kOperator, "", kOperator},
     {Method::get, "/v1/digest", kOperator, ""},
     {Method::post, "/v1/digest/replay", kOperator, ""},  // reads only
 

@@ -1,10 +1,10 @@
 #include "daemon/app/api.h"
 
-#include "daemon/console/console.h"
-
+#include <algorithm>
 #include <charconv>
 #include <fstream>
 
+#include "daemon/console/console.h"
 #include "daemon/runtime/payload.h"
 
 namespace nudge::daemon {
@@ -16,7 +16,8 @@ Api::Api(Runtime& runtime, Workers& workers, metrics::Registry& metrics, ApiAcce
       access_(access),
       options_(std::move(options)),
       backtests_(runtime, runtime.options().shards),
-      plans_(runtime, runtime.options().shards) {
+      plans_(runtime, runtime.options().shards),
+      index_(runtime) {
   std::string at;
   if (std::ifstream file(options_.data_dir + "/last_backup"); std::getline(file, at)) last_backup_ = parse_timestamp(at).value_or(0);
 }
@@ -98,6 +99,34 @@ Result<std::optional<TimeMs>> time_param(const http::Request& request, std::stri
   Result<TimeMs> t = parse_timestamp(*text);
   if (!t) return std::unexpected(std::move(t).error().prefixed("`" + std::string(name) + "`"));
   return std::optional<TimeMs>(*t);
+}
+
+bool sees_personal(const http::Request& request) {
+  if (request.query_param("personal").value_or("") != "full") return false;
+  const access::RouteAccess* row = access::find_route(access_table(), request.method, request.route);
+  return row != nullptr && row->personal != 0 && (request.roles & (row->personal | access::kAdmin)) != 0;
+}
+
+std::string author_of(const http::Request& request, const std::string& named) {
+  const std::string& actor = request.actor;
+  if (actor == "anybody" || actor == "nobody" || actor.empty()) return named;
+  if (actor.starts_with("user:")) return actor.substr(5);
+  if (named.empty() || named == actor) return actor;
+  return actor == "local" ? named : named + " by " + actor;
+}
+
+Result<std::map<std::string, Personal>> Api::personal_of(const http::Request& request, std::vector<std::string> customers) {
+  std::ranges::sort(customers);
+  const auto [first, last] = std::ranges::unique(customers);
+  customers.erase(first, last);
+  std::map<std::string, Personal> out;
+  if (sees_personal(request)) return out;
+  auto found = std::make_shared<std::vector<Personal>>(customers.size());
+  NUDGE_TRY(runtime_.ask_and_wait(customers, [found](Shard& shard, std::size_t i, const CustomerState* state) {
+    if (state != nullptr) (*found)[i] = Personal::of(*state, *shard.plan().catalog);
+  }));
+  for (std::size_t i = 0; i < customers.size(); ++i) out.emplace(std::move(customers[i]), std::move((*found)[i]));
+  return out;
 }
 
 std::string body_text(const http::Request& request, std::string_view name) { return member_text(request.body, name); }

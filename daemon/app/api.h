@@ -6,6 +6,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -16,7 +17,9 @@
 #include "daemon/access/audit.h"
 #include "daemon/access/gate.h"
 #include "daemon/app/backtests.h"
+#include "daemon/app/customer_index.h"
 #include "daemon/app/json.h"
+#include "daemon/app/personal.h"
 #include "daemon/app/plans.h"
 #include "daemon/app/workers.h"
 #include "daemon/doors/doors.h"
@@ -61,7 +64,10 @@ class Api {
   // Refuses who comes to a door with a wrong key, before a body is read. Nothing for all other routes: access::Gate asks there.
   std::optional<http::Response> door_gate(const http::Request& request) const;
   // Ends what runs in the background. Before the runtime stops.
-  void stop() { backtests_.stop(); }
+  void stop() {
+    backtests_.stop();
+    index_.stop();
+  }
 
  private:
   using Shared = std::shared_ptr<http::Responder>;
@@ -101,10 +107,17 @@ class Api {
   void change_calendar(http::Request& request, http::Responder responder, bool make);
   void callback(http::Request& request, http::Responder responder);
   void customer(http::Request& request, http::Responder responder);
+  http::Handler audited_change(std::string action, http::Handler handler);
+  http::Handler audited_read(http::Handler handler, access::Roles roles);
+  access::AuditEntry audit_entry(const http::Request& request, std::string action) const;
   http::Response customers(const http::Request& request);
+  http::Response find_customers(const http::Request& request, CustomerIndex::Query query, bool rows);
+  // What is to be hidden of each of these customers, by id; empty ones when the request may see all of it.
+  Result<std::map<std::string, Personal>> personal_of(const http::Request& request, std::vector<std::string> customers);
   void explain(http::Request& request, http::Responder responder);
   void preview(http::Request& request, http::Responder responder);
-  http::Response explain_past(const CustomerState& state, const std::string& rule, const std::string& segment, TimeMs at);
+  http::Response explain_past(const CustomerState& state, const std::string& rule, const std::string& segment, TimeMs at,
+                              const Personal* hidden);
   void segments(http::Request& request, http::Responder responder);
   void segment(http::Request& request, http::Responder responder);
   void members(http::Request& request, http::Responder responder);
@@ -165,6 +178,7 @@ class Api {
   const ApiOptions options_;
   Backtests backtests_;
   Plans plans_;
+  CustomerIndex index_;
   std::atomic<bool> ready_{false};
   std::atomic<TimeMs> last_backup_{0};  // 0: none is known
 };
@@ -181,8 +195,18 @@ Result<std::optional<TimeMs>> time_param(const http::Request& request, std::stri
 // A text member of a small JSON body; empty when absent.
 std::string body_text(const http::Request& request, std::string_view name);
 
-void write_decision(Json& json, const Decision& d);
-void write_action(Json& json, const ActionRecord& r, bool whole, const ActionReceipt& receipt = {});
-void write_task(Json& json, const TaskRecord& r, TimeMs now);
+// True when the request asks for personal data as it is (?personal=full) and its roles may have it on this route; it is in the audit log.
+bool sees_personal(const http::Request& request);
+// Who does this: whom the credentials belong to. A machine's token, or one from this machine, may name the person it acts for; nobody else
+// may name anybody, but while nobody is asked for credentials.
+std::string author_of(const http::Request& request, const std::string& named);
+
+// The values at `now`, as members "attributes" and, unless `hidden` is null, "masked" (the names of those that are masked); and the tags.
+void write_attributes(Json& json, const CustomerState& state, const Catalog& catalog, TimeMs now, const Personal* hidden);
+void write_tags(Json& json, const CustomerState& state, TimeMs now);
+// Of each, `hidden` is what is not to be shown; null: nothing.
+void write_decision(Json& json, const Decision& d, const Personal* hidden);
+void write_action(Json& json, const ActionRecord& r, bool whole, const Personal* hidden, const ActionReceipt& receipt = {});
+void write_task(Json& json, const TaskRecord& r, TimeMs now, const Personal* hidden);
 
 }  // namespace nudge::daemon

@@ -120,41 +120,84 @@ Response too_often(const Error& error, std::int64_t retry_ms) {
 
 }  // namespace
 
+access::AuditEntry Api::audit_entry(const Request& request, std::string action) const {
+  // The record stays for ever, so a customer stands in it by a pseudonym.
+  std::string path = request.path;
+  if (request.route.starts_with("/v1/customers/{id}"))
+    path = "/v1/customers/" + access_.audit.pseudonym(request.param("id")) + std::string(request.route.substr(sizeof "/v1/customers/{id}" - 1));
+  std::string detail;
+  if (const auto customer = request.query_param("customer")) detail = access_.audit.pseudonym(*customer);
+  return {runtime_.now(),      request.actor, std::string(request.peer), std::move(action), std::string(http::to_string(request.method)) + " " + path,
+          0,                   {},            std::move(detail)};
+}
+
 http::Handler Api::audited(Method method, std::string_view pattern, http::Handler handler) {
   const access::RouteAccess* row = access::find_route(access_table(), method, pattern);
-  if (row != nullptr && row->action.empty()) return handler;
-  const std::string action(row != nullptr ? row->action : method == Method::get ? std::string_view() : std::string_view("other"));
-  if (action.empty()) return handler;
-  return [this, action, handler = std::move(handler)](Request& request, http::Responder to) {
-    access::AuditEntry entry{runtime_.now(),
-                             request.actor,
-                             std::string(request.peer),
-                             action,
-                             std::string(http::to_string(request.method)) + " " + request.path,
-                             0,
-                             {},
-                             {}};
+  if (row != nullptr && row->action.empty() && row->personal == 0) return handler;
+  if (row == nullptr && method == Method::get) return handler;
+  if (row != nullptr && row->action.empty()) return audited_read(std::move(handler), row->personal);
+  return audited_change(std::string(row != nullptr ? row->action : std::string_view("other")), std::move(handler));
+}
+
+// Personal data as it is: on record before it is shown.
+http::Handler Api::audited_read(http::Handler handler, access::Roles roles) {
+  return [this, roles, handler = std::move(handler)](Request& request, http::Responder to) {
+    const auto how = request.query_param("personal");
+    if (!how || *how == "masked") return handler(request, std::move(to));
+    if (*how != "full") return to.send(error_response({Code::invalid, "`personal` is masked or full"}));
+    if ((request.roles & (roles | access::kAdmin)) == 0) {
+      std::string names;
+      for (const std::string_view name : access::role_names(roles | access::kAdmin)) names.append(names.empty() ? "" : ", ").append(name);
+      return to.send(http::problem(403, "http.forbidden", request.actor + " may see personal data only masked here; all of it takes one of these roles: " + names));
+    }
+    access::AuditEntry entry = audit_entry(request, "personal.read");
+    entry.status = 200;
+    auto outer = std::make_shared<http::Responder>(std::move(to));
+    auto work = [this, outer, entry = std::move(entry), handler] {
+      if (const Result<void> written = access_.audit.append(entry); !written)
+        return outer->send(http::problem(500, "audit", "this could not be written to the audit log, so it is not shown: " + written.error().message));
+      handler(outer->request(), std::move(*outer));
+    };
+    if (!workers_.post(work)) outer->send(error_response({Code::unavailable, "too many questions are waiting"}));
+  };
+}
+
+// The intent is on disk before anything is done, and the answer is sent only when the record of it is.
+http::Handler Api::audited_change(std::string action, http::Handler handler) {
+  return [this, action = std::move(action), handler = std::move(handler)](Request& request, http::Responder to) {
+    access::AuditEntry entry = audit_entry(request, action);
     // A body with a password must not be told by its hash either.
     const bool secret = action.starts_with("session.") || action.starts_with("user.");
     if (!request.body.empty() && !secret) entry.body_sha256 = access::sha256_hex(request.body);
     auto outer = std::make_shared<http::Responder>(std::move(to));
-    // Answered only when it is written down.
-    http::Responder inner = http::Responder::detached([this, outer, entry = std::move(entry)](Response response) {
-      auto work = [this, outer, entry, response = std::move(response)]() mutable {
-        entry.status = response.status;
-        entry.detail = response.note;
-        const Result<void> written = access_.audit.append(entry);
-        outer->send(written
-                        ? std::move(response)
-                        : http::problem(500, "audit",
-                                        "this could not be written to the audit log; it may have happened: " + written.error().message));
-      };
-      auto shared = std::make_shared<decltype(work)>(std::move(work));
-      if (!workers_.post([shared] { (*shared)(); })) (*shared)();
-    });
-    Request& copy = inner.request();
-    copy = std::move(request);  // what its views point into lives as long as `outer`
-    handler(copy, std::move(inner));
+    auto begin = [this, outer, entry = std::move(entry), handler]() mutable {
+      std::uint64_t intent = 0;
+      // A log-in that did not end has changed nothing.
+      if (!entry.action.starts_with("session.")) {
+        const Result<std::uint64_t> intended = access_.audit.intend(entry);
+        if (!intended)
+          return outer->send(http::problem(500, "audit", "this could not be written to the audit log, so it was not done: " + intended.error().message));
+        intent = *intended;
+      }
+      http::Responder inner = http::Responder::detached([this, outer, intent, entry = std::move(entry)](Response response) {
+        auto work = [this, outer, intent, entry, response = std::move(response)]() mutable {
+          entry.status = response.status;
+          if (!response.note.empty()) entry.detail = response.note;
+          const Result<void> written = access_.audit.append(entry, intent);
+          outer->send(written
+                          ? std::move(response)
+                          : http::problem(500, "audit",
+                                          "this could not be written to the audit log; it may have happened: " + written.error().message));
+        };
+        auto shared = std::make_shared<decltype(work)>(std::move(work));
+        if (!workers_.post([shared] { (*shared)(); })) (*shared)();
+      });
+      Request& copy = inner.request();
+      copy = std::move(outer->request());  // what its views point into lives as long as `outer`
+      handler(copy, std::move(inner));
+    };
+    auto shared = std::make_shared<decltype(begin)>(std::move(begin));
+    if (!workers_.post([shared] { (*shared)(); })) outer->send(error_response({Code::unavailable, "too many questions are waiting; nothing was done"}));
   };
 }
 
@@ -365,7 +408,10 @@ Result<void> Api::install_access(http::HttpServer& server) {
       const access::Roles roles = row == nullptr ? access::kAdmin : row->roles;
       json.field("anybody", (roles & access::kAnybody) != 0).field("action", row == nullptr ? std::string_view() : row->action);
       write_roles(json, roles | access::kAdmin);
-      json.end_object();
+      json.key("personal").begin_array();
+      if (row != nullptr && row->personal != 0)
+        for (const std::string_view name : access::role_names(row->personal | access::kAdmin)) json.value(name);
+      json.end_array().end_object();
     }
     json.end_array().end_object();
     to.send(json_response(std::move(json)));

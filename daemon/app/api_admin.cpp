@@ -8,6 +8,7 @@
 #include "daemon/app/api.h"
 #include "daemon/app/draft_request.h"
 #include "daemon/app/metrics_page.h"
+#include "daemon/runtime/payload.h"
 
 namespace nudge::daemon {
 namespace {
@@ -195,9 +196,16 @@ http::Response Api::maildrop(const http::Request& request) {
   std::ranges::sort(messages, [](const auto& a, const auto& b) { return a.first > b.first; });
   const std::size_t total = messages.size();
   if (messages.size() > *limit) messages.resize(*limit);
+  std::vector<std::string> names;
+  for (const auto& [when, text] : messages) names.push_back(member_text(text, "customer_id"));
+  const auto hidden = personal_of(request, names);
+  if (!hidden) return error_response(hidden.error());
   Json json;
   json.begin_object().field("total", total).key("messages").begin_array();
-  for (const auto& [when, text] : messages) json.raw(text);
+  for (std::size_t i = 0; i < messages.size(); ++i) {
+    const auto found = hidden->find(names[i]);
+    json.raw(found == hidden->end() ? messages[i].second : found->second.hide_json(messages[i].second));
+  }
   json.end_array().end_object();
   return json_response(std::move(json));
 }

@@ -32,12 +32,13 @@ http::Response Api::calendar(const http::Request& request) {
   if (*now != hash) return no_calendar();  // only the newest one of a person counts
   const auto as = request.query_param("as").value_or("tasks");
   if (as != "tasks" && as != "events") return error_response({Code::invalid, "`as` is tasks or events"});
-  const Result<std::vector<TaskRecord>> tasks =
-      tasks_where(runtime_.store(), true, kTasksMax, [&](const TaskRecord& t) { return t.action.owner == **owner; });
+  TaskOrder order;
+  order.limit = kTasksMax;
+  const Result<TaskPage> tasks = tasks_page(runtime_.store(), true, order, [&](const TaskRecord& t) { return t.action.owner == **owner; });
   if (!tasks) return error_response(tasks.error());
   http::Response response;
   response.content_type = "text/calendar; charset=utf-8";
-  response.body = calendar_of(**owner, *tasks, as == "events" ? CalendarForm::events : CalendarForm::tasks);
+  response.body = calendar_of(**owner, tasks->tasks, as == "events" ? CalendarForm::events : CalendarForm::tasks);
   const std::string tag = "\"" + access::sha256_hex(response.body).substr(0, 32) + "\"";
   response.headers.emplace_back("ETag", tag);
   response.headers.emplace_back("Cache-Control", "private, no-cache");

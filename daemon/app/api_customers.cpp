@@ -1,6 +1,5 @@
-// GET /v1/customers, /v1/customers/{id}, /v1/explain: what is known of a customer, and why a rule did or did not fire.
+// GET /v1/customers/{id}, /v1/explain, /v1/preview: what is known of a customer, and why a rule did or did not fire.
 #include <algorithm>
-#include <set>
 
 #include "daemon/app/api.h"
 #include "daemon/app/reads.h"
@@ -18,25 +17,26 @@ struct Recent {
   std::string json;
 };
 
-void write_event(Json& json, const Catalog& catalog, EventTypeId type, const Rows& rows, std::size_t row) {
+void write_event(Json& json, const Catalog& catalog, EventTypeId type, const Rows& rows, std::size_t row, const Personal* hidden) {
   const EventTypeDef& def = catalog.events[type];
   json.begin_object().field("id", rows.id(row)).field_time("time", rows.time(row)).field("event", def.name).key("data").begin_object();
   for (std::size_t f = 0; f < def.fields.size(); ++f) {
     const auto field = static_cast<FieldId>(f);
     if (!rows.has_field(row, field)) continue;
-    json.field_raw(def.fields[f].name, to_json(rows.field(row, field, kind_of(def.fields[f].type))));
+    const ValueView value = rows.field(row, field, kind_of(def.fields[f].type));
+    json.field_raw(def.fields[f].name, shown_json(def.fields[f], value, hidden));
   }
   json.end_object().end_object();
 }
 
 // The newest `limit` rows of all types at or before `now`.
-std::string recent_events(const CustomerState& state, const Catalog& catalog, std::size_t limit) {
+std::string recent_events(const CustomerState& state, const Catalog& catalog, std::size_t limit, const Personal* hidden) {
   std::vector<Recent> all;
   for (const auto& [type, rows] : state.events) {
     const std::size_t n = std::min(limit, rows.size());
     for (std::size_t row = rows.size() - n; row < rows.size(); ++row) {
       Json json;
-      write_event(json, catalog, type, rows, row);
+      write_event(json, catalog, type, rows, row, hidden);
       all.push_back({rows.time(row), std::string(rows.id(row)), json.take()});
     }
   }
@@ -49,39 +49,26 @@ std::string recent_events(const CustomerState& state, const Catalog& catalog, st
   return json.take();
 }
 
-void write_traits(Json& json, Shard& shard, const CustomerState& state, TimeMs now) {
+void write_traits(Json& json, Shard& shard, const CustomerState& state, TimeMs now, const Personal* hidden) {
   const Plan& plan = shard.plan();
   json.key("traits").begin_object();
-  for (const Trait& trait : plan.traits) json.field_raw(trait.name, to_json(shard.engine().value(plan, state, trait.expr, now).view()));
+  for (const Trait& trait : plan.traits) {
+    const std::string value = to_json(shard.engine().value(plan, state, trait.expr, now).view());
+    json.field_raw(trait.name, hidden != nullptr ? hidden->hide_json(value) : value);
+  }
   json.end_object();
 }
 
-// All that the customer's state says; on the shard's thread.
-void write_state(Json& json, Shard& shard, const CustomerState& state, TimeMs now, std::size_t events) {
+// All that the customer's state says; on the shard's thread. `hidden`: what is not to be shown; null: nothing.
+void write_state(Json& json, Shard& shard, const CustomerState& state, TimeMs now, std::size_t events, const Personal* hidden) {
   const Plan& plan = shard.plan();
   const Catalog& catalog = *plan.catalog;
   json.field("customer", state.id).field_time("as_of", now).field_time("clock", state.clock);
   json.key("aliases").begin_array();
   for (const std::string& alias : state.aliases) json.value(alias);
   json.end_array();
-  json.key("attributes").begin_object();
-  for (std::size_t a = 0; a < catalog.attributes.size(); ++a) {
-    TimeMs until = kNever;
-    const ValueView value = state.attributes.at(static_cast<AttributeId>(a), now, until);
-    if (value.present()) json.field_raw(catalog.attributes[a].name, to_json(value));
-  }
-  json.end_object();
-  json.key("tags").begin_array();
-  std::set<std::string> tags;
-  for (const TagUpdate& tag : state.tags) {
-    if (tag.time > now) continue;
-    if (tag.removed || tag.expires <= now)
-      tags.erase(tag.tag);
-    else
-      tags.insert(tag.tag);
-  }
-  for (const std::string& tag : tags) json.value(tag);
-  json.end_array();
+  write_attributes(json, state, catalog, now, hidden);
+  write_tags(json, state, now);
   json.key("segments").begin_array();
   for (const Segment& segment : plan.segments) {
     if (!shard.engine().holds(plan, state, segment.node, now)) continue;
@@ -92,10 +79,10 @@ void write_state(Json& json, Shard& shard, const CustomerState& state, TimeMs no
     json.begin_object().field("name", segment.name).field_time("since", since).end_object();
   }
   json.end_array();
-  write_traits(json, shard, state, now);
+  write_traits(json, shard, state, now, hidden);
   std::size_t rows = 0;
   for (const auto& [type, list] : state.events) rows += list.size();
-  json.field("events_stored", rows).field_raw("events", recent_events(state, catalog, events));
+  json.field("events_stored", rows).field_raw("events", recent_events(state, catalog, events, hidden));
   json.key("waiting_steps").begin_array();
   for (const Run& run : state.runs) {
     if (waits_for_goal(run)) continue;
@@ -126,6 +113,11 @@ Result<std::vector<T>> newest_of(const std::vector<std::string>& names, Number n
   return all;
 }
 
+// What `request` may not see of a customer; null: nothing is hidden. On the shard's thread.
+std::shared_ptr<const Personal> hidden_of(bool full, Shard& shard, const CustomerState& state) {
+  return full ? nullptr : std::make_shared<const Personal>(Personal::of(state, *shard.plan().catalog));
+}
+
 http::Response unknown_customer(std::string_view id) {
   return http::problem(404, "unknown_customer", "customer `" + std::string(id) + "` was never heard of");
 }
@@ -139,14 +131,16 @@ void Api::customer(http::Request& request, http::Responder responder) {
   const Result<std::optional<TimeMs>> at = time_param(request, "at");
   if (!events) return shared->send(error_response(events.error()));
   if (!at) return shared->send(error_response(at.error()));
-  runtime_.ask_customer(id, [this, shared, id, events = *events, at = *at](Shard& shard, const CustomerState* state) {
+  const bool full = sees_personal(request);
+  runtime_.ask_customer(id, [this, shared, id, full, events = *events, at = *at](Shard& shard, const CustomerState* state) {
     if (state == nullptr) return shared->send(unknown_customer(id));
     auto json = std::make_shared<Json>();
     json->begin_object();
-    write_state(*json, shard, *state, at.value_or(std::max(shard.now(), state->clock)), events);
+    const std::shared_ptr<const Personal> hidden = hidden_of(full, shard, *state);
+    write_state(*json, shard, *state, at.value_or(std::max(shard.now(), state->clock)), events, hidden.get());
     std::vector<std::string> names{state->id};  // what was decided while the customer had another name stays under that
     names.insert(names.end(), state->aliases.begin(), state->aliases.end());
-    const bool posted = workers_.post([this, shared, names, json] {
+    const bool posted = workers_.post([this, shared, names, json, hidden] {
       const TimeMs now = runtime_.now();
       Result<std::vector<Decision>> decisions =
           newest_of<Decision>(names, [](const Decision& d) { return d.number; }, [&](const std::string& name, const ListQuery& query) {
@@ -160,13 +154,13 @@ void Api::customer(http::Request& request, http::Responder responder) {
       if (!decisions) return shared->send(error_response(decisions.error()));
       if (!actions) return shared->send(error_response(actions.error()));
       json->key("decisions").begin_array();
-      for (const Decision& d : *decisions) write_decision(*json, d);
+      for (const Decision& d : *decisions) write_decision(*json, d, hidden.get());
       json->end_array().key("actions").begin_array();
-      for (const ActionRecord& a : *actions) write_action(*json, a, false);
+      for (const ActionRecord& a : *actions) write_action(*json, a, false, hidden.get());
       json->end_array().key("tasks").begin_array();
       for (const ActionRecord& a : *actions) {
         if (a.action.kind != "call_task") continue;
-        if (Result<TaskRecord> task = task_by_id(runtime_.store(), id_bytes(a.action.id)); task) write_task(*json, *task, now);
+        if (Result<TaskRecord> task = task_by_id(runtime_.store(), id_bytes(a.action.id)); task) write_task(*json, *task, now, hidden.get());
       }
       json->end_array().end_object();
       shared->send(json_response(std::move(*json)));
@@ -175,32 +169,9 @@ void Api::customer(http::Request& request, http::Responder responder) {
   });
 }
 
-http::Response Api::customers(const http::Request& request) {
-  const Result<std::uint64_t> limit = number_param(request, "limit", 100, 1, 10'000);
-  if (!limit) return error_response(limit.error());
-  const Result<Runtime::CustomerIds> found =
-      runtime_.customer_ids(std::string(request.query_param("prefix").value_or("")), std::string(request.query_param("after").value_or("")),
-                            *limit, request.query_param("total").value_or("") == "true");
-  if (!found) return error_response(found.error());
-  Json json;
-  json.begin_object().key("total");
-  if (found->total)
-    json.value(*found->total);
-  else
-    json.raw("null");
-  json.key("customers").begin_array();
-  for (const std::string& id : found->ids) json.value(id);
-  json.end_array().key("next");
-  if (found->ids.size() == *limit)
-    json.value(found->ids.back());
-  else
-    json.raw("null");
-  json.end_object();
-  return json_response(std::move(json));
-}
-
 // As of an instant that was judged already: under the plan in force then, with the limits as they stood, and with what was decided.
-http::Response Api::explain_past(const CustomerState& state, const std::string& rule_name, const std::string& segment_name, TimeMs at) {
+http::Response Api::explain_past(const CustomerState& state, const std::string& rule_name, const std::string& segment_name, TimeMs at,
+                                 const Personal* hidden) {
   const Result<std::shared_ptr<const Plan>> then = runtime_.plan_at(at);
   if (!then) return error_response(then.error());
   const std::shared_ptr<const Plan> now = runtime_.plan();
@@ -218,6 +189,7 @@ http::Response Api::explain_past(const CustomerState& state, const std::string& 
   std::string inner;
   if (rule_name.empty()) {
     append_json(inner, explain_condition(plan, state, plan.find_segment(segment_name)->node, at));
+    if (hidden != nullptr) inner = hidden->hide_json(inner);
     json.field("segment", segment_name).field_raw("explanation", inner).end_object();
     return json_response(std::move(json));
   }
@@ -238,9 +210,10 @@ http::Response Api::explain_past(const CustomerState& state, const std::string& 
   }
   const CustomerState past = as_of(plan, state, rule, at, std::move(fired));
   append_json(inner, explain_rule(plan, past, rule, at));
+  if (hidden != nullptr) inner = hidden->hide_json(inner);
   json.field("rule", rule_name).field_raw("explanation", inner).key("decided").begin_array();
   if (decisions->size() > 5) decisions->resize(5);
-  for (const Decision& d : *decisions) write_decision(json, d);
+  for (const Decision& d : *decisions) write_decision(json, d, hidden);
   json.end_array().end_object();
   return json_response(std::move(json));
 }
@@ -256,13 +229,15 @@ void Api::explain(http::Request& request, http::Responder responder) {
     return shared->send(
         error_response({Code::invalid, "give `customer` and either `rule` or `segment`: /v1/explain?customer=c1&rule=dormant-return"}));
   }
-  runtime_.ask_customer(id, [this, shared, id, rule_name, segment_name, at = *at](Shard& shard, const CustomerState* state) {
+  runtime_.ask_customer(id, [this, shared, id, rule_name, segment_name, full = sees_personal(request), at = *at](
+                                Shard& shard, const CustomerState* state) {
     if (state == nullptr) return shared->send(unknown_customer(id));
+    const std::shared_ptr<const Personal> hidden = hidden_of(full, shard, *state);
     if (at && *at <= state->clock) {
       // The past: the rules, firings and decisions of then are to be read.
       auto copy = std::make_shared<CustomerState>(*state);
       const bool posted = workers_.post(
-          [this, shared, copy, rule_name, segment_name, at = *at] { shared->send(explain_past(*copy, rule_name, segment_name, at)); });
+          [this, shared, copy, rule_name, segment_name, hidden, at = *at] { shared->send(explain_past(*copy, rule_name, segment_name, at, hidden.get())); });
       if (!posted) shared->send(error_response({Code::unavailable, "too many questions are waiting"}));
       return;
     }
@@ -275,11 +250,13 @@ void Api::explain(http::Request& request, http::Responder responder) {
       const Rule* rule = plan.find_rule(rule_name);
       if (rule == nullptr) return shared->send(error_response({Code::not_found, "there is no rule `" + rule_name + "`"}));
       append_json(inner, explain_rule(plan, *state, *rule, now));
+      if (hidden != nullptr) inner = hidden->hide_json(inner);
       json.field("rule", rule_name).field_raw("explanation", inner);
     } else {
       const Segment* segment = plan.find_segment(segment_name);
       if (segment == nullptr) return shared->send(error_response({Code::not_found, "there is no segment `" + segment_name + "`"}));
       append_json(inner, explain_condition(plan, *state, segment->node, now));
+      if (hidden != nullptr) inner = hidden->hide_json(inner);
       json.field("segment", segment_name).field_raw("explanation", inner);
     }
     json.end_object();
@@ -296,13 +273,14 @@ void Api::preview(http::Request& request, http::Responder responder) {
   if (!at) return shared->send(error_response(at.error()));
   if (id.empty() || rule_name.empty())
     return shared->send(error_response({Code::invalid, "give `customer` and `rule`: /v1/preview?customer=c1&rule=dormant-return"}));
-  runtime_.ask_customer(id, [shared, id, rule_name, at = *at](Shard& shard, const CustomerState* state) {
+  runtime_.ask_customer(id, [shared, id, rule_name, full = sees_personal(request), at = *at](Shard& shard, const CustomerState* state) {
     if (state == nullptr) return shared->send(unknown_customer(id));
     const Rule* rule = shard.plan().find_rule(rule_name);
     if (rule == nullptr) return shared->send(error_response({Code::not_found, "there is no rule `" + rule_name + "`; see /v1/rules"}));
     const TimeMs now = at.value_or(std::max(shard.now(), state->clock));
     std::string inner;
     append_json(inner, preview_rule(shard.plan(), *state, *rule, now));
+    if (const auto hidden = hidden_of(full, shard, *state)) inner = hidden->hide_json(inner);
     Json json;
     json.begin_object().field("customer", id).field("rule", rule_name).field("version", rule->version).field_raw("preview", inner).end_object();
     shared->send(json_response(std::move(json)));

@@ -100,11 +100,7 @@ http::Response Api::apply_plan(const http::Request& request) {
         return error_response({Code::invalid, "`" + key + "` is not known here, or has a value of the wrong type"});
     }
   }
-  // Who is logged in is no matter of opinion.
-  if (request.actor.starts_with("user:"))
-    apply.author = request.actor.substr(5);
-  else if (request.actor.starts_with("token:"))
-    apply.author += (apply.author.empty() ? "" : " by ") + request.actor;
+  apply.author = author_of(request, apply.author);
   return plans_.apply(std::string(request.param("id")), apply);
 }
 

@@ -15,7 +15,7 @@ struct Signed {
   std::string author, reason;
 };
 Result<Signed> signed_body(const http::Request& request) {
-  Signed s{body_text(request, "author"), body_text(request, "reason")};
+  Signed s{author_of(request, body_text(request, "author")), body_text(request, "reason")};
   if (s.author.empty() || s.reason.empty())
     return fail(Code::invalid, "say who does this and why: {\"author\": \"lin\", \"reason\": \"…\"}");
   return s;
@@ -300,7 +300,7 @@ void Api::suppress(http::Request& request, http::Responder responder, bool add) 
 // Lines of kind,value[,channel]; `kind` may be left out where the value shows it. Everything that can be read is taken in, the rest named.
 void Api::import_suppressions(http::Request& request, http::Responder responder) {
   auto to = std::make_shared<http::Responder>(std::move(responder));
-  const std::string author(request.query_param("author").value_or("")), reason(request.query_param("reason").value_or(""));
+  const std::string author = author_of(request, std::string(request.query_param("author").value_or(""))), reason(request.query_param("reason").value_or(""));
   if (author.empty() || reason.empty())
     return to->send(error_response({Code::invalid, "say who imports this and why: ?author=…&reason=…"}));
   auto entries = std::make_shared<std::vector<Suppression>>();

@@ -9,7 +9,8 @@ namespace {
 
 constexpr std::uint64_t kReplayedAtOnce = 1000;
 
-void write_record(Json& json, const QuarantineRecord& r) {
+// `catalog`: says which members are personal, to be masked; null: nothing is hidden.
+void write_record(Json& json, const QuarantineRecord& r, const Catalog* catalog) {
   json.begin_object()
       .field("number", r.number)
       .field_time("at", r.at)
@@ -20,7 +21,9 @@ void write_record(Json& json, const QuarantineRecord& r) {
   if (!r.customer.empty()) json.field("customer", r.customer);
   // Bytes that are no UTF-8 can't stand in JSON; they are shown as hexadecimal digits.
   if (is_utf8(r.raw)) {
-    json.field("raw", r.raw);
+    json.field("raw", catalog != nullptr ? hide_members(r.raw, *catalog) : r.raw);
+  } else if (catalog != nullptr) {
+    json.field("raw", hide_members("\xff", *catalog));
   } else {
     static constexpr char kDigits[] = "0123456789abcdef";
     std::string hex;
@@ -91,19 +94,20 @@ void replay_next(Runtime& runtime, Workers& workers, const std::shared_ptr<Repla
 
 http::Response Api::quarantine(const http::Request& request) {
   const Result<std::uint64_t> limit = number_param(request, "limit", 100, 1, 10'000);
-  const Result<std::uint64_t> after = number_param(request, "after", 0, 0, UINT64_MAX - 1);
+  const Result<std::uint64_t> after = number_param(request, request.query_param("cursor") ? "cursor" : "after", 0, 0, UINT64_MAX - 1);
   if (!limit) return error_response(limit.error());
   if (!after) return error_response(after.error());
   const Result<std::vector<QuarantineRecord>> list =
       quarantine_list(runtime_.store(), *limit, *after, request.query_param("code").value_or(""));
   if (!list) return error_response(list.error());
   const StatsDelta stats = runtime_.stats();
+  const std::shared_ptr<const Plan> plan = runtime_.plan();
   Json json;
   json.begin_object()
       .field("open", stats[Counter::quarantine_in] - stats[Counter::quarantine_replayed] - stats[Counter::quarantine_discarded])
       .key("records")
       .begin_array();
-  for (const QuarantineRecord& r : *list) write_record(json, r);
+  for (const QuarantineRecord& r : *list) write_record(json, r, sees_personal(request) ? nullptr : plan->catalog.get());
   json.end_array().key("next");
   if (list->size() == *limit)
     json.value(list->back().number);
@@ -180,7 +184,7 @@ Result<void> Api::install_quarantine(http::HttpServer& server) {
                            const Result<QuarantineRecord> record = quarantine_record(runtime_.store(), *number);
                            if (!record) return error_response(record.error());
                            Json json;
-                           write_record(json, *record);
+                           write_record(json, *record, sees_personal(r) ? nullptr : runtime_.plan()->catalog.get());
                            return json_response(std::move(json));
                          })));
   NUDGE_TRY(

@@ -84,7 +84,8 @@ std::string event_name(Runtime& runtime, const Found& found) {
   return found.input.type < plan->catalog->events.size() ? plan->catalog->events[found.input.type].name : std::string();
 }
 
-Result<void> write_way(Json& json, Runtime& runtime, const Found& found) {
+// `hidden`: what is not to be shown; null: nothing.
+Result<void> write_way(Json& json, Runtime& runtime, const Found& found, const Personal* hidden) {
   const Store& store = runtime.store();
   const Input& input = found.input;
   json.begin_object().field("customer", input.customer).field("id", input.id).field("kind", kind_name(input.kind));
@@ -94,15 +95,15 @@ Result<void> write_way(Json& json, Runtime& runtime, const Found& found) {
   NUDGE_ASSIGN(const std::vector<Decision> decisions, decisions_of(store, input.customer, {.limit = kListMost}));
   json.key("decisions").begin_array();
   for (auto d = decisions.rbegin(); d != decisions.rend(); ++d)
-    if (follows(d->cause, d->at, found)) write_decision(json, *d);
+    if (follows(d->cause, d->at, found)) write_decision(json, *d, hidden);
   json.end_array();
   const ActionFilter ours = [&](const ActionRecord& r) { return follows(r.action.cause, r.action.cause.at, found); };
   NUDGE_ASSIGN(const std::vector<ActionRecord> actions, actions_of(store, input.customer, {.limit = kListMost}, ours));
   json.key("actions").begin_array();
-  for (auto r = actions.rbegin(); r != actions.rend(); ++r) write_action(json, *r, true);
+  for (auto r = actions.rbegin(); r != actions.rend(); ++r) write_action(json, *r, true, hidden);
   json.end_array().key("tasks").begin_array();
   for (auto r = actions.rbegin(); r != actions.rend(); ++r) {
-    if (const Result<TaskRecord> task = task_by_id(store, id_bytes(r->action.id))) write_task(json, *task, runtime.now());
+    if (const Result<TaskRecord> task = task_by_id(store, id_bytes(r->action.id))) write_task(json, *task, runtime.now(), hidden);
   }
   json.end_array().end_object();
   return {};
@@ -130,10 +131,15 @@ http::Response Api::trace(const http::Request& request) {
          "nothing with the id `" + id +
              "` is in the log: it did not come in, was set aside (see the quarantine), or came in before the log that is kept"});
   }
+  std::vector<std::string> names;
+  for (const Found& found : search->found) names.push_back(found.input.customer);
+  const auto hidden = personal_of(request, std::move(names));
+  if (!hidden) return error_response(hidden.error());
   Json json;
   json.begin_object().field("id", id).key("found").begin_array();
   for (const Found& found : search->found) {
-    if (Result<void> written = write_way(json, runtime_, found); !written) return error_response(written.error());
+    const auto of = hidden->find(found.input.customer);
+    if (Result<void> written = write_way(json, runtime_, found, of == hidden->end() ? nullptr : &of->second); !written) return error_response(written.error());
   }
   json.end_array().key("next");
   if (search->next != 0)

@@ -1,6 +1,7 @@
 #include "daemon/app/reads.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include "daemon/runtime/log_block.h"
 #include "daemon/store/block.h"
@@ -23,6 +24,9 @@ bool take(std::vector<Decision>& out, std::vector<Decision>& list, const ListQue
   for (auto it = list.rbegin(); it != list.rend(); ++it) {
     if (query.before != 0 && it->number >= query.before) continue;
     if (!query.rule.empty() && it->rule != query.rule) continue;
+    if (it->at < query.from || it->at >= query.to) continue;
+    if (query.fired && it->fired != *query.fired) continue;
+    if (!query.held_by.empty() && (it->fired || held_name(it->held) != query.held_by)) continue;
     out.push_back(std::move(*it));
     if (out.size() >= query.limit) return true;
   }
@@ -202,9 +206,41 @@ Result<ActionRecord> action_by_id(const Store& store, std::string_view id) {
   return fail(Code::not_found, "there is no action with this id");
 }
 
-Result<std::vector<TaskRecord>> tasks_where(const Store& store, bool open, std::uint64_t limit,
-                                            const std::function<bool(const TaskRecord&)>& filter) {
-  std::vector<TaskRecord> out;
+namespace {
+
+// What a task is ordered by, its number behind it: no two are equal.
+using TaskKey = std::pair<std::int64_t, std::uint64_t>;
+TaskKey key_of(const TaskRecord& t, TaskOrder::By by) {
+  switch (by) {
+    case TaskOrder::By::due: return {t.action.due == 0 ? kNever : t.action.due, t.number};
+    case TaskOrder::By::created: return {t.action.at, t.number};
+    case TaskOrder::By::priority: return {t.action.priority, t.number};
+    case TaskOrder::By::done: return {t.done_at, t.number};
+    case TaskOrder::By::number: return {0, t.number};
+  }
+  return {};
+}
+
+std::optional<TaskKey> read_cursor(std::string_view text) {
+  TaskKey key;
+  const std::size_t dot = text.find('.');
+  if (dot == std::string_view::npos) return std::nullopt;
+  const auto [a, first] = std::from_chars(text.data(), text.data() + dot, key.first);
+  const auto [b, second] = std::from_chars(text.data() + dot + 1, text.data() + text.size(), key.second);
+  if (first != std::errc() || second != std::errc() || a != text.data() + dot || b != text.data() + text.size()) return std::nullopt;
+  return key;
+}
+
+}  // namespace
+
+// Reads them all, keeps the page: the heap has the last of it on top.
+Result<TaskPage> tasks_page(const Store& store, bool open, const TaskOrder& order, const std::function<bool(const TaskRecord&)>& filter) {
+  TaskPage page;
+  const std::optional<TaskKey> cursor = read_cursor(order.cursor);
+  if (!order.cursor.empty() && !cursor) return fail(Code::invalid, "`cursor` is not the `next` of a page of tasks");
+  const auto before = [&](const TaskKey& a, const TaskKey& b) { return order.descending ? b < a : a < b; };
+  const auto earlier = [&](const TaskRecord& a, const TaskRecord& b) { return before(key_of(a, order.by), key_of(b, order.by)); };
+  std::uint64_t behind = 0;  // the cursor
   std::optional<Error> error;
   const std::string prefix = task_key(open, "");
   NUDGE_TRY(store.scan(Family::task, prefix, prefix_end(prefix), [&](std::string_view, std::string_view value) {
@@ -213,17 +249,25 @@ Result<std::vector<TaskRecord>> tasks_where(const Store& store, bool open, std::
       error = std::move(task).error();
       return false;
     }
-    if (filter(*task)) out.push_back(*std::move(task));
+    if (!filter(*task)) return true;
+    ++page.total;
+    if (cursor && !before(*cursor, key_of(*task, order.by))) return true;
+    ++behind;
+    page.tasks.push_back(*std::move(task));
+    std::ranges::push_heap(page.tasks, earlier);
+    if (page.tasks.size() > order.limit) {
+      std::ranges::pop_heap(page.tasks, earlier);
+      page.tasks.pop_back();
+    }
     return true;
   }));
   if (error) return std::unexpected(*std::move(error));
-  const auto due = [](const TaskRecord& t) { return t.action.due == 0 ? kNever : t.action.due; };
-  std::ranges::sort(out, [&](const TaskRecord& a, const TaskRecord& b) {
-    if (!open) return a.done_at != b.done_at ? a.done_at > b.done_at : a.number > b.number;
-    return due(a) != due(b) ? due(a) < due(b) : a.number < b.number;
-  });
-  if (out.size() > limit) out.resize(limit);
-  return out;
+  std::ranges::sort_heap(page.tasks, earlier);
+  if (behind > page.tasks.size() && !page.tasks.empty()) {
+    const TaskKey last = key_of(page.tasks.back(), order.by);
+    page.next = std::to_string(last.first) + "." + std::to_string(last.second);
+  }
+  return page;
 }
 
 Result<TaskRecord> task_by_id(const Store& store, std::string_view id) {

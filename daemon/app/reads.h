@@ -16,6 +16,9 @@ struct ListQuery {
   std::uint64_t limit = 50;
   std::uint64_t before = 0;  // numbers below this only; 0: from the newest
   std::string rule;          // empty: any
+  TimeMs from = kAlways, to = kNever;
+  std::optional<bool> fired;  // decisions only
+  std::string held_by;        // decisions only; as held_name says; empty: any
 };
 
 Result<std::vector<Decision>> decisions_of(const Store& store, std::string_view customer, const ListQuery& query);
@@ -44,9 +47,20 @@ Result<std::vector<ActionRecord>> actions_recent(const Store& store, const ListQ
 Result<std::vector<std::string>> action_ids(const Store& store, bool pending, const ActionFilter& filter);
 Result<ActionRecord> action_by_id(const Store& store, std::string_view id_bytes);
 
-// Tasks with the earliest deadline first. `open`: those to do, else those done (the newest first).
-Result<std::vector<TaskRecord>> tasks_where(const Store& store, bool open, std::uint64_t limit,
-                                            const std::function<bool(const TaskRecord&)>& filter);
+// Tasks in an order that a cursor can go on in. `open`: those to do, else those done.
+struct TaskOrder {
+  enum class By : std::uint8_t { due, created, priority, done, number };
+  By by = By::due;
+  bool descending = false;
+  std::string cursor;  // `next` of the page before; empty: from the first
+  std::uint64_t limit = 100;
+};
+struct TaskPage {
+  std::vector<TaskRecord> tasks;
+  std::uint64_t total = 0;  // all that fit, on every page
+  std::string next;         // empty: that was all
+};
+Result<TaskPage> tasks_page(const Store& store, bool open, const TaskOrder& order, const std::function<bool(const TaskRecord&)>& filter);
 Result<TaskRecord> task_by_id(const Store& store, std::string_view id_bytes);
 
 Result<std::vector<QuarantineRecord>> quarantine_list(const Store& store, std::uint64_t limit, std::uint64_t after, std::string_view code);

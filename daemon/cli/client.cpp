@@ -45,8 +45,12 @@ struct Client::Impl {
   CURL* handle = nullptr;
 };
 
-Client::Client(std::string url, std::string token, std::string authorities)
-    : url_(std::move(url)), token_(std::move(token)), authorities_(std::move(authorities)), impl_(std::make_unique<Impl>()) {
+Client::Client(std::string url, std::string token, std::string authorities, bool personal)
+    : url_(std::move(url)),
+      token_(std::move(token)),
+      authorities_(std::move(authorities)),
+      personal_(personal),
+      impl_(std::make_unique<Impl>()) {
   static std::once_flag once;
   std::call_once(once, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
   while (url_.ends_with('/')) url_.pop_back();
@@ -101,7 +105,9 @@ Result<Reply> Client::send(std::string_view method, std::string_view path, std::
 }
 
 Result<Json> Client::get(std::string_view path) {
-  NUDGE_ASSIGN(const Reply reply, send("GET", path));
+  std::string whole(path);
+  if (personal_) whole.append(path.find('?') == std::string_view::npos ? "?" : "&").append("personal=full");
+  NUDGE_ASSIGN(const Reply reply, send("GET", whole));
   if (reply.status < 200 || reply.status > 299) return std::unexpected(error_of(reply));
   return Json::parse(reply.body);
 }
@@ -136,7 +142,7 @@ Result<std::unique_ptr<Client>> connect(const Door& door) {
           say("no nudged runs on {1}, or this user may not read its nudged.token; give --local its data_dir, as its user", {door.local}));
     if (authorities.empty() && ::access((door.local + "/nudged.crt").c_str(), R_OK) == 0) pinned = door.local + "/nudged.crt";
   }
-  auto client = std::make_unique<Client>(url.empty() ? kDefaultUrl : url, std::move(token), std::move(authorities));
+  auto client = std::make_unique<Client>(url.empty() ? kDefaultUrl : url, std::move(token), std::move(authorities), door.personal);
   client->pin(std::move(pinned));
   return client;
 }

@@ -23,7 +23,8 @@ class Client {
  public:
   // `url`: "http://127.0.0.1:8650". `token` may be empty. `authorities`: PEM file of those that may have signed the daemon's certificate;
   // empty: the system's.
-  Client(std::string url, std::string token, std::string authorities = {});
+  // `personal`: lists and customers are asked for with their personal data as it is.
+  Client(std::string url, std::string token, std::string authorities = {}, bool personal = false);
   ~Client();
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
@@ -46,6 +47,7 @@ class Client {
   std::string token_;
   std::string authorities_;
   std::string pinned_;
+  bool personal_ = false;
   std::unique_ptr<Impl> impl_;
 };
 
@@ -55,6 +57,7 @@ struct Door {
   std::string url;          // empty: NUDGE_URL, else kDefaultUrl
   std::string local;        // data directory of the nudged on this machine; empty: by url, with NUDGE_TOKEN
   std::string authorities;  // empty: NUDGE_CA
+  bool personal = false;    // ask for personal data as it is
 };
 // A client for that door. Nothing is sent. Error: not_found, no nudged runs on `local`, or its token can't be read.
 Result<std::unique_ptr<Client>> connect(const Door& door);

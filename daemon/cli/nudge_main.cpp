@@ -34,8 +34,7 @@ struct Line {
   OutboxLine outbox;
   DoorLine door;
   PolicyWords policy;
-  std::string word;
-  std::string reason;
+  std::string word, reason;
 };
 
 /// `--output` and `--color` work before and after the command.
@@ -52,6 +51,7 @@ class Setup {
     app_.add_option("--lang", lang_, "language: en or zh (Simplified Chinese); else as LANG says")->check(CLI::IsMember({"en", "zh"}));
     app_.add_option("--url", line_.where.url, "where nudged is; else NUDGE_URL, else " + std::string(kDefaultUrl));
     app_.add_option("--local", line_.where.local, "as this machine's admin: the data directory of the nudged that runs here");
+    app_.add_flag("--personal", line_.where.personal, "show personal data as it is, if you may; it is written down that you looked");
     app_.add_option("--ca", line_.where.authorities, "PEM file of who signed nudged's certificate; else NUDGE_CA, else the system's");
     offline();
     questions();

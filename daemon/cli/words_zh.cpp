@@ -26,6 +26,7 @@ constexpr auto kPhrases = std::to_array<Phrase>({
     {"where nudged is; else NUDGE_URL, else http://127.0.0.1:8650", "nudged 的地址；不写则用 NUDGE_URL，再不然用 http://127.0.0.1:8650"},
     // Who may use it, and what they changed
     {"as this machine's admin: the data directory of the nudged that runs here", "以本机管理员身份：在本机运行的 nudged 的 data_dir"},
+    {"show personal data as it is, if you may; it is written down that you looked", "不加遮盖地显示个人数据（须有权限）；每次查看都会留下记录"},
     {"PEM file of who signed nudged's certificate; else NUDGE_CA, else the system's",
      "签发 nudged 证书的机构的 PEM 文件；不写则用 NUDGE_CA，再不然用系统的"},
     {"tokens for machines", "程序使用的令牌"},

@@ -48,6 +48,7 @@ TaskRecord put_task(WriteSet& set, StatsDelta& delta, const ActionRecord& action
 struct Committer::Batch {
   std::vector<std::unique_ptr<Unit>> units;
   LogBlock block;
+  std::string edges;
   WriteSet set;
   std::vector<ActionRecord> actions;  // that wait to be delivered
   std::vector<TaskRecord> tasks;
@@ -178,6 +179,7 @@ void Committer::put_together(Batch& batch) {
     CommitContext context{batch.set, delta, desk_, batch.desk_changed, now, batch.after};
     for (Change& change : unit->changes) change(context);
     if (!unit->entries.empty()) batch.block.units.push_back({unit->plan->sequence, unit->entries.bytes()});
+    batch.edges += unit->edges;
     latest_ = std::max(latest_, unit->latest);
     batch.synced = batch.synced || !unit->jobs.empty() || unit->done != nullptr || !unit->entries.empty();
   }
@@ -186,6 +188,7 @@ void Committer::put_together(Batch& batch) {
   if (!delta.empty() || !batch.block.units.empty() || !batch.block.decisions.empty()) {
     ++sequence;
     block_.clear();
+    batch.block.edges = batch.edges;
     encode_block(block_, batch.block);
     batch.set.append(sequence, block_);
     stats_dirty_ = true;

@@ -94,6 +94,7 @@ void encode_block(std::string& out, const LogBlock& block) {
     w.varint(unit.plan);
     w.string(unit.entries);
   }
+  w.string(block.edges);
   block.stats.encode(w);
   w.varint(block.decisions.size());
   for (const Decision& d : block.decisions) encode_decision(w, d);
@@ -115,6 +116,7 @@ Result<LogBlock> decode_block(std::string_view bytes, BlockPart part) {
     unit.plain = version < 2;
     block.units.push_back(unit);
   }
+  if (version >= 3) block.edges = in.string();
   if (in.bad() || !block.stats.decode(in)) return damaged();
   if (part == BlockPart::units) return block;
   for (std::uint64_t n = in.varint(); n > 0 && !in.bad(); --n) {
@@ -133,6 +135,32 @@ Result<void> read_entries(const LogUnit& unit, const std::function<void(LogEntry
   while (!in.at_end()) {
     if (!in.read(entry)) return damaged();
     each(entry);
+  }
+  return {};
+}
+
+void append_edges(std::string& out, std::string_view customer, std::span<const Edge> edges) {
+  Writer w(out);
+  for (const Edge& edge : edges) {
+    w.string(customer);
+    w.varint(edge.root);
+    w.u8(static_cast<std::uint8_t>((edge.entered ? 1 : 0) | (edge.silent ? 2 : 0)));
+    w.svarint(edge.at);
+  }
+}
+
+Result<void> read_edges(std::string_view edges, const std::function<void(const LogEdge&)>& each) {
+  Reader in(edges);
+  while (!in.at_end()) {
+    LogEdge edge;
+    edge.customer = in.string();
+    edge.root = static_cast<RootId>(in.varint());
+    const std::uint8_t flags = in.u8();
+    edge.entered = (flags & 1) != 0;
+    edge.silent = (flags & 2) != 0;
+    edge.at = in.svarint();
+    if (in.bad()) return damaged();
+    each(edge);
   }
   return {};
 }

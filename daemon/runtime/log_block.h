@@ -1,11 +1,13 @@
 // What one block of the log says: which customers were stepped with what at which instant, under which plan, and what was decided.
 // Layout in docs/storage.md. Pure functions; the store frames and checksums the bytes.
 //
-//   block   := version u8, first decision number, first action number, units, decisions, actions, stats delta
+//   block   := version u8, first decision number, first action number, units, edges (length-prefixed), stats delta, decisions,
+//              actions
 //   unit    := plan sequence, entries (length-prefixed)
 //   entry   := kind and flags u8, customer, instant, and for a step the inputs that were stored
+//   edge    := customer, root, flags u8 (1 entered, 2 silent), instant
 //
-// Version 1 wrote every customer, id and time of an entry in full; version 2 by what went before in the unit.
+// Version 1 wrote every customer, id and time of an entry in full, later ones by what went before in the unit; edges are there since 3.
 #pragma once
 
 #include <functional>
@@ -19,7 +21,7 @@
 
 namespace nudge::daemon {
 
-inline constexpr std::uint8_t kLogVersion = 2;
+inline constexpr std::uint8_t kLogVersion = 3;
 
 enum class EntryKind : std::uint8_t {
   step = 1,       // Engine::step at the instant
@@ -59,6 +61,7 @@ struct LogBlock {
   std::uint64_t first_decision = 0;
   std::uint64_t first_action = 0;
   std::vector<LogUnit> units;  // views into the block
+  std::string_view edges;      // who entered and left segments; a view too
   std::vector<Decision> decisions;
   std::vector<ActionOut> actions;  // numbered from first_action
   StatsDelta stats;
@@ -78,5 +81,16 @@ struct LogEntry {
 };
 // Calls `each` for every entry in order. Error: corrupt.
 Result<void> read_entries(const LogUnit& unit, const std::function<void(LogEntry&)>& each);
+
+// A customer entered or left a segment. Nothing is decided from these: they are for people who look.
+struct LogEdge {
+  std::string_view customer;
+  RootId root = kNone;
+  bool entered = false, silent = false;
+  TimeMs at = 0;
+};
+void append_edges(std::string& out, std::string_view customer, std::span<const Edge> edges);
+// Calls `each` for every edge in order; the views are of `edges`. Error: corrupt.
+Result<void> read_edges(std::string_view edges, const std::function<void(const LogEdge&)>& each);
 
 }  // namespace nudge::daemon

@@ -50,6 +50,7 @@ Delivery& Runtime::delivery() { return *impl_->delivery; }
 Gate& Runtime::gate() { return impl_->gate; }
 void Runtime::change(Change change, std::function<void(const Error*)> done) { impl_->committer.change(std::move(change), std::move(done)); }
 Store& Runtime::store() { return impl_->store; }
+std::uint64_t Runtime::last_block() const { return impl_->committer.last_block(); }
 TimeMs Runtime::now() { return impl_->clock.now(); }
 StatsDelta Runtime::stats() const { return impl_->committer.stats(); }
 const RuntimeOptions& Runtime::options() const { return impl_->options; }
@@ -309,6 +310,51 @@ void Runtime::ask_customer(std::string id, std::function<void(Shard&, const Cust
     if (state != nullptr && state->merged()) return ask_customer(state->merged_into, ask);
     ask(s, state);
   });
+}
+
+void Runtime::ask_customers(std::vector<std::string> ids, std::function<void(Shard&, std::size_t, const CustomerState*)> each,
+                            std::function<void()> done) {
+  if (ids.empty()) return done();
+  struct Asked {
+    std::vector<std::string> ids;
+    std::function<void(Shard&, std::size_t, const CustomerState*)> each;
+    std::function<void()> done;
+    std::atomic<std::size_t> left;
+    void one() {
+      if (left.fetch_sub(1) == 1) done();
+    }
+  };
+  auto asked = std::make_shared<Asked>(std::move(ids), std::move(each), std::move(done));
+  asked->left = asked->ids.size();
+  std::vector<std::vector<std::size_t>> by_shard(impl_->options.shards);
+  for (std::size_t i = 0; i < asked->ids.size(); ++i) by_shard[slot_of(asked->ids[i]) % impl_->options.shards].push_back(i);
+  for (std::size_t s = 0; s < by_shard.size(); ++s) {
+    if (by_shard[s].empty()) continue;
+    impl_->shards[s]->ask([this, asked, indexes = std::move(by_shard[s])](Shard& shard) {
+      for (const std::size_t i : indexes) {
+        const CustomerState* state = shard.customer(asked->ids[i]);
+        if (state != nullptr && state->merged()) {
+          ask_customer(state->merged_into, [asked, i](Shard& other, const CustomerState* whole) {
+            asked->each(other, i, whole);
+            asked->one();
+          });
+          continue;
+        }
+        asked->each(shard, i, state);
+        asked->one();
+      }
+    });
+  }
+}
+
+Result<void> Runtime::ask_and_wait(std::vector<std::string> ids, std::function<void(Shard&, std::size_t, const CustomerState*)> each) {
+  auto all = std::make_shared<std::promise<void>>();
+  std::future<void> asked = all->get_future();
+  ask_customers(std::move(ids), std::move(each), [all] { all->set_value(); });
+  while (asked.wait_for(std::chrono::milliseconds(100)) != std::future_status::ready) {
+    if (impl_->failed) return nudge::fail(Code::unavailable, "nudge stops");
+  }
+  return {};
 }
 
 namespace {

@@ -101,6 +101,11 @@ class Runtime {
   // Runs `ask` on the shard of the customer; the state is null when the customer was never heard of. An id that was merged stands for the
   // customer that it became.
   void ask_customer(std::string id, std::function<void(Shard&, const CustomerState*)> ask);
+  // The same for many at once, one question to each shard: `each` is told which of `ids` it is; `done` once all were asked. Several at once.
+  void ask_customers(std::vector<std::string> ids, std::function<void(Shard&, std::size_t index, const CustomerState*)> each,
+                     std::function<void()> done);
+  // The same, waited for. `each` may run after this has answered `unavailable` (nudge stops): it owns what it uses. Not on a shard's thread.
+  Result<void> ask_and_wait(std::vector<std::string> ids, std::function<void(Shard&, std::size_t index, const CustomerState*)> each);
   // Runs `each` on every customer, on the shards' threads (with the shard's index, several at once), slot by slot between drains; then
   // `done` once.
   void scan_customers(std::function<void(Shard&, const CustomerState&)> each, std::function<void(Result<void>)> done);
@@ -144,6 +149,8 @@ class Runtime {
   // One change of the books, from any thread; `done` is told once it is on disk, or that it may not be.
   void change(Change change, std::function<void(const Error*)> done);
   Store& store();
+  // The newest block of the log that is on disk.
+  std::uint64_t last_block() const;
   std::shared_ptr<const Plan> plan() const;
   // The catalog in force, as intake reads by it.
   std::shared_ptr<const IntakeSchema> schema() const;

@@ -3,59 +3,15 @@
 #include <algorithm>
 
 #include "daemon/runtime/committer.h"
+#include "daemon/runtime/documents.h"
 #include "daemon/runtime/merger.h"
 #include "daemon/runtime/shard.h"
-#include "engine/base/text.h"
 #include "engine/core/merge.h"
 
 namespace nudge::daemon {
 namespace {
 
 constexpr std::uint32_t kNoItem = 0xffffffff;
-
-// A fact as the document that says the same, for the quarantine.
-std::string as_document(const Input& input, const Catalog& catalog) {
-  std::string out = "{\"customer\":";
-  append_json_string(out, input.customer);
-  out += ",\"id\":";
-  append_json_string(out, input.id);
-  out += ",\"time\":";
-  append_json_string(out, format_timestamp(input.time));
-  const auto values = [&](const std::vector<LeafDef>& leaves, auto&& each) {
-    bool first = true;
-    each([&](std::size_t leaf, const Value& value) {
-      if (input.kind == InputKind::event && value.missing()) return;
-      out += first ? "" : ",";
-      first = false;
-      append_json_string(out, leaves[leaf].name);
-      out += ":" + (value.missing() ? std::string("null") : to_json(value.view()));
-    });
-  };
-  switch (input.kind) {
-    case InputKind::event:
-      out += ",\"event\":";
-      append_json_string(out, catalog.events[input.type].name);
-      out += ",\"data\":{";
-      values(catalog.events[input.type].fields, [&](auto&& one) {
-        for (std::size_t f = 0; f < input.fields.size(); ++f) one(f, input.fields[f]);
-      });
-      out += "}";
-      break;
-    case InputKind::attributes:
-      out += ",\"attributes\":{";
-      values(catalog.attributes, [&](auto&& one) {
-        for (const AttributeUpdate& update : input.attributes) one(update.attribute, update.value);
-      });
-      out += "}";
-      break;
-    case InputKind::tag:
-      out += ",\"tag\":";
-      append_json_string(out, input.tag);
-      if (input.tag_removed) out += ",\"remove\":true";
-      break;
-  }
-  return out + "}";
-}
 
 }  // namespace
 

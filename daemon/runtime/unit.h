@@ -127,6 +127,7 @@ struct Unit {
   EntryWriter entries;           // see log_block.h
   std::uint32_t steps = 0;       // entries in it
   std::uint64_t work_ns = 0;     // processor time that they took; about as much again after a crash
+  std::string edges;             // the same, of segments entered and left
   std::vector<Effects> effects;  // of one step each, those that have any
   StatsDelta delta;
   WriteSet states;  // checkpoints of customers

@@ -179,6 +179,8 @@ class Nudge:
         return text if raw else json.loads(text)
 
     def get(self, path, raw=False):
+        if path.startswith(("/v1/customers", "/v1/tasks", "/v1/actions", "/v1/maildrop")):
+            path += ("&" if "?" in path else "?") + "personal=full"
         try:
             return self.request("GET", path, raw=raw)
         except (urllib.error.URLError, ConnectionError):

@@ -62,7 +62,7 @@ class Shop(Daemon):
         return self.request("POST", path, body, KEY if headers is None else headers)
 
     def customer(self, name):
-        return self.get("/v1/customers/" + name)
+        return self.get("/v1/customers/" + name + "?personal=full")
 
     def events(self, name, kind):
         return [e for e in self.customer(name)["events"] if e["event"] == kind]

@@ -188,6 +188,39 @@ TEST_CASE("access audit: any change of any record shows") {
   CHECK(AuditLog::open(*place.store).error().code == Code::corrupt);
 }
 
+TEST_CASE("access audit: what was begun when the process ended is on record after the next start") {
+  Place place;
+  std::string name;
+  {
+    const auto log = access::AuditLog::open(*place.store);
+    REQUIRE(log);
+    access::AuditEntry entry{1000, "user:lin", "127.0.0.1", "rules.apply", "POST /v1/plans/7/apply", 0, "ab12", {}};
+    const auto first = (*log)->intend(entry);
+    REQUIRE(first);
+    REQUIRE((*log)->intend(entry));  // never answered
+    entry.status = 200;
+    REQUIRE((*log)->append(entry, *first));
+    CHECK((*log)->head().number == 1);
+    name = (*log)->pseudonym("c1");
+    CHECK(name != (*log)->pseudonym("c2"));
+  }
+  for (int start = 0; start < 2; ++start) {  // once, not at every start
+    const auto log = access::AuditLog::open(*place.store);
+    REQUIRE(log);
+    CHECK((*log)->head().number == 2);
+    CHECK((*log)->verify({}));
+    std::string last;
+    REQUIRE((*log)->read(1, [&](std::uint64_t, std::string_view line) {
+      last = line;
+      return true;
+    }));
+    CHECK(last.find("\"status\":0") != std::string::npos);
+    CHECK(last.find("may or may not") != std::string::npos);
+    CHECK(last.find("\"actor\":\"user:lin\"") != std::string::npos);
+    CHECK((*log)->pseudonym("c1") == name);
+  }
+}
+
 TEST_CASE("access passwords: refused when they would be guessed") {
   for (const char* weak : {"", "elevenchars", "PassWord1234", "qqqqqqqqqqqqqq", "lin-chan-2026x"})
     CHECK_FALSE(check_password(weak, "lin-chan").has_value());

@@ -136,6 +136,9 @@ TEST_CASE("a block says what was stepped and decided") {
   block.decisions.push_back(Decision{.number = 5, .fired = true, .rule = "r", .customer = "c"});
   block.actions.push_back(action_of("c"));
   block.stats[Counter::stored] = 2;
+  std::string edges;
+  append_edges(edges, "c", std::vector<Edge>{{4, true, false, 10}, {5, false, true, 11}});
+  block.edges = edges;
   std::string bytes;
   encode_block(bytes, block);
   const Result<LogBlock> back = decode_block(bytes, BlockPart::all);
@@ -152,6 +155,11 @@ TEST_CASE("a block says what was stepped and decided") {
   };
   REQUIRE(read_entries(back->units[0], note));
   CHECK(seen == std::vector<std::string>{"c10:2", "d11:0", "e12:0", "c12:1", "c29:0c1", "c9:0"});
+  std::vector<std::string> moved;
+  REQUIRE(read_edges(back->edges, [&](const LogEdge& e) {
+    moved.push_back(std::string(e.customer) + std::to_string(e.root) + (e.entered ? "+" : "-") + (e.silent ? "s" : "") + std::to_string(e.at));
+  }));
+  CHECK(moved == std::vector<std::string>{"c4+10", "c5-s11"});
   for (std::size_t cut = 0; cut < bytes.size(); ++cut) CHECK_FALSE(decode_block(std::string_view(bytes).substr(0, cut), BlockPart::all));
 
   // As the first version wrote it: the customer again in each input, ids and times in full.
@@ -170,9 +178,12 @@ TEST_CASE("a block says what was stepped and decided") {
   REQUIRE(read_entries(LogUnit{3, old, true}, note));
   CHECK(seen == std::vector<std::string>{"c10:2", "d11:0"});
   block.units[0].entries = old;
+  block.edges = {};
   bytes.clear();
   encode_block(bytes, block);
   bytes[0] = 1;
+  // Where the length of the edges, 0, stands: behind the numbers, the count of units, the plan, the entries and their length.
+  bytes.erase(1 + 1 + 1 + 1 + 1 + 1 + old.size(), 1);
   const Result<LogBlock> before = decode_block(bytes, BlockPart::units);
   REQUIRE(before);
   CHECK(before->units[0].plain);

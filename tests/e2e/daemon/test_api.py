@@ -1,0 +1,181 @@
+#!/usr/bin/env python3
+"""The routes out: pages, search, masking, and who may see what. NUDGED=path/to/nudged."""
+import json
+import os
+import sys
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from harness import Daemon  # noqa: E402
+
+PASSWORD = "correct horse battery"
+
+
+def walk(d, path, key, limit):
+    """All pages of a list, and how many there were."""
+    items, cursor, pages = [], None, 0
+    while True:
+        page = d.get(f"{path}{'&' if '?' in path else '?'}limit={limit}" + (f"&cursor={cursor}" if cursor else ""))
+        items += page[key]
+        pages += 1
+        cursor = page["next"]
+        if cursor is None:
+            return items, pages
+
+
+class Lists(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.d = Daemon()
+        cls.d.start()
+        cls.d.lines([{"customer": f"c{i:03}", "attributes": {"name": f"{'王芳' if i % 3 else 'Ann'} {i}", "phone": f"+86 138 0013 {i:04}",
+                                                             "email": f"P{i}@example.com", "tier": ["bronze", "silver", "gold"][i % 3]}} for i in range(60)])
+        cls.d.lines([{"customer": f"c{i:03}", "event": "order_placed", "id": "o", "data": {"amount": 100 + i}} for i in range(0, 60, 2)])
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.d.close()
+
+    def test_customers_are_found_by_what_people_know_of_them(self):
+        d = self.d
+        found = lambda q: d.get("/v1/customers?" + q)["customers"]  # noqa: E731
+        self.assertEqual(found("q=p17@EXAMPLE"), ["c017"])
+        self.assertEqual(found("q=13800130042"), ["c042"], "digits of a number that was sent with spaces")
+        self.assertEqual(found("q=138%200013%200042"), ["c042"])
+        self.assertEqual(found("q=c00"), [f"c00{i}" for i in range(10)])
+        self.assertEqual(len(found("q=%E7%8E%8B%E8%8A%B3")), 40)
+        self.assertEqual(found("q=nothing-like-it"), [])
+        self.assertEqual(len(found("attribute=tier:gold")), 20)
+        self.assertEqual(set(found("attribute=tier:gold&q=p1")), {f"c{i:03}" for i in range(60) if i % 3 == 2 and str(i).startswith("1")})
+        for bad, word in [("attribute=phone:1", "can't be filtered"), ("attribute=tier:tin", "none of the values"), ("attribute=tier", "a name and a value"),
+                          ("sort=size", "sort"), ("q=c&cursor=zz", "cursor")]:
+            answer = d.request("GET", "/v1/customers?" + bad)
+            self.assertEqual((answer.status, answer.json["code"]), (400, "invalid"))
+            self.assertIn(word, answer.json["detail"])
+        self.assertEqual(d.request("GET", "/v1/customers?segment=nope").status, 404)
+        # What comes in is found at once.
+        d.post("/v1/events", {"customer": "new", "attributes": {"name": "Zoë Quill"}})
+        self.assertEqual(found("q=ZO%C3%8B"), ["new"])
+        d.post("/v1/events", {"customer": "new", "attributes": {"name": "Other"}})
+        self.assertEqual(found("q=quill"), [])
+
+    def test_pages_are_stable_in_every_order(self):
+        d = self.d
+        for sort in ("customer", "-customer", "name", "-name", "changed", "-changed"):
+            whole = d.get(f"/v1/customers?q=c0&sort={sort}")
+            self.assertIsNone(whole["next"])
+            for limit in (1, 7, 60):
+                ids, pages = walk(d, f"/v1/customers?q=c0&sort={sort}", "customers", limit)
+                self.assertEqual(ids, whole["customers"], sort)
+                self.assertEqual(pages, -(-whole["total"] // limit))
+        names = [r["attributes"]["name"] for r in d.get("/v1/customers?q=c0&sort=name&rows=true&personal=full")["rows"]]
+        self.assertEqual(names, sorted(names, key=lambda n: n.casefold().encode()))
+
+    def test_members_of_a_segment_come_and_go(self):
+        with Daemon() as d:
+            d.start()
+            d.lines([{"customer": f"m{i}", "event": "order_placed", "id": "o", "data": {"amount": 1}} for i in range(5)])
+            self.assertEqual(d.get("/v1/customers?segment=buyers")["total"], 5)
+            d.until(lambda: d.get("/v1/customers?segment=buyers")["total"] == 0)
+            self.assertEqual(d.get("/v1/customers?q=m")["total"], 5)
+
+    def test_tasks_decisions_and_actions_page_through_everything_once(self):
+        d = self.d
+        all_tasks = d.get("/v1/tasks?limit=10000")
+        self.assertEqual(all_tasks["total"], 30)
+        self.assertIsNone(all_tasks["next"])
+        for sort in ("", "due", "-due", "created", "-priority", "number"):
+            tasks, _ = walk(d, "/v1/tasks?" + (f"sort={sort}" if sort else ""), "tasks", 7)
+            self.assertEqual(sorted(t["number"] for t in tasks), sorted(t["number"] for t in all_tasks["tasks"]), sort)
+            if sort.lstrip("-") in ("due", "created"):
+                order = [t[sort.lstrip("-")] for t in tasks]
+                self.assertEqual(order, sorted(order, reverse=sort.startswith("-")))
+        self.assertEqual(d.get("/v1/tasks?q=C058")["total"], 1)
+        self.assertEqual(d.request("GET", "/v1/tasks?sort=colour").status, 400)
+        for key in ("decisions", "actions"):
+            items, pages = walk(d, f"/v1/{key}?rule=big-order", key, 8)
+            numbers = [x["number"] for x in items]
+            self.assertEqual(numbers, sorted(set(numbers), reverse=True))
+            self.assertGreater(pages, 3)
+        self.assertEqual(d.get("/v1/decisions?fired=false")["decisions"], [])
+        self.assertEqual({a["kind"] for a in d.get("/v1/actions?channel=email")["actions"]}, {"email"})
+
+
+class Masking(unittest.TestCase):
+    def setUp(self):
+        self.d = Daemon()
+        self.addCleanup(self.d.close)
+        self.d.start()
+        self.d.post("/v1/customers/c1", {"attributes": {"name": "O'Brien \"Bo\"", "phone": "13812345678", "email": "w@example.com", "tier": "gold"}})
+        self.d.post("/v1/events", {"customer": "c1", "event": "order_placed", "id": "o1", "data": {"amount": 250, "sku": "A"}})
+        self.d.post("/v1/events", {"customer": "c1", "attributes": {"phone": "+8613999998888", "nope": 1}}, 422)
+        self.d.settled()
+
+    secrets = ("Brien", "12345678", "999988")
+
+    def test_personal_data_is_masked_until_somebody_asks_for_it(self):
+        d = self.d
+        task = d.get("/v1/tasks")["tasks"][0]
+        action = next(a["id"] for a in d.get("/v1/actions")["actions"] if a["kind"] == "email")
+        routes = ["/v1/customers/c1", "/v1/customers?rows=true", "/v1/tasks", "/v1/tasks/" + task["id"], "/v1/actions", "/v1/actions/" + action, "/v1/decisions",
+                  "/v1/decisions?customer=c1", "/v1/explain?customer=c1&rule=big-order", "/v1/preview?customer=c1&rule=big-order", "/v1/quarantine", "/v1/quarantine/1",
+                  "/v1/maildrop"]
+        for route in routes:
+            text = d.request("GET", route).body.decode()
+            for secret in self.secrets:
+                self.assertNotIn(secret, text, route)
+        customer = d.get("/v1/customers/c1")
+        self.assertEqual(customer["attributes"]["phone"], "138****5678")
+        self.assertEqual(customer["attributes"]["tier"], "gold")
+        self.assertEqual(sorted(customer["masked"]), ["name", "phone"])
+        self.assertEqual(task["subject"], "Call O***")
+        self.assertIn("+86139****8888", d.get("/v1/quarantine")["records"][0]["raw"])
+        full = d.get("/v1/customers/c1?personal=full")
+        self.assertEqual((full["attributes"]["name"], full["attributes"]["phone"]), ("O'Brien \"Bo\"", "13812345678"))
+        self.assertNotIn("masked", full)
+        self.assertEqual(d.get("/v1/tasks?personal=full")["tasks"][0]["subject"], "Call O'Brien \"Bo\"")
+        self.assertIn("13999998888", d.get("/v1/quarantine?personal=full")["records"][0]["raw"])
+        self.assertEqual(d.request("GET", "/v1/customers/c1?personal=yes").status, 400)
+
+    def test_only_some_roles_may_see_it_and_each_look_is_on_record(self):
+        d = self.d
+        local = {"Authorization": "Bearer " + d.read("data/nudged.token").strip()}
+        tokens = {}
+        for role in ("viewer", "salesperson", "manager", "author", "operator", "admin"):
+            made = d.request("POST", "/v1/tokens", {"name": "t-" + role, "roles": [role]}, local)
+            tokens[role] = {"Authorization": "Bearer " + made.json["token"]}
+        ask = lambda role, path: d.request("GET", path, None, tokens[role])  # noqa: E731
+        self.assertEqual(ask("viewer", "/v1/customers/c1").status, 403)
+        for role in ("author", "operator"):
+            self.assertEqual(ask(role, "/v1/customers/c1").status, 200)
+            refused = ask(role, "/v1/customers/c1?personal=full")
+            self.assertEqual((refused.status, refused.json["code"]), (403, "http.forbidden"))
+            self.assertNotIn("Brien", refused.body.decode())
+        for role in ("salesperson", "manager", "admin"):
+            self.assertEqual(ask(role, "/v1/customers/c1?personal=full").json["attributes"]["phone"], "13812345678")
+        self.assertEqual(ask("operator", "/v1/quarantine?personal=full").status, 200)
+        self.assertEqual(ask("salesperson", "/v1/quarantine?personal=full").status, 403)
+        records = [r for r in d.request("GET", "/v1/audit?limit=1000", None, local).json["records"] if r["action"] == "personal.read"]
+        self.assertEqual([r["actor"] for r in records], ["token:t-salesperson", "token:t-manager", "token:t-admin", "token:t-operator"])
+        self.assertEqual(len({r["target"] for r in records[:3]}), 1)
+        self.assertRegex(records[0]["target"], r"^GET /v1/customers/customer-[0-9a-f]{24}$", "a customer stands in the record by a pseudonym")
+
+    def test_who_did_it_is_who_is_logged_in(self):
+        d = self.d
+        local = {"Authorization": "Bearer " + d.read("data/nudged.token").strip()}
+        self.assertEqual(d.request("POST", "/v1/users", {"name": "lin", "roles": ["manager"], "password": PASSWORD}, local).status, 201)
+        session = d.request("POST", "/v1/session", {"user": "lin", "password": PASSWORD})
+        lin = {"Cookie": session.headers["Set-Cookie"].split(";")[0], "X-Nudge-CSRF": session.json["csrf"]}
+        task = d.request("GET", "/v1/tasks", None, lin).json["tasks"][0]["id"]
+        self.assertEqual(d.request("POST", f"/v1/tasks/{task}/complete", {"disposition": "won", "by": "somebody else"}, lin).status, 200)
+        self.assertEqual(d.request("GET", "/v1/tasks/" + task, None, lin).json["done_by"], "lin")
+        silence = d.request("POST", "/v1/silences", {"rule": "gone", "for": "1h", "author": "the boss", "reason": "x"}, lin)
+        self.assertEqual(silence.json["author"], "lin")
+        self.assertEqual(d.request("POST", "/v1/silences", {"rule": "gone", "for": "1h", "reason": "x"}, lin).json["author"], "lin", "need not be said")
+        made = d.request("POST", "/v1/tokens", {"name": "crm", "roles": ["manager"]}, local).json["token"]
+        by_machine = d.request("POST", "/v1/silences", {"rule": "gone", "for": "1h", "author": "wu", "reason": "x"}, {"Authorization": "Bearer " + made})
+        self.assertEqual(by_machine.json["author"], "wu by token:crm")
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
