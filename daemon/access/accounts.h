@@ -1,5 +1,5 @@
-// Tokens of machines, accounts of people and their sessions. Tokens and accounts are kept in the store (Family::meta, access/…), hashed;
-// sessions live in memory and end with the process.
+// Tokens of machines, accounts of people and their sessions, kept in the store (Family::meta, access/…), hashed. When a session was last
+// used is written every few minutes only.
 //
 // Thread-safety: all functions from any thread. identify_token and identify_session are quick; those that hash a password (log_in,
 // add_user, change_user) take a tenth of a second and those that change something wait for the disk: call them on a worker.
@@ -26,6 +26,8 @@ namespace nudge::access {
 
 // Whether credentials are asked for: `automatic` from the moment on in which there are any.
 enum class Demand : std::uint8_t { automatic, required, open };
+
+inline constexpr std::string_view kSessionPrefix = "access/session/";  // and the SHA-256 of its id
 
 struct AccountsOptions {
   Demand demand = Demand::automatic;
@@ -73,8 +75,10 @@ class Accounts {
   // A secret that is an admin's for the life of this process; for a file that only this user can read.
   Secret local_token() const { return local_; }
 
-  // What an actor ("token:NAME", "user:NAME" …) may at this moment; 0: nothing any more. For what goes on for long after it was let in.
-  Roles roles_of(std::string_view actor) const;
+  // Before requests come: where to do what waits for the disk and has time. Without it, it is done at once.
+  void use_background(std::function<void(std::function<void()>)> post) { background_ = std::move(post); }
+  // True while this session may be used; asking is no use of it. For what goes on for long after it was let in.
+  bool session_lives(std::string_view id) const;
   std::optional<Identity> identify_token(std::string_view text) const;
   // Moves the end of the idle time on.
   std::optional<Identity> identify_session(std::string_view id);
@@ -118,6 +122,7 @@ class Accounts {
   struct Session {
     std::string user, csrf;
     TimeMs created = 0, used = 0;
+    TimeMs saved = 0;  // `used` as the store has it
   };
 
   Accounts(daemon::Store& store, AccountsOptions options);
@@ -127,11 +132,17 @@ class Accounts {
   Result<void> erase(const std::string& key);
   static Result<Token> read_token(std::string_view json);
   static Result<User> read_user(std::string_view json);
+  Result<void> load_sessions();  // with the mutex held
+  Result<void> save(const std::string& hash, const Session& session);
+  Result<void> erase_sessions(const std::string& user);
+  bool over(const Session& session, TimeMs now) const {
+    return now - session.used >= options_.idle_ms || now - session.created >= options_.session_ms;
+  }
   bool last_admin(const std::string& name) const;  // with the mutex held
-  void end_sessions(const std::string& user);      // with the mutex held
 
   daemon::Store& store_;
   const AccountsOptions options_;
+  std::function<void(std::function<void()>)> background_;
   Secret local_;
   std::string local_hash_, fixed_hash_;
   mutable std::mutex mutex_;

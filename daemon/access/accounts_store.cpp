@@ -102,7 +102,34 @@ Result<void> Accounts::load() {
     return !broken;
   }));
   if (broken) return std::unexpected(*broken);
-  return {};
+  return load_sessions();
+}
+
+Result<void> Accounts::load_sessions() {
+  const TimeMs now = options_.clock();
+  daemon::WriteSet ended;
+  NUDGE_TRY(store_.scan(Family::meta, kSessionPrefix, daemon::prefix_end(kSessionPrefix), [&](std::string_view key, std::string_view value) {
+    const Result<bj::object> o = parsed(value);
+    const Session session = o ? Session{text(*o, "user"), text(*o, "csrf"), number(*o, "created"), number(*o, "used"), number(*o, "used")}
+                              : Session();
+    if (session.user.empty() || session.csrf.empty() || over(session, now))
+      ended.erase(Family::meta, key);
+    else
+      sessions_.emplace(key.substr(kSessionPrefix.size()), session);
+    return true;
+  }));
+  return store_.commit(std::move(ended));
+}
+
+Result<void> Accounts::save(const std::string& hash, const Session& session) {
+  bj::object o;
+  o["user"] = session.user;
+  o["csrf"] = session.csrf;
+  o["created"] = session.created;
+  o["used"] = session.used;
+  daemon::WriteSet set;
+  set.put(Family::meta, std::string(kSessionPrefix) + hash, serialized(o));
+  return store_.commit(std::move(set));
 }
 
 Result<void> Accounts::save(const Token& token) {

@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::size_t kUsersMax = 10'000;
 constexpr std::size_t kSessionsMax = 10'000;
+constexpr TimeMs kSaveEvery = 5LL * 60 * 1000;
 
 bool is_user_name(std::string_view name) {
   return !name.empty() && name.size() <= 64 && std::ranges::all_of(name, [](char c) {
@@ -44,8 +45,18 @@ bool Accounts::last_admin(const std::string& name) const {
   return std::ranges::none_of(users_, [&](const auto& entry) { return entry.first != name && is_admin(entry.second); });
 }
 
-void Accounts::end_sessions(const std::string& user) {
-  std::erase_if(sessions_, [&](const auto& entry) { return entry.second.user == user; });
+// All of a person's, on disk and in memory.
+Result<void> Accounts::erase_sessions(const std::string& user) {
+  daemon::WriteSet set;
+  {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(sessions_, [&](const auto& entry) {
+      if (entry.second.user != user) return false;
+      set.erase(daemon::Family::meta, std::string(kSessionPrefix) + entry.first);
+      return true;
+    });
+  }
+  return store_.commit(std::move(set));
 }
 
 Result<UserInfo> Accounts::change_user(const std::string& name, const UserChange& wanted) {
@@ -70,10 +81,13 @@ Result<UserInfo> Accounts::change_user(const std::string& name, const UserChange
   if (!hash.empty()) user.password = std::move(hash);
   user.info.changed = options_.clock();
   NUDGE_TRY(save(user));
-  const std::lock_guard lock(mutex_);
-  if (wanted.password || user.info.disabled) end_sessions(name);
-  UserInfo info = user.info;
-  users_[name] = std::move(user);
+  const UserInfo info = user.info;
+  {
+    const std::lock_guard lock(mutex_);
+    users_[name] = std::move(user);
+  }
+  // After that: whoever logs in from now on does so by what is in force.
+  if (wanted.password || info.disabled) NUDGE_TRY(erase_sessions(name));
   return info;
 }
 
@@ -85,10 +99,11 @@ Result<void> Accounts::remove_user(const std::string& name) {
     if (last_admin(name)) return fail(Code::conflict, "this is the last admin; make another one first, or nobody could manage accounts");
   }
   NUDGE_TRY(erase("access/user/" + name));
-  const std::lock_guard lock(mutex_);
-  end_sessions(name);
-  users_.erase(name);
-  return {};
+  {
+    const std::lock_guard lock(mutex_);
+    users_.erase(name);
+  }
+  return erase_sessions(name);
 }
 
 std::vector<UserInfo> Accounts::users() const {
@@ -115,40 +130,71 @@ Result<NewSession> Accounts::log_in(const std::string& name, const Secret& passw
   }
   by_account_.forget(account);
   NewSession out{Secret(random_text(32)), {"user:" + name, 0, random_text(32)}, now + options_.session_ms};
-  const std::lock_guard lock(mutex_);
-  const auto found = users_.find(name);
-  if (found == users_.end() || found->second.info.disabled || found->second.password != hash)
-    return fail(Code::denied, "the name or the password is wrong");  // changed while it was checked
-  out.identity.roles = found->second.info.roles;
-  std::erase_if(sessions_, [&](const auto& entry) {
-    return now - entry.second.used >= options_.idle_ms || now - entry.second.created >= options_.session_ms;
-  });
-  if (sessions_.size() >= kSessionsMax) return fail(Code::unavailable, "too many people are logged in");
-  sessions_.emplace(sha256_hex(out.id.reveal()), Session{name, out.identity.csrf, now, now});
+  const std::string key = sha256_hex(out.id.reveal());
+  const Session session{name, out.identity.csrf, now, now, now};
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = users_.find(name);
+    if (found == users_.end() || found->second.info.disabled || found->second.password != hash)
+      return fail(Code::denied, "the name or the password is wrong");  // changed while it was checked
+    out.identity.roles = found->second.info.roles;
+    std::erase_if(sessions_, [&](const auto& entry) { return over(entry.second, now); });
+    if (sessions_.size() >= kSessionsMax) return fail(Code::unavailable, "too many people are logged in");
+    sessions_.emplace(key, session);
+  }
+  NUDGE_TRY(save(key, session));
   return out;
 }
 
 std::optional<Identity> Accounts::identify_session(std::string_view id) {
   const TimeMs now = options_.clock();
   const std::string hash = sha256_hex(id);
+  std::optional<Session> to_save;
+  std::optional<Identity> identity;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = sessions_.find(hash);
+    if (found == sessions_.end()) return std::nullopt;
+    Session& session = found->second;
+    const auto user = users_.find(session.user);
+    if (over(session, now) || user == users_.end() || user->second.info.disabled) {
+      sessions_.erase(found);
+      return std::nullopt;
+    }
+    session.used = now;
+    if (now - session.saved >= kSaveEvery) {
+      session.saved = now;
+      to_save = session;
+    }
+    identity = Identity{"user:" + session.user, user->second.info.roles, session.csrf};
+  }
+  if (to_save) {
+    auto work = [this, hash, session = *to_save] {
+      // One that has ended meanwhile stays ended.
+      const std::lock_guard lock(mutex_);
+      if (sessions_.contains(hash)) (void)save(hash, session);
+    };
+    if (background_)
+      background_(std::move(work));
+    else
+      work();
+  }
+  return identity;
+}
+
+bool Accounts::session_lives(std::string_view id) const {
+  const std::string hash = sha256_hex(id);
   const std::lock_guard lock(mutex_);
   const auto found = sessions_.find(hash);
-  if (found == sessions_.end()) return std::nullopt;
-  Session& session = found->second;
-  const auto user = users_.find(session.user);
-  const bool over = now - session.used >= options_.idle_ms || now - session.created >= options_.session_ms;
-  if (over || user == users_.end() || user->second.info.disabled) {
-    sessions_.erase(found);
-    return std::nullopt;
-  }
-  session.used = now;
-  return Identity{"user:" + session.user, user->second.info.roles, session.csrf};
+  if (found == sessions_.end() || over(found->second, options_.clock())) return false;
+  const auto user = users_.find(found->second.user);
+  return user != users_.end() && !user->second.info.disabled;
 }
 
 void Accounts::log_out(std::string_view id) {
   const std::string hash = sha256_hex(id);
   const std::lock_guard lock(mutex_);
-  sessions_.erase(hash);
+  if (sessions_.erase(hash) != 0) (void)erase(std::string(kSessionPrefix) + hash);  // a failing disk ends the process anyway
 }
 
 }  // namespace nudge::access

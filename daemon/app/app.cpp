@@ -108,6 +108,7 @@ Result<void> App::start() {
   NUDGE_TRY(impl.runtime->start());
   impl.metrics = std::make_unique<metrics::Registry>();
   impl.workers = std::make_unique<Workers>(2);
+  impl.accounts->use_background([workers = impl.workers.get()](std::function<void()> work) { (void)workers->post(std::move(work)); });
   ApiOptions api;
   api.reload = [this] { return reload(); };
   api.maildrop_directory = impl.maildrop;

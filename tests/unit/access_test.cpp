@@ -94,6 +94,38 @@ TEST_CASE("access session: idle, too old, never beyond") {
   CHECK_FALSE(w.accounts->identify_session(old.id.reveal()));
 }
 
+TEST_CASE("access session: it outlives a restart, and so does its end") {
+  World w;
+  REQUIRE(w.accounts->add_user("lin", kViewer, Secret(kPassword)));
+  REQUIRE(w.accounts->add_user("wu", kViewer, Secret(kPassword)));
+  std::int64_t retry = 0;
+  const auto log_in = [&](const char* name) { return w.accounts->log_in(name, Secret(kPassword), "10.0.0.1", retry).value(); };
+  const auto stays = log_in("lin"), ended = log_in("lin"), idle = log_in("lin"), other = log_in("wu");
+  w.accounts->log_out(ended.id.reveal());
+  w.now += kHour / 2 - 1;
+  CHECK(w.accounts->identify_session(stays.id.reveal()));
+  w.now += kHour / 4;
+  w.accounts = w.open();
+  const auto back = w.accounts->identify_session(stays.id.reveal());
+  REQUIRE(back);
+  CHECK(back->actor == "user:lin");
+  CHECK(back->csrf == stays.identity.csrf);
+  CHECK(w.accounts->session_lives(stays.id.reveal()));
+  CHECK_FALSE(w.accounts->identify_session(ended.id.reveal()));
+  CHECK_FALSE(w.accounts->identify_session(idle.id.reveal()));
+  CHECK_FALSE(w.accounts->session_lives(other.id.reveal()));
+  // A new password ends it, for the next start as well.
+  REQUIRE(w.accounts->change_user("lin", {.password = Secret("another good horse")}));
+  w.accounts = w.open();
+  CHECK_FALSE(w.accounts->identify_session(stays.id.reveal()));
+  // The store never has what the cookie has.
+  REQUIRE(w.place.store->scan(daemon::Family::meta, "", "", [&](std::string_view key, std::string_view value) {
+    CHECK(key.find(stays.id.reveal()) == std::string_view::npos);
+    CHECK(value.find(other.id.reveal()) == std::string_view::npos);
+    return true;
+  }));
+}
+
 TEST_CASE("access log-in: wrong ones are counted by account and address, and forgiven") {
   World w;
   REQUIRE(w.accounts->add_user("lin", kViewer, Secret(kPassword)));
