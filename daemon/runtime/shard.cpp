@@ -308,7 +308,7 @@ void Shard::changed(CacheEntry& entry, Effects&& effects) {
   timers_.set(&entry, entry.due);
   if (effects.edges.empty() && effects.decisions.empty() && effects.actions.empty() && effects.goals.empty()) return;
   unit_->delta.add_edges(effects.edges);
-  append_edges(unit_->edges, entry.state.id, effects.edges);
+  append_edges(unit_->edges, entry.id, effects.edges);
   unit_->delta.add_goals(effects.goals);
   if (!effects.decisions.empty() || !effects.actions.empty()) unit_->effects.push_back(std::move(effects));
 }
