@@ -110,6 +110,9 @@ constexpr RouteAccess kTable[] = {
 
     {Method::get, "/v1/customers", kKnowsCustomers, "", kSales},
     {Method::get, "/v1/customers/{id}", kKnowsCustomers, "", kSales},
+    {Method::get, "/v1/tail/{what}", kKnowsCustomers, "", kAdmin},
+    {Method::get, "/v1/export/{what}", kOperator, "", kAdmin},  // the audit log for admins only; each one is on record as `export`
+    {Method::get, "/v1/customers/{id}/export", kManager, "customer.export"},  // as it is: for the customer who asks
     {Method::get, "/v1/explain", kKnowsCustomers, "", kSales},
     {Method::get, "/v1/preview", kKnowsCustomers, "", kSales},
     {Method::get, "/v1/rules", kReaders, ""},

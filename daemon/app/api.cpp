@@ -17,7 +17,9 @@ Api::Api(Runtime& runtime, Workers& workers, metrics::Registry& metrics, ApiAcce
       options_(std::move(options)),
       backtests_(runtime, runtime.options().shards),
       plans_(runtime, runtime.options().shards),
-      index_(runtime) {
+      index_(runtime),
+      tails_(runtime),
+      exports_(runtime, access.audit) {
   std::string at;
   if (std::ifstream file(options_.data_dir + "/last_backup"); std::getline(file, at)) last_backup_ = parse_timestamp(at).value_or(0);
 }
@@ -38,6 +40,7 @@ Result<void> Api::install(http::HttpServer& server) {
   NUDGE_TRY(install_drafts(server));
   NUDGE_TRY(install_admin(server));
   NUDGE_TRY(install_access(server));
+  NUDGE_TRY(install_streams(server));
   NUDGE_TRY(install_users(server));
   return {};
 }

@@ -18,9 +18,11 @@
 #include "daemon/access/gate.h"
 #include "daemon/app/backtests.h"
 #include "daemon/app/customer_index.h"
+#include "daemon/app/exports.h"
 #include "daemon/app/json.h"
 #include "daemon/app/personal.h"
 #include "daemon/app/plans.h"
+#include "daemon/app/tails.h"
 #include "daemon/app/workers.h"
 #include "daemon/doors/doors.h"
 #include "daemon/http/http_server.h"
@@ -67,6 +69,8 @@ class Api {
   void stop() {
     backtests_.stop();
     index_.stop();
+    tails_.stop();
+    exports_.stop();
   }
 
  private:
@@ -89,6 +93,7 @@ class Api {
   Result<void> install_drafts(http::HttpServer& server);
   Result<void> install_access(http::HttpServer& server);
   Result<void> install_users(http::HttpServer& server);
+  Result<void> install_streams(http::HttpServer& server);
 
   http::BodySinks intake_sinks(bool import);
   void ingest(http::Request& request, http::Responder responder, bool import, std::string customer);
@@ -107,6 +112,10 @@ class Api {
   void change_calendar(http::Request& request, http::Responder responder, bool make);
   void callback(http::Request& request, http::Responder responder);
   void customer(http::Request& request, http::Responder responder);
+  void tail(http::Request& request, http::Responder responder);
+  void export_all(http::Request& request, http::Responder responder);
+  void export_customer(http::Request& request, http::Responder responder);
+  Result<void> write_kept(Json& json, const std::vector<std::string>& names);
   http::Handler audited_change(std::string action, http::Handler handler);
   http::Handler audited_read(http::Handler handler, access::Roles roles);
   access::AuditEntry audit_entry(const http::Request& request, std::string action) const;
@@ -179,6 +188,8 @@ class Api {
   Backtests backtests_;
   Plans plans_;
   CustomerIndex index_;
+  Tails tails_;
+  Exports exports_;
   std::atomic<bool> ready_{false};
   std::atomic<TimeMs> last_backup_{0};  // 0: none is known
 };
@@ -208,5 +219,7 @@ void write_tags(Json& json, const CustomerState& state, TimeMs now);
 void write_decision(Json& json, const Decision& d, const Personal* hidden);
 void write_action(Json& json, const ActionRecord& r, bool whole, const Personal* hidden, const ActionReceipt& receipt = {});
 void write_task(Json& json, const TaskRecord& r, TimeMs now, const Personal* hidden);
+// `catalog`: says which members are personal, to be masked; null: nothing is hidden.
+void write_quarantined(Json& json, const QuarantineRecord& r, const Catalog* catalog);
 
 }  // namespace nudge::daemon

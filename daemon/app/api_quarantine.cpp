@@ -9,33 +9,6 @@ namespace {
 
 constexpr std::uint64_t kReplayedAtOnce = 1000;
 
-// `catalog`: says which members are personal, to be masked; null: nothing is hidden.
-void write_record(Json& json, const QuarantineRecord& r, const Catalog* catalog) {
-  json.begin_object()
-      .field("number", r.number)
-      .field_time("at", r.at)
-      .field("code", r.code)
-      .field("field", r.field)
-      .field("reason", r.reason)
-      .field("import", r.import);
-  if (!r.customer.empty()) json.field("customer", r.customer);
-  // Bytes that are no UTF-8 can't stand in JSON; they are shown as hexadecimal digits.
-  if (is_utf8(r.raw)) {
-    json.field("raw", catalog != nullptr ? hide_members(r.raw, *catalog) : r.raw);
-  } else if (catalog != nullptr) {
-    json.field("raw", hide_members("\xff", *catalog));
-  } else {
-    static constexpr char kDigits[] = "0123456789abcdef";
-    std::string hex;
-    for (const char c : r.raw) {
-      hex.push_back(kDigits[static_cast<unsigned char>(c) >> 4]);
-      hex.push_back(kDigits[static_cast<unsigned char>(c) & 15]);
-    }
-    json.field("raw_hex", hex);
-  }
-  json.end_object();
-}
-
 Result<std::uint64_t> number_of(const http::Request& request) {
   const std::string_view text = request.param("number");
   std::uint64_t n = 0;
@@ -92,6 +65,32 @@ void replay_next(Runtime& runtime, Workers& workers, const std::shared_ptr<Repla
 
 }  // namespace
 
+void write_quarantined(Json& json, const QuarantineRecord& r, const Catalog* catalog) {
+  json.begin_object()
+      .field("number", r.number)
+      .field_time("at", r.at)
+      .field("code", r.code)
+      .field("field", r.field)
+      .field("reason", r.reason)
+      .field("import", r.import);
+  if (!r.customer.empty()) json.field("customer", r.customer);
+  // Bytes that are no UTF-8 can't stand in JSON; they are shown as hexadecimal digits.
+  if (is_utf8(r.raw)) {
+    json.field("raw", catalog != nullptr ? hide_members(r.raw, *catalog) : r.raw);
+  } else if (catalog != nullptr) {
+    json.field("raw", hide_members("\xff", *catalog));
+  } else {
+    static constexpr char kDigits[] = "0123456789abcdef";
+    std::string hex;
+    for (const char c : r.raw) {
+      hex.push_back(kDigits[static_cast<unsigned char>(c) >> 4]);
+      hex.push_back(kDigits[static_cast<unsigned char>(c) & 15]);
+    }
+    json.field("raw_hex", hex);
+  }
+  json.end_object();
+}
+
 http::Response Api::quarantine(const http::Request& request) {
   const Result<std::uint64_t> limit = number_param(request, "limit", 100, 1, 10'000);
   const Result<std::uint64_t> after = number_param(request, request.query_param("cursor") ? "cursor" : "after", 0, 0, UINT64_MAX - 1);
@@ -107,7 +106,7 @@ http::Response Api::quarantine(const http::Request& request) {
       .field("open", stats[Counter::quarantine_in] - stats[Counter::quarantine_replayed] - stats[Counter::quarantine_discarded])
       .key("records")
       .begin_array();
-  for (const QuarantineRecord& r : *list) write_record(json, r, sees_personal(request) ? nullptr : plan->catalog.get());
+  for (const QuarantineRecord& r : *list) write_quarantined(json, r, sees_personal(request) ? nullptr : plan->catalog.get());
   json.end_array().key("next");
   if (list->size() == *limit)
     json.value(list->back().number);
@@ -184,7 +183,7 @@ Result<void> Api::install_quarantine(http::HttpServer& server) {
                            const Result<QuarantineRecord> record = quarantine_record(runtime_.store(), *number);
                            if (!record) return error_response(record.error());
                            Json json;
-                           write_record(json, *record, sees_personal(r) ? nullptr : runtime_.plan()->catalog.get());
+                           write_quarantined(json, *record, sees_personal(r) ? nullptr : runtime_.plan()->catalog.get());
                            return json_response(std::move(json));
                          })));
   NUDGE_TRY(

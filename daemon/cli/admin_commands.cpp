@@ -102,10 +102,28 @@ Exit hand_in_callback(const Output& out, Client& client, const std::string& conn
   return answer ? Exit::ok : report(out, answer.error());
 }
 
+void stream_commands(CLI::App& app, AdminLine& line, const AddOnline& ask) {
+  CLI::App* follow = ask(app, "tail", "what is stored and decided, as it happens, a line of JSON each",
+                         [&line](const Output& out, Client& c) { return tail(out, c, line.stream); });
+  follow->add_option("WHAT", line.stream.what, "events, decisions, actions, edges (who enters and leaves segments) or all")
+      ->required()
+      ->check(CLI::IsMember({"events", "decisions", "actions", "edges", "all"}));
+  follow->add_option("--customer", line.stream.customer, "only what is of this customer");
+  follow->add_option("--rule", line.stream.rule, "only what is of this rule");
+  follow->add_option("--event", line.stream.event, "only events of this type");
+  follow->add_option("--segment", line.stream.segment, "only who enters and leaves this segment");
+  CLI::App* everything = ask(app, "export", "everything of one kind, a line of JSON each",
+                             [&line](const Output& out, Client& c) { return export_all(out, c, line.stream); });
+  everything->add_option("WHAT", line.stream.what, "documents (they can be imported), decisions, actions, tasks, quarantine or audit")
+      ->required()
+      ->check(CLI::IsMember({"documents", "decisions", "actions", "tasks", "quarantine", "audit"}));
+}
+
 }  // namespace
 
 void add_admin_commands(CLI::App& app, AdminLine& line, const Door& door, const AddOnline& ask, const AddOffline& offline) {
   access_commands(app, line, ask);
+  stream_commands(app, line, ask);
   care_commands(app, line, door, ask, offline);
   ask(app, "callback", "hand in what a provider reports, from standard input: a bounced mail, through a pipe",
       [&line](const Output& out, Client& c) { return hand_in_callback(out, c, line.word); })

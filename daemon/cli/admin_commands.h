@@ -17,6 +17,7 @@ struct AdminLine {
   AccessOptions access;
   BackupCommand backup;
   DoctorCommand doctor;
+  StreamOptions stream;
   std::string word;
   TraceCommand trace;
 };

@@ -104,6 +104,57 @@ Result<Reply> Client::send(std::string_view method, std::string_view path, std::
   return reply;
 }
 
+namespace {
+
+struct Streaming {
+  CURL* curl;
+  Reply reply;
+  const std::function<bool(std::string_view)>& each;
+  bool enough = false;
+};
+
+std::size_t take_piece(char* data, std::size_t size, std::size_t count, void* to) {
+  auto& streaming = *static_cast<Streaming*>(to);
+  long status = 0;
+  curl_easy_getinfo(streaming.curl, CURLINFO_RESPONSE_CODE, &status);
+  if (status != 200) return take_body(data, size, count, &streaming.reply.body);
+  streaming.enough = !streaming.each(std::string_view(data, size * count));
+  return streaming.enough ? 0 : size * count;
+}
+
+}  // namespace
+
+Result<Reply> Client::stream(std::string_view path, const std::vector<std::string>& lines, const std::function<bool(std::string_view)>& each) {
+  CURL* curl = impl_->handle;
+  if (curl == nullptr) return fail(Code::internal, say("libcurl could not be set up"));
+  curl_easy_reset(curl);
+  Streaming streaming{curl, {}, each};
+  std::string target = url_ + std::string(path);
+  if (personal_) target.append(path.find('?') == std::string_view::npos ? "?" : "&").append("personal=full");
+  curl_easy_setopt(curl, CURLOPT_URL, target.c_str());
+  curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+  if (!authorities_.empty()) curl_easy_setopt(curl, CURLOPT_CAINFO, authorities_.c_str());
+  curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, kConnectSeconds);
+  // A tail says something every 15 seconds.
+  curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+  curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, 60L);
+  curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_piece);
+  curl_easy_setopt(curl, CURLOPT_WRITEDATA, &streaming);
+  curl_slist* headers = nullptr;
+  for (const std::string& line : lines) headers = curl_slist_append(headers, line.c_str());
+  if (!token_.empty()) headers = curl_slist_append(headers, ("Authorization: Bearer " + token_).c_str());
+  curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+  const CURLcode code = curl_easy_perform(curl);
+  curl_slist_free_all(headers);
+  if (code != CURLE_OK && !streaming.enough)
+    return fail(Code::unavailable, say("nudged does not answer at {1}: {2}", {url_, curl_easy_strerror(code)}));
+  long status = 0;
+  curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+  streaming.reply.status = static_cast<int>(status);
+  return std::move(streaming.reply);
+}
+
 Result<Json> Client::get(std::string_view path) {
   std::string whole(path);
   if (personal_) whole.append(path.find('?') == std::string_view::npos ? "?" : "&").append("personal=full");

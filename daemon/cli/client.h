@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -37,6 +38,9 @@ class Client {
   // `path` begins with '/'. unavailable: no connection, or no answer in time; the message says what to do.
   Result<Reply> send(std::string_view method, std::string_view path, std::string_view body = {},
                      std::string_view content_type = "application/json");
+  // An answer without an end, piece by piece, until `each` answers false; the body of an HTTP error is in the reply. `headers`: lines.
+  // unavailable: as send(), and when the answer was cut off.
+  Result<Reply> stream(std::string_view path, const std::vector<std::string>& headers, const std::function<bool(std::string_view)>& each);
   // The answer's JSON. An HTTP error becomes an Error with the daemon's own sentence.
   Result<Json> get(std::string_view path);
   Result<Json> post(std::string_view path, std::string_view body, std::string_view content_type = "application/json");

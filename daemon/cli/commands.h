@@ -147,6 +147,16 @@ Exit apply_rules(const Output& out, Client& client, const PlanOptions& options);
 Exit versions(const Output& out, Client& client);
 Exit rollback(const Output& out, Client& client, const PlanOptions& options);
 
+// What nudged streams, a line of JSON each, to standard output.
+struct StreamOptions {
+  std::string what;
+  std::string customer, rule, event, segment;  // tail: only of these
+};
+// As it happens, until interrupted; goes on by itself where it was after a break.
+Exit tail(const Output& out, Client& client, const StreamOptions& options);
+// All of it; the exit code says whether it was all.
+Exit export_all(const Output& out, Client& client, const StreamOptions& options);
+
 // Who may use it, and what they changed.
 struct AccessOptions {
   std::string name;  // of a token (or its id), or of an account

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """The routes out: pages, search, masking, and who may see what. NUDGED=path/to/nudged."""
+import http.client
 import json
 import os
+import socket
 import sys
 import unittest
 
@@ -175,6 +177,140 @@ class Masking(unittest.TestCase):
         made = d.request("POST", "/v1/tokens", {"name": "crm", "roles": ["manager"]}, local).json["token"]
         by_machine = d.request("POST", "/v1/silences", {"rule": "gone", "for": "1h", "author": "wu", "reason": "x"}, {"Authorization": "Bearer " + made})
         self.assertEqual(by_machine.json["author"], "wu by token:crm")
+
+
+class Tail:
+    """Somebody who listens to a tail."""
+
+    def __init__(self, d, what, headers=None):
+        self.connection = http.client.HTTPConnection("127.0.0.1", d.port, timeout=30)
+        self.connection.request("GET", "/v1/tail/" + what, headers={"Accept": "text/event-stream", **(headers or {})})
+        self.answer = self.connection.getresponse()
+        assert self.answer.status == 200, self.answer.read()
+        self.last = None
+        assert self.message()["event"] == "open"
+
+    def message(self):
+        """The next one that is no sign of life."""
+        fields = {}
+        while True:
+            line = self.answer.readline().decode().rstrip("\n")
+            if line.startswith("id: "):
+                self.last = line[4:]
+            if not line and "event" in fields:
+                return {**fields, "data": json.loads(fields.get("data", "{}"))}
+            if line and not line.startswith(":"):
+                name, _, value = line.partition(": ")
+                fields[name] = value
+
+    def close(self):
+        self.connection.close()
+
+
+class Streams(unittest.TestCase):
+    def setUp(self):
+        self.d = Daemon()
+        self.addCleanup(self.d.close)
+        self.d.start()
+
+    def send(self, numbers):
+        self.d.lines([{"customer": f"c{i % 3}", "event": "order_placed", "id": f"o{i}", "data": {"amount": 90 + i}} for i in numbers])
+
+    def said_once(self, heard, count):
+        """All of them, once, and each customer's in order."""
+        numbers = [int(ident[1:]) for ident in heard]
+        self.assertEqual(sorted(numbers), list(range(count)))
+        for customer in range(3):
+            mine = [n for n in numbers if n % 3 == customer]
+            self.assertEqual(mine, sorted(mine))
+
+    def test_a_tail_says_everything_once_also_over_a_break_and_a_restart(self):
+        d = self.d
+        self.assertEqual(d.request("GET", "/v1/tail/events").status, 406)
+        self.assertEqual(d.request("GET", "/v1/tail/nothing").status, 404)
+        self.assertEqual(d.request("GET", "/v1/tail/events?after=x", headers={"Accept": "text/event-stream"}).status, 400)
+        tail = Tail(d, "events?event=order_placed")
+        heard = []
+        for part in range(4):
+            self.send(range(part * 10, part * 10 + 10))
+            while len(heard) < part * 10 + (10 if part < 3 else 5):
+                message = tail.message()
+                self.assertEqual(message["event"], "event")
+                heard.append(message["data"]["id"])
+            if part == 1:  # in the middle, twice: the tail breaks, the daemon ends
+                tail.close()
+                d.kill()
+                d.start()
+                tail = Tail(d, "events?event=order_placed", {"Last-Event-ID": tail.last})
+        last = tail.last  # in the middle of a block
+        tail.close()
+        tail = Tail(d, "events?event=order_placed", {"Last-Event-ID": last})
+        heard += [tail.message()["data"]["id"] for _ in range(5)]
+        self.said_once(heard, 40)
+        tail.close()
+
+    def test_decisions_actions_and_edges(self):
+        d = self.d
+        d.post("/v1/events", {"customer": "c0", "attributes": {"name": "Secret Name"}})
+        tail = Tail(d, "all?customer=c0")
+        self.send([0, 21])
+        seen = {}
+        while not {"event", "decision", "action", "edge"} <= seen.keys():
+            message = tail.message()
+            self.assertNotIn("Secret Name", json.dumps(message["data"]))
+            self.assertEqual(message["data"]["customer"], "c0")
+            seen.setdefault(message["event"], message["data"])
+        self.assertEqual((seen["decision"]["rule"], seen["decision"]["fired"]), ("big-order", True))
+        self.assertEqual((seen["edge"]["segment"], seen["edge"]["entered"]), ("buyers", True))
+        self.assertIn(seen["action"]["kind"], ("call_task", "email"))
+        while seen["edge"]["entered"]:  # two seconds later, by time alone
+            message = tail.message()
+            if message["event"] == "edge":
+                seen["edge"] = message["data"]
+        tail.close()
+
+    def test_an_export_imported_elsewhere_gives_the_same_customers(self):
+        d = self.d
+        d.lines([{"customer": "c0", "attributes": {"name": "Ann", "tier": "gold", "annual_spend": 1.25, "interests": ["a"]}, "id": "a1", "time": "2026-01-02T03:04:05Z"},
+                 {"customer": "c0", "attributes": {"tier": "silver"}, "id": "a2", "time": "2026-02-02T03:04:05Z"},
+                 {"customer": "c0", "tag": "vip", "id": "t1", "time": "2026-01-03T00:00:00Z"}])
+        self.send(range(30))
+        d.settled()
+        answer = d.request("GET", "/v1/export/documents?personal=full")
+        documents = [json.loads(line) for line in answer.body.splitlines()]
+        self.assertEqual(answer.headers["Content-Type"], "application/x-ndjson")
+        self.assertGreaterEqual(len(documents), 33)
+        self.assertNotIn(b'"Ann"', d.request("GET", "/v1/export/documents").body)
+        with Daemon() as other:
+            other.start()
+            mine = [x for x in documents if not x["id"].startswith("nudge:")]
+            result = other.lines(mine, "/v1/import")
+            self.assertEqual(result["stored"], len(mine), result)
+            for key in ("attributes", "tags"):
+                self.assertEqual(other.get("/v1/customers/c0?personal=full")[key], d.get("/v1/customers/c0?personal=full")[key])
+        tasks = d.get("/v1/tasks?limit=1000")["tasks"]
+        self.assertEqual(len(d.request("GET", "/v1/export/tasks").body.splitlines()), len(tasks))
+        self.assertEqual(len(d.request("GET", "/v1/export/actions").body.splitlines()), d.counters()["actions"])
+        self.assertEqual(len(d.request("GET", "/v1/export/decisions").body.splitlines()), d.counters()["decisions"])
+        self.assertEqual(d.request("GET", "/v1/export/nothing").status, 404)
+        one = d.get("/v1/customers/c0/export")
+        self.assertEqual({x["id"] for x in one["documents"]}, {x["id"] for x in documents if x["customer"] == "c0"})
+        self.assertEqual({a["customer"] for a in one["actions"]} | {x["customer"] for x in one["decisions"]}, {"c0"})
+        actions = {r["action"] for r in d.get("/v1/audit?limit=1000")["records"]}
+        self.assertLessEqual({"export", "customer.export", "personal.read"}, actions)
+
+    def test_a_listener_who_takes_nothing_holds_nobody_up(self):
+        d = self.d
+        lazy = socket.create_connection(("127.0.0.1", d.port))
+        lazy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        lazy.sendall(b"GET /v1/tail/events HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n")
+        quick = Tail(d, "events?event=order_placed")
+        for part in range(20):
+            self.send(range(part * 500, part * 500 + 500))
+        heard = [quick.message()["data"]["id"] for _ in range(10_000)]
+        self.said_once(heard, 10_000)
+        lazy.close()
+        quick.close()
 
 
 if __name__ == "__main__":

@@ -56,6 +56,9 @@ class OpenApi(unittest.TestCase):
             calls = [
                 ("get", "/v1/customers", "/v1/customers", None), ("get", "/v1/customers/{id}", "/v1/customers/c", None),
                 ("get", "/v1/customers/{id}", "/v1/customers/x", None), ("get", "/v1/customers/{id}", "/v1/customers/c?at=yesterday", None),
+                ("get", "/v1/customers", "/v1/customers?q=c&rows=true&sort=-changed", None), ("get", "/v1/customers", "/v1/customers?segment=nope", None),
+                ("get", "/v1/customers/{id}/export", "/v1/customers/c/export", None), ("get", "/v1/customers/{id}/export", "/v1/customers/x/export", None),
+                ("get", "/v1/tail/{what}", "/v1/tail/events", None), ("get", "/v1/export/{what}", "/v1/export/x", None),
                 ("get", "/v1/explain", "/v1/explain?customer=c&rule=big-order", None), ("get", "/v1/explain", "/v1/explain?customer=c&segment=buyers", None),
                 ("get", "/v1/preview", "/v1/preview?customer=c&rule=big-order", None), ("get", "/v1/preview", "/v1/preview", None),
                 ("get", "/v1/explain", "/v1/explain", None), ("get", "/v1/rules", "/v1/rules", None), ("get", "/v1/rules/{name}", "/v1/rules/gone", None),
