@@ -77,8 +77,8 @@ void write_quarantined(Json& json, const QuarantineRecord& r, const Catalog* cat
   // Bytes that are no UTF-8 can't stand in JSON; they are shown as hexadecimal digits.
   if (is_utf8(r.raw)) {
     json.field("raw", catalog != nullptr ? hide_members(r.raw, *catalog) : r.raw);
-  } else if (catalog != nullptr) {
-    json.field("raw", hide_members("\xff", *catalog));
+  } else if (catalog != nullptr && any_personal(*catalog)) {
+    json.field("raw", "(not shown: it is no text, so what is personal in it can't be told; ask with personal=full)");
   } else {
     static constexpr char kDigits[] = "0123456789abcdef";
     std::string hex;

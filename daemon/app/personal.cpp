@@ -186,6 +186,11 @@ std::string shown_json(const LeafDef& leaf, const ValueView& value, const Person
   return value.kind == Kind::text || value.kind == Kind::list ? hidden->hide_json(to_json(value)) : to_json(value);
 }
 
+bool any_personal(const Catalog& catalog) {
+  const auto marked = [](const std::vector<LeafDef>& leaves) { return std::ranges::any_of(leaves, &LeafDef::pii); };
+  return marked(catalog.attributes) || std::ranges::any_of(catalog.events, [&](const EventTypeDef& type) { return marked(type.fields); });
+}
+
 std::string hide_members(std::string_view raw, const Catalog& catalog) {
   std::set<std::string, std::less<>> names;
   add_names(names, catalog.attributes);

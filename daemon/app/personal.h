@@ -38,6 +38,8 @@ class Personal {
 // The JSON of a value that may be shown: masked when its leaf is personal, with what else is personal masked in it. `hidden` null: as it is.
 std::string shown_json(const LeafDef& leaf, const ValueView& value, const Personal* hidden);
 
+// True when the catalog marks anything.
+bool any_personal(const Catalog& catalog);
 // The document or message in `raw` with the values of members masked whose name is that of a marked attribute or field; all of it when it is no
 // JSON.
 std::string hide_members(std::string_view raw, const Catalog& catalog);

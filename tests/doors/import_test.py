@@ -128,7 +128,7 @@ class Import(unittest.TestCase):
         return ran.stderr + ran.stdout
 
     def attributes(self, customer):
-        return self.d.get("/v1/customers/" + customer)["attributes"]
+        return self.d.get("/v1/customers/" + customer + "?personal=full")["attributes"]
 
     def test_the_page(self):
         """docs/first-customers.md, word for word."""
