@@ -134,6 +134,10 @@ Result<Reply> Client::stream(std::string_view path, const std::vector<std::strin
   curl_easy_setopt(curl, CURLOPT_URL, target.c_str());
   curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
   if (!authorities_.empty()) curl_easy_setopt(curl, CURLOPT_CAINFO, authorities_.c_str());
+  if (!pinned_.empty()) {
+    curl_easy_setopt(curl, CURLOPT_CAINFO, pinned_.c_str());
+    curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 0L);
+  }
   curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, kConnectSeconds);
   // A tail says something every 15 seconds.
