@@ -16,7 +16,7 @@ export async function withBrowser(work) {
 
 /** A page of the given width. `faults` collects what must not happen. */
 export async function openPage(browser, { width = 1440, language = 'en' } = {}) {
-  const context = await browser.newContext({ viewport: { width, height: width < 768 ? 844 : 900 }, locale: language === 'zh' ? 'zh-CN' : 'en-GB', hasTouch: width < 768 });
+  const context = await browser.newContext({ viewport: { width, height: width < 768 ? 844 : 900 }, locale: language === 'zh' ? 'zh-CN' : 'en-GB', hasTouch: width < 768, reducedMotion: 'reduce' });
   await context.addInitScript(() => {
     for (const name of ['alert', 'confirm', 'prompt']) window[name] = () => (window.gotIn = name);
   });

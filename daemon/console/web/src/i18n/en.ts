@@ -36,6 +36,7 @@ export const en = {
   'error.notFound': 'There is no such page, or it is gone.',
   'error.crash': 'This page broke. Nothing you saved is lost.',
 
+  'table.details': 'Details',
   'table.filter': 'Filter',
   'table.export': 'Export CSV',
   'table.more': 'Show more',
@@ -108,6 +109,8 @@ export const en = {
 
   'team.title': 'Team',
   'team.people': 'Who has what',
+  'team.task': 'Task',
+  'team.due': 'Due',
   'team.person': 'Person',
   'team.open': 'Open',
   'team.overdue': 'Overdue',

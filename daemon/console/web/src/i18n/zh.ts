@@ -38,6 +38,7 @@ export const zh: Record<Exclude<keyof typeof en, `${string}_one`>, string> = {
   'error.notFound': '没有这个页面，或者它已不存在。',
   'error.crash': '页面出错了。已保存的内容不会丢失。',
 
+  'table.details': '详情',
   'table.filter': '筛选',
   'table.export': '导出 CSV',
   'table.more': '显示更多',
@@ -108,6 +109,8 @@ export const zh: Record<Exclude<keyof typeof en, `${string}_one`>, string> = {
 
   'team.title': '团队',
   'team.people': '任务分布',
+  'team.task': '任务',
+  'team.due': '期限',
   'team.person': '人员',
   'team.open': '待办',
   'team.overdue': '逾期',

@@ -59,10 +59,10 @@ export default function Team() {
     { key: 'inTime', title: t('team.inTime'), text: (each) => (each.done ? `${Math.round((100 * each.inTime) / each.done)} %` : ''), align: 'right' },
   ];
   const ofTasks: Column<Task>[] = [
-    { key: 'subject', title: t('nav.day'), text: (each) => each.subject, render: (_, each) => <span className="cut">{each.subject}</span> },
+    { key: 'subject', title: t('team.task'), text: (each) => each.subject, render: (_, each) => <span className="cut">{each.subject}</span> },
     { key: 'owner', title: t('team.person'), text: (each) => each.owner_name || each.owner || t('team.unassigned'), sortable: true },
     { key: 'state', title: t('common.state'), text: (each) => each.state, render: (_, each) => <StateTag state={each.overdue ? 'overdue' : each.state} /> },
-    { key: 'due', title: t('common.time'), text: (each) => each.due, sortable: true, render: (_, each) => <At at={each.due} none={t('day.noDue')} /> },
+    { key: 'due', title: t('team.due'), text: (each) => each.due, sortable: true, render: (_, each) => <At at={each.due} none={t('day.noDue')} /> },
     { key: 'customer', title: t('common.customer'), text: (each) => each.customer, render: (_, each) => <CustomerLink id={each.customer} /> },
     { key: 'rule', title: t('common.rule'), text: (each) => each.rule, sortable: true, render: (_, each) => <RuleLink name={each.rule} /> },
   ];

@@ -86,6 +86,8 @@ export function DataTable<Row extends object>({ columns, rows, rowKey, name, emp
           </Button>
         </Space>
       </Flex>
+      {/* Scrolls by itself, so that the keyboard can reach what is wider than the screen. */}
+      <div className="table-scroll" role="region" aria-label={name} tabIndex={0}>
       <Table<Row>
         columns={shown}
         dataSource={rows}
@@ -93,10 +95,10 @@ export function DataTable<Row extends object>({ columns, rows, rowKey, name, emp
         size="middle"
         loading={loading}
         pagination={rows.length > 100 ? { pageSize: 100, showSizeChanger: false, hideOnSinglePage: true } : false}
-        scroll={{ x: 'max-content' }}
-        expandable={expand && { expandedRowRender: expand }}
+        expandable={expand && { expandedRowRender: expand, columnTitle: <span className="unseen">{t('table.details')}</span> }}
         locale={{ emptyText: <Nothing words={empty}>{emptyAction}</Nothing> }}
       />
+      </div>
       {more && (
         <Flex justify="center" className="table-more">
           <Button onClick={more} loading={loadingMore}>
