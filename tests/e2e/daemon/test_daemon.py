@@ -143,7 +143,8 @@ class Intake(unittest.TestCase):
         self.problem(b'{"customer":"q","event":"login","data":{"device":' + b"[" * 10000 + b"]" * 10000 + b"}}", "wrong_type", "device")
         self.assertEqual(self.d.request("POST", "/v1/events", b"").status, 400)
         self.assertEqual(self.d.request("POST", "/v1/events", b"[{},").status, 400)
-        self.assertEqual(self.d.head_only("POST", "/v1/events", 17 << 20).status, 413)
+        # Documents may come in a body of any length; a question of a person has an end.
+        self.assertEqual(self.d.head_only("POST", "/v1/silences", 17 << 20).status, 413)
 
     def test_types_come_out_as_they_went_in(self):
         values = {"name": "Ünïcødé 王", "phone": "+86 (21) 1234-5678", "tier": "gold", "annual_spend": 123456789012.123456, "age": -7, "score_x": 1.5e-3,
