@@ -153,7 +153,7 @@ class Import(unittest.TestCase):
         self.d.write("kinds.map.yaml", "sheet: Orders\nrows:\n  - customer: who\n    event: order_placed\n    time: when\n    data: {amount: amount, order_no: note}\n"
                                        "  - customer: who\n    time: when\n    attributes: {contract_end: {column: day, format: \"%d.%m.%Y\"}, name: paid}\n")
         self.assertIn("2 rows:", self.nudge("import", "kinds.xlsx", "-m", "kinds.map.yaml", code=1))
-        first = self.d.get("/v1/customers/x1")
+        first = self.d.get("/v1/customers/x1?personal=full")
         self.assertEqual([(e["time"], e["data"]) for e in first["events"]], [("2026-01-02T03:04:05Z", {"amount": 0.3, "order_no": "half bold"})])
         self.assertEqual(first["attributes"], {"contract_end": "2026-01-02", "name": "true"})
         self.assertEqual([e["data"] for e in self.d.get("/v1/customers/1234567890123")["events"]], [{"amount": 6, "order_no": "a\nb & <c>"}])
