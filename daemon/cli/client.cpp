@@ -61,14 +61,8 @@ Client::~Client() {
   if (impl_->handle != nullptr) curl_easy_cleanup(impl_->handle);
 }
 
-Result<Reply> Client::send(std::string_view method, std::string_view path, std::string_view body, std::string_view content_type) {
+void Client::secure() {
   CURL* curl = impl_->handle;
-  if (curl == nullptr) return fail(Code::internal, say("libcurl could not be set up"));
-  curl_easy_reset(curl);
-  Reply reply;
-  const std::string target = url_ + std::string(path), verb(method);
-  curl_easy_setopt(curl, CURLOPT_URL, target.c_str());
-  curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, verb.c_str());
   curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
   if (!authorities_.empty()) curl_easy_setopt(curl, CURLOPT_CAINFO, authorities_.c_str());
   if (!pinned_.empty()) {
@@ -77,6 +71,17 @@ Result<Reply> Client::send(std::string_view method, std::string_view path, std::
   }
   curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, kConnectSeconds);
+}
+
+Result<Reply> Client::send(std::string_view method, std::string_view path, std::string_view body, std::string_view content_type) {
+  CURL* curl = impl_->handle;
+  if (curl == nullptr) return fail(Code::internal, say("libcurl could not be set up"));
+  curl_easy_reset(curl);
+  Reply reply;
+  const std::string target = url_ + std::string(path), verb(method);
+  curl_easy_setopt(curl, CURLOPT_URL, target.c_str());
+  curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, verb.c_str());
+  secure();
   curl_easy_setopt(curl, CURLOPT_TIMEOUT, kAnswerSeconds);
   curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_body);
   curl_easy_setopt(curl, CURLOPT_WRITEDATA, &reply.body);
@@ -132,14 +137,7 @@ Result<Reply> Client::stream(std::string_view path, const std::vector<std::strin
   std::string target = url_ + std::string(path);
   if (personal_) target.append(path.find('?') == std::string_view::npos ? "?" : "&").append("personal=full");
   curl_easy_setopt(curl, CURLOPT_URL, target.c_str());
-  curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
-  if (!authorities_.empty()) curl_easy_setopt(curl, CURLOPT_CAINFO, authorities_.c_str());
-  if (!pinned_.empty()) {
-    curl_easy_setopt(curl, CURLOPT_CAINFO, pinned_.c_str());
-    curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 0L);
-  }
-  curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, kConnectSeconds);
+  secure();
   // A tail says something every 15 seconds.
   curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
   curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, 60L);

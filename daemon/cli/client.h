@@ -47,6 +47,8 @@ class Client {
 
  private:
   struct Impl;
+  // Sets what holds for every request: which certificates are taken, and how long a connection may take.
+  void secure();
   std::string url_;
   std::string token_;
   std::string authorities_;
