@@ -46,7 +46,8 @@ void Core::run() {
 void Core::arm_timer() {
   timer_.expires_after(shared_->tick);
   timer_.async_wait([this](ErrorCode ec) {
-    if (ec) return;
+    // A tick that was due already when cut_all() cancelled it comes without an error: armed anew it would keep the thread for ever.
+    if (ec || cut_) return;
     tick();
     arm_timer();
   });
@@ -58,6 +59,10 @@ void Core::tick() {
 }
 
 void Core::adopt(Socket socket, bool refuse) {
+  if (cut_) {  // accepted by another core while this one ended: no tick would ever close it
+    shared_->open.fetch_sub(1);
+    return;
+  }
   auto* connection = new Connection(*this, std::move(socket));
   connection->slot = connections_.size();
   connections_.push_back(connection);
@@ -88,6 +93,7 @@ void Core::begin_drain() {
 }
 
 void Core::cut_all() {
+  cut_ = true;
   for (std::size_t i = connections_.size(); i-- > 0;) connections_[i]->cut();
   timer_.cancel();
   work_.reset();

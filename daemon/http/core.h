@@ -153,6 +153,7 @@ class Core : public std::enable_shared_from_this<Core> {
   std::vector<std::shared_ptr<StreamLink>> wakes_;  // guarded by wake_mutex_
   bool wakes_closed_ = false;                       // guarded by wake_mutex_
   bool draining_ = false;
+  bool cut_ = false;
   std::string date_;
   std::int64_t date_second_ = -1;
 };
