@@ -6,6 +6,7 @@
 #include <array>
 #include <boost/json.hpp>
 #include <cerrno>
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -105,6 +106,10 @@ std::int64_t integer_of(const json::object& object, std::string_view key) {
   return value != nullptr && value->is_int64() ? value->get_int64() : 0;
 }
 
+std::int64_t wall_ms() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
 class Server {
  public:
   Server(Plugin& plugin, Output& output) : plugin_(plugin), output_(output) {}
@@ -126,6 +131,7 @@ class Server {
     reply["op"] = "hello";
     reply["ok"] = why.empty();
     reply["protocol"] = kProtocolVersion;
+    reply["ping"] = true;
     if (!why.empty()) reply["detail"] = sv(why);
     output_.line(reply);
     if (!why.empty()) return false;
@@ -196,6 +202,14 @@ class Server {
     request.provider_ref = str(texts[4]);
     request.payload = str(payload.empty() ? std::string_view("{}") : payload);
     const std::string op = text_of(job.fields, "op");
+    if (request.deadline_ms > 0 && wall_ms() >= request.deadline_ms) {
+      // It waited for a thread for too long. Nobody hears the answer; what counts is that it is not sent behind the books' back.
+      output_.line({{"id", integer_of(job.fields, "id")},
+                    {"status", "not_sent"},
+                    {"retryable", true},
+                    {"detail", "its deadline passed before it was begun"}});
+      return;
+    }
     const Outcome outcome = op == "receive" ? plugin_.receive(request) : op == "query" ? plugin_.query(request) : plugin_.deliver(request);
     json::object reply{{"id", integer_of(job.fields, "id")}, {"status", sv(to_string(outcome.status))}};
     if (outcome.status == OutcomeStatus::not_sent) reply["retryable"] = outcome.retryable;
@@ -238,6 +252,7 @@ int serve_plugin(const std::string& plugin_path) {
     json::object& fields = value.get_object();
     const std::string op = text_of(fields, "op");
     if (op == "stop") break;
+    if (op == "ping") output.line({{"id", integer_of(fields, "id")}, {"op", "pong"}});
     if (op == "hello" && !loaded) {
       refuse(output, fields, loaded.error());
     } else if (op == "hello" && !ready) {

@@ -7,6 +7,8 @@
 // The promise: a request that submit() took is answered through the outcome callback exactly once, whatever the child does.
 //   - not yet handed to the child (queue, restart, stop)            -> not_sent, retryable
 //   - handed over, and no usable answer (crash, hang, garbage)      -> unknown
+// A request that is late costs itself alone: its neighbours in flight go on, and others follow in the places that are left. A process that
+// does not say that it is well, or lost half of its places to late ones, gets nothing new and is ended when nothing is in flight any more.
 #pragma once
 
 #include <cstddef>
@@ -55,7 +57,7 @@ struct ConnectorSpec {
   std::string plugin;                // absolute path of a shared library
   std::vector<std::string> command;  // program (absolute path) and arguments
   std::string config_json = "{}";
-  std::int64_t timeout_ms = 30'000;             // from hand-over to answer; also for the start
+  std::int64_t timeout_ms = 30'000;             // from hand-over to answer of each request; also for the start
   std::size_t in_flight_max = 8;                // requests that the child works on at a time, 1..64
   std::size_t queue_max = 1'000;                // requests that wait here
   std::int64_t queue_wait_ms_max = 300'000;     // how long one waits for its turn, or for a restart, before it ends as not_sent

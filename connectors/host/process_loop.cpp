@@ -20,6 +20,7 @@ using std::chrono::milliseconds;
 constexpr std::size_t kStderrLineBytesMax = 4096;
 constexpr int kLogLinesPerSecondMax = 50;
 constexpr std::size_t kReadBytesPerTurnMax = 1u << 20;
+constexpr std::int64_t kPongWaitMs = 5'000;
 
 std::int64_t wall_ms() { return std::chrono::duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count(); }
 
@@ -126,6 +127,9 @@ void ProcessLoop::end_child(std::string why) {
   for (auto& [id, entry] : in_flight_) finish(std::move(entry), unknown("no answer: " + why), RequestBook::From::flight);
   in_flight_.clear();
   overdue_.clear();
+  pings_ = deaf_ = false;
+  ping_deadline_ = kNever;
+  end_reason_.clear();
   // Not wholly written, so the child can't have read the line: it may go to the next one.
   for (auto it = outgoing_.rbegin(); it != outgoing_.rend(); ++it)
     if (it->entry) book_.put_back(std::move(*it->entry));
@@ -160,6 +164,10 @@ bool ProcessLoop::on_line(std::string_view line) {
     case Reply::What::garbage: end_child("the connector wrote " + reply.text); return false;
     case Reply::What::log: log(reply.level, reply.text); return true;
     case Reply::What::hello: return on_hello(reply);
+    case Reply::What::pong:
+      deaf_ = false;
+      ping_deadline_ = kNever;
+      return true;
     case Reply::What::outcome: return on_outcome_line(reply);
   }
   return true;
@@ -176,6 +184,7 @@ bool ProcessLoop::on_hello(Reply& reply) {
     return false;
   }
   ready_since_ = Clock::now();
+  pings_ = reply.pings;
   book_.change([&reply](ConnectorStatus& status) { status.description_json = std::move(reply.text); });
   set_state(ConnectorState::ready);
   return true;
@@ -245,7 +254,8 @@ void ProcessLoop::read_stderr() {
 // --- what the child is told ---
 
 void ProcessLoop::next_request() {
-  if (!outgoing_.empty() || !child_ || hello_deadline_ != kNever || !overdue_.empty() || in_flight_.size() >= spec_.in_flight_max) return;
+  if (!outgoing_.empty() || !child_ || hello_deadline_ != kNever || !end_reason_.empty()) return;
+  if (in_flight_.size() + overdue_.size() >= spec_.in_flight_max) return;  // what is overdue still holds its place
   std::optional<Entry> entry = book_.take();
   if (!entry) return;
   const auto now = Clock::now();
@@ -298,24 +308,58 @@ void ProcessLoop::on_time(SteadyTime now) {
     end_child("the connector did not answer hello within " + std::to_string(spec_.timeout_ms) + " ms");
     return;
   }
+  seen_ = now;
+  on_overdue(now);
+  end_reason_ = why_end(now);
+  // Its neighbours in flight may still be answered; when there are none (any more), nothing is lost with the process.
+  if (!end_reason_.empty() && in_flight_.empty()) end_child(std::string(end_reason_));
+}
+
+// A request that is late costs itself: it is answered for, and the process is asked whether it is well.
+void ProcessLoop::on_overdue(SteadyTime now) {
+  bool late = false;
   for (auto it = in_flight_.begin(); it != in_flight_.end();) {
     if (it->second.deadline > now) {
       ++it;
       continue;
     }
-    overdue_.insert(it->first);
+    late = true;
+    overdue_.emplace(it->first, now);
     finish(std::move(it->second), unknown("the connector gave no answer before the deadline"), RequestBook::From::flight);
     it = in_flight_.erase(it);
   }
-  // Its neighbours in flight may still be answered; when there are none (any more), nothing is lost with the process.
-  const bool stuck_writing = !outgoing_.empty() && outgoing_.front().deadline <= now;
-  if (stuck_writing || (!overdue_.empty() && in_flight_.empty())) end_child("the connector hung and was killed");
+  if (ping_deadline_ <= now) {
+    deaf_ = true;
+    ping_deadline_ = kNever;
+  }
+  if (!late || !pings_ || deaf_ || ping_deadline_ != kNever) return;
+  ping_deadline_ = now + milliseconds(std::min(spec_.timeout_ms, kPongWaitMs));
+  outgoing_.push_back({.line = encode_ping(next_id_++)});
+}
+
+// Why the process should be ended; empty: it should not.
+std::string ProcessLoop::why_end(SteadyTime now) const {
+  if (!outgoing_.empty() && outgoing_.front().deadline <= now) return "the connector hung: it does not read its requests";
+  if (deaf_) return "the connector hung: it has not answered whether it is well";
+  if (overdue_.empty()) return {};
+  const std::string late = "the connector hung: " + std::to_string(overdue_.size()) + " requests were not answered in time";
+  if (!pings_ || overdue_.size() >= spec_.in_flight_max) return late;
+  // Given up for good are those that are late by as long again. Half of its places lost, or nothing to lose: it starts anew.
+  const auto lost = static_cast<std::size_t>(
+      std::ranges::count_if(overdue_, [&](const auto& one) { return one.second + milliseconds(spec_.timeout_ms) <= now; }));
+  const bool idle = ping_deadline_ == kNever && in_flight_.empty() && outgoing_.empty() && book_.status().queued == 0;
+  return idle || 2 * lost >= spec_.in_flight_max ? late : std::string();
 }
 
 SteadyTime ProcessLoop::next_time() const {
   SteadyTime next = std::min(book_.next_deadline(), child_ ? hello_deadline_ : start_at_);
-  for (const auto& [id, entry] : in_flight_) next = std::min(next, entry.deadline);
-  for (const Outgoing& out : outgoing_) next = std::min(next, out.deadline);
+  const auto consider = [&](SteadyTime at) {
+    if (at > seen_) next = std::min(next, at);
+  };
+  consider(ping_deadline_);
+  for (const auto& [id, entry] : in_flight_) consider(entry.deadline);
+  for (const auto& [id, since] : overdue_) consider(since + milliseconds(spec_.timeout_ms));
+  for (const Outgoing& out : outgoing_) consider(out.deadline);
   return next;
 }
 

@@ -10,7 +10,6 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
 #include "connectors/host/child.h"
@@ -63,6 +62,8 @@ class ProcessLoop {
   void next_request();
 
   void on_time(SteadyTime now);
+  void on_overdue(SteadyTime now);
+  std::string why_end(SteadyTime now) const;
   SteadyTime next_time() const;
   void turn();
   bool handle_orders();
@@ -77,7 +78,12 @@ class ProcessLoop {
   std::deque<Outgoing> outgoing_;
   std::string from_child_, from_stderr_, last_stderr_line_;
   std::unordered_map<std::uint64_t, Entry> in_flight_;
-  std::unordered_set<std::uint64_t> overdue_;  // answered for as unknown; the child may still answer late
+  std::unordered_map<std::uint64_t, SteadyTime> overdue_;  // answered for as unknown, and since when; the child may still answer late
+  bool pings_ = false;                                     // it can be asked whether it is well
+  bool deaf_ = false;                                      // it was asked, and did not answer in time
+  SteadyTime ping_deadline_ = kNever;                      // until when the answer must be there; kNever: nothing was asked
+  std::string end_reason_;               // it gets nothing new, and ends when nothing is in flight any more; empty: it is well
+  SteadyTime seen_ = SteadyTime::min();  // what was due by then is dealt with
   std::vector<Done> done_;
   std::uint64_t next_id_ = 1;
   bool stopping_ = false, stop_sent_ = false, started_before_ = false;

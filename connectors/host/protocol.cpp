@@ -115,6 +115,8 @@ std::string encode_hello(const ConnectorSpec& spec) {
 
 std::string encode_stop(std::uint64_t id) { return R"({"op":"stop","id":)" + std::to_string(id) + "}\n"; }
 
+std::string encode_ping(std::uint64_t id) { return R"({"op":"ping","id":)" + std::to_string(id) + "}\n"; }
+
 std::string request_problem(const DeliverRequest& request) {
   const std::size_t bytes = request.payload_json.size() + request.action_id.size() + request.kind.size() + request.channel.size() +
                             request.customer_id.size() + request.provider_ref.size() + 512;
@@ -150,12 +152,17 @@ Reply decode_reply(std::string_view line, std::size_t result_bytes_max) {
   if (op == "hello") {
     reply.what = Reply::What::hello;
     reply.ok = flag_of(object, "ok");
+    reply.pings = flag_of(object, "ping");
     reply.text = reply.ok ? std::string(line) : text_of(object, "detail", kDetailBytesMax);
     if (reply.ok && integer_of(object, "protocol") != kProtocolVersion) {
       reply.ok = false;
       reply.text = "it speaks protocol " + std::to_string(integer_of(object, "protocol")) + ", this nudge speaks protocol " +
                    std::to_string(kProtocolVersion);
     }
+    return reply;
+  }
+  if (op == "pong") {
+    reply.what = Reply::What::pong;
     return reply;
   }
   reply.what = Reply::What::outcome;

@@ -25,18 +25,20 @@ inline constexpr std::int64_t kRetryAfterMsMax = 7ll * 24 * 3600 * 1000;
 std::string encode_request(std::uint64_t id, const DeliverRequest& request, std::int64_t deadline_ms);
 std::string encode_hello(const ConnectorSpec& spec);
 std::string encode_stop(std::uint64_t id);
+std::string encode_ping(std::uint64_t id);
 
 // Why a request can't be sent at all; empty = it can.
 std::string request_problem(const DeliverRequest& request);
 
 struct Reply {
-  enum class What : std::uint8_t { outcome, hello, log, garbage };
+  enum class What : std::uint8_t { outcome, hello, log, pong, garbage };
   What what = What::garbage;
   std::uint64_t id = 0;
-  Outcome outcome;   // outcome
-  bool ok = false;   // hello
-  std::string text;  // hello: reason or description; log: the line; garbage: what is wrong
-  int level = 1;     // log
+  Outcome outcome;     // outcome
+  bool ok = false;     // hello
+  bool pings = false;  // hello: it answers a ping at any time
+  std::string text;    // hello: reason or description; log: the line; garbage: what is wrong
+  int level = 1;       // log
 };
 Reply decode_reply(std::string_view line, std::size_t result_bytes_max = kResultBytesMax);
 

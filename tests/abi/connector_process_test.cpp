@@ -195,7 +195,7 @@ TEST_CASE("a hang ends as unknown at the deadline, then the process is replaced"
   CHECK(collector.wait("slow1").status == OutcomeStatus::accepted);
   REQUIRE(process.submit(request("h2")));
   CHECK(collector.wait("h2").status == OutcomeStatus::accepted);
-  CHECK(process.status().pid != pid);
+  CHECK(eventually([&] { return process.status().pid != pid; }));
   CHECK_FALSE(alive(pid));
   CHECK(process.status().restarts == 1);
   CHECK(process.status().unknown == 1);
@@ -254,6 +254,60 @@ TEST_CASE("a doubled and a late answer are counted, not followed") {
   late_collector.wait("l2");
   CHECK(late_collector.times("l1") == 1);
   check_books(late.status());
+}
+
+TEST_CASE("one request that hangs costs itself: its neighbours and those after it are answered by the same process") {
+  Collector collector;
+  ConnectorSpec spec = plugin_spec();
+  spec.timeout_ms = 2'500;
+  spec.in_flight_max = 8;
+  ConnectorProcess process(spec, collector.outcome_fn(), collector.log_fn());
+  REQUIRE(eventually([&] { return process.status().state == ConnectorState::ready; }));
+  const int pid = process.status().pid;
+  REQUIRE(process.submit(request("hangs", "hang")));
+  constexpr int kGood = 70;  // 400 ms each in seven places: before, at and after the moment when the hanging one is late
+  for (int i = 0; i < kGood; ++i) REQUIRE(process.submit(request("g" + std::to_string(i), "slow")));
+  CHECK(collector.wait("hangs").status == OutcomeStatus::unknown);
+  CHECK(collector.count() < kGood);  // others were in flight then
+  for (int i = 0; i < kGood; ++i) {
+    const Outcome outcome = collector.wait("g" + std::to_string(i));
+    CAPTURE(outcome.detail);
+    CHECK(outcome.status == OutcomeStatus::accepted);
+    CHECK(process.status().pid == pid);
+  }
+  // The lost place comes back with a new process as soon as there is nothing that it could harm.
+  CHECK(eventually([&] { return process.status().restarts == 1 && process.status().state == ConnectorState::ready; }));
+  CHECK(process.status().unknown == 1);
+  check_books(process.status());
+}
+
+TEST_CASE("half of the places lost: the rest is answered, then the process starts anew") {
+  Collector collector;
+  ConnectorSpec spec = plugin_spec();
+  spec.timeout_ms = 1'500;
+  spec.in_flight_max = 4;
+  ConnectorProcess process(spec, collector.outcome_fn(), collector.log_fn());
+  REQUIRE(eventually([&] { return process.status().state == ConnectorState::ready; }));
+  for (const char* id : {"h1", "h2"}) REQUIRE(process.submit(request(id, "hang")));
+  for (int i = 0; i < 24; ++i) REQUIRE(process.submit(request("g" + std::to_string(i), "slow")));
+  for (int i = 0; i < 24; ++i) CHECK(collector.wait("g" + std::to_string(i)).status == OutcomeStatus::accepted);
+  CHECK(process.status().restarts == 1);
+  CHECK(process.status().unknown == 2);
+}
+
+TEST_CASE("a process that does not say that it is well is ended") {
+  Collector collector;
+  ConnectorSpec spec = plugin_spec();
+  spec.timeout_ms = 1'000;
+  ConnectorProcess process(spec, collector.outcome_fn(), collector.log_fn());
+  REQUIRE(eventually([&] { return process.status().state == ConnectorState::ready; }));
+  REQUIRE(::kill(process.status().pid, SIGSTOP) == 0);
+  REQUIRE(process.submit(request("f1")));
+  CHECK(collector.wait("f1").status == OutcomeStatus::unknown);
+  CHECK(eventually([&] { return process.status().restarts == 1; }));
+  CHECK(process.status().last_error.find("has not answered whether it is well") != std::string::npos);
+  REQUIRE(process.submit(request("f2")));
+  CHECK(collector.wait("f2").status == OutcomeStatus::accepted);
 }
 
 TEST_CASE("a refused configuration is state failed with the reason, and answers bad_config") {

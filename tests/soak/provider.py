@@ -94,9 +94,11 @@ def main():
                     config = request["config"]
                     provider = Provider(config, request["kind"])
                     out.append({"id": request["id"], "op": "hello", "ok": True, "protocol": 1, "kind": request["kind"], "version": "1", "channels": ["*"],
-                                "idempotency": config["idempotency"], "default_on_unknown": config["default_on_unknown"]})
+                                "idempotency": config["idempotency"], "default_on_unknown": config["default_on_unknown"], "ping": True})
                 elif request["op"] == "stop":
                     return
+                elif request["op"] == "ping":
+                    out.append({"id": request["id"], "op": "pong"})
                 elif request["op"] in ("deliver", "query"):
                     pause, answer = provider.deliver(request) if request["op"] == "deliver" else provider.query(request)
                     for one in answer if isinstance(answer, tuple) else [answer]:
