@@ -234,8 +234,8 @@ class SmtpTest(ConnectorTest):
         connector = self.connector(self.config(server.port, files=folder, files_bytes_max=9500))
         html = '<p><img src="cid:logo.png">你好</p>'
         payload = {**PAYLOAD, "html": html, "inline": ["logo.png"], "attachments": ["offers/报价单.pdf", ""]}
-        self.accepted(connector.deliver(payload, action_id="ab13"))
-        self.accepted(connector.deliver(payload, action_id="ab13", attempt=2))
+        self.accepted(connector.deliver(payload, action_id="ab13", created_ms=1767323045000))
+        self.accepted(connector.deliver(payload, action_id="ab13", created_ms=1767323045000, attempt=2))
         self.assertEqual(mailbox.messages[0][2], mailbox.messages[1][2], "a second attempt must be the same bytes")
         message = email.message_from_bytes(mailbox.messages[0][2], policy=email.policy.default)
         self.assertEqual(message.get_content_type(), "multipart/mixed")

@@ -18,8 +18,6 @@ def main():
             directory, hello = request["config"]["directory"], request["config"].get("hello", {})
             answer = {"id": request["id"], "op": "hello", "ok": True, "protocol": 1, "kind": request["kind"], "version": "1", "channels": ["*"], **hello}
         elif request["op"] in ("deliver", "query"):
-            with open(directory + "/asked.jsonl", "a", encoding="utf-8") as file:
-                file.write(json.dumps({**request, "at": time.time()}) + "\n")
             with open(directory + "/answers.json", encoding="utf-8") as file:
                 answers = json.load(file).get(request["op"] if request["op"] == "query" else request["kind"], [])
             n = counts.get(request["kind"], 0)
@@ -30,6 +28,9 @@ def main():
             with open(path + "-new", "w", encoding="utf-8") as file:
                 file.write(str(n + 1))
             os.replace(path + "-new", path)  # whole or not at all, whenever it is killed
+            # Last: a test that sees the question and kills finds it counted, too.
+            with open(directory + "/asked.jsonl", "a", encoding="utf-8") as file:
+                file.write(json.dumps({**request, "at": time.time()}) + "\n")
             outcome = answers[n] if n < len(answers) and answers[n] is not None else {"status": "accepted"}
             if outcome == "hang":
                 continue
