@@ -126,6 +126,9 @@ constexpr RouteAccess kTable[] = {
     {Method::get, "/v1/trace/{id}", kSales | kOperator, "", kSales},  // whole messages, too
     {Method::get, "/v1/tasks", kSales | kOperator, "", kSales},
     {Method::get, "/v1/tasks/{id}", kSales | kOperator, "", kSales},
+    {Method::get, "/v1/teams", kSales | kOperator, ""},
+    {Method::get, "/v1/teams/{name}", kSales | kOperator, ""},
+    {Method::get, "/v1/dispositions", kReaders, ""},
     {Method::get, "/v1/versions", kReaders, ""},
     {Method::get, "/v1/versions/{version}", kReaders, ""},
     {Method::get, "/v1/status", kReaders, ""},
@@ -133,7 +136,13 @@ constexpr RouteAccess kTable[] = {
     {Method::get, "/metrics", kViewer | kOperator, ""},
     {Method::get, "/v1/access", kReaders, ""},
 
+    // Whose tasks: daemon/app/api_tasks.cpp.
+    {Method::post, "/v1/tasks/{id}/accept", kSales, "task.accept"},
+    {Method::post, "/v1/tasks/{id}/decline", kSales, "task.decline"},
     {Method::post, "/v1/tasks/{id}/complete", kSales, "task.complete"},
+    {Method::post, "/v1/tasks/{id}/release", kSales, "task.release"},
+    {Method::post, "/v1/tasks/{id}/reassign", kManager, "task.reassign"},
+    {Method::post, "/v1/tasks/{id}/cancel", kManager, "task.cancel"},
     {Method::get, "/c/{file}", kAnybody, ""},  // a calendar program, by the secret in the address
     {Method::post, "/v1/calendars/{owner}", kSales, "calendar.make"},
     {Method::del, "/v1/calendars/{owner}", kSales, "calendar.revoke"},

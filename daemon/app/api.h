@@ -87,6 +87,7 @@ class Api {
   Result<void> install_customers(http::HttpServer& server);
   Result<void> install_rules(http::HttpServer& server);
   Result<void> install_work(http::HttpServer& server);
+  Result<void> install_tasks(http::HttpServer& server);
   Result<void> install_quarantine(http::HttpServer& server);
   Result<void> install_admin(http::HttpServer& server);
   Result<void> install_policy(http::HttpServer& server);
@@ -137,6 +138,10 @@ class Api {
   http::Response action(const http::Request& request);
   http::Response trace(const http::Request& request);
   http::Response tasks(const http::Request& request);
+  http::Response task(const http::Request& request);
+  void task_command(http::Request& request, http::Responder responder, std::string_view word);
+  void teams(http::Request& request, http::Responder responder);
+  http::Response dispositions() const;
   Result<void> install_unsubscribe(http::HttpServer& server);
   void unsubscribe(http::Request& request, http::Responder responder);
   http::Response unsubscribe_page(const http::Request& request);
@@ -154,7 +159,6 @@ class Api {
   void tell_action(http::Request& request, http::Responder responder, Word word);
   void mend_action(http::Request& request, http::Responder responder);
   http::Response settle_actions(const http::Request& request);
-  void complete(http::Request& request, http::Responder responder);
   http::Response quarantine(const http::Request& request);
   void replay_one(http::Request& request, http::Responder responder);
   void replay_many(http::Request& request, http::Responder responder);
@@ -215,10 +219,14 @@ std::string author_of(const http::Request& request, const std::string& named);
 // The values at `now`, as members "attributes" and, unless `hidden` is null, "masked" (the names of those that are masked); and the tags.
 void write_attributes(Json& json, const CustomerState& state, const Catalog& catalog, TimeMs now, const Personal* hidden);
 void write_tags(Json& json, const CustomerState& state, TimeMs now);
+// What who asks may not see of that customer; null: nothing is hidden.
+const Personal* hidden_for(const std::map<std::string, Personal>& hidden, const std::string& customer);
 // Of each, `hidden` is what is not to be shown; null: nothing.
+std::string shown_payload(const ActionOut& action, const Personal* hidden);
 void write_decision(Json& json, const Decision& d, const Personal* hidden);
 void write_action(Json& json, const ActionRecord& r, bool whole, const Personal* hidden, const ActionReceipt& receipt = {});
-void write_task(Json& json, const TaskRecord& r, TimeMs now, const Personal* hidden);
+// `whole`: with all that happened to it.
+void write_task(Json& json, const TaskRecord& r, TimeMs now, const Personal* hidden, bool whole = false);
 // `catalog`: says which members are personal, to be masked; null: nothing is hidden.
 void write_quarantined(Json& json, const QuarantineRecord& r, const Catalog* catalog);
 

@@ -1,6 +1,4 @@
-// Decisions, actions and tasks: what was decided, what became of it, and what people do with it.
-#include <array>
-
+// Decisions and actions: what was decided, and what became of it.
 #include "daemon/app/api.h"
 #include "daemon/app/reads.h"
 #include "daemon/runtime/payload.h"
@@ -29,11 +27,6 @@ void write_cause(Json& json, const Cause& cause, const Personal* hidden) {
   json.end_object();
 }
 
-std::string shown_payload(const ActionOut& action, const Personal* hidden) {
-  if (action.payload.empty()) return "{}";
-  return hidden != nullptr ? hidden->hide_json(action.payload) : action.payload;
-}
-
 Result<ListQuery> list_query(const http::Request& request) {
   ListQuery query;
   NUDGE_ASSIGN(query.limit, number_param(request, "limit", 50, 1, 10'000));
@@ -46,11 +39,6 @@ Result<ListQuery> list_query(const http::Request& request) {
   return query;
 }
 
-const Personal* hidden_for(const std::map<std::string, Personal>& hidden, const std::string& customer) {
-  const auto found = hidden.find(customer);
-  return found == hidden.end() ? nullptr : &found->second;
-}
-
 // `next`: null when that was all.
 void write_next(Json& json, std::uint64_t next) {
   json.key("next");
@@ -60,28 +48,17 @@ void write_next(Json& json, std::uint64_t next) {
     json.raw("null");
 }
 
-// `due`, `-created` …: a leading minus means descending.
-Result<TaskOrder> task_order(std::string_view text, bool open) {
-  TaskOrder order;
-  order.by = open ? TaskOrder::By::due : TaskOrder::By::done;
-  order.descending = !open;
-  if (text.empty()) return order;
-  order.descending = text.starts_with('-');
-  if (order.descending) text.remove_prefix(1);
-  static constexpr std::array<std::pair<std::string_view, TaskOrder::By>, 5> kNames{{{"due", TaskOrder::By::due},
-                                                                                     {"created", TaskOrder::By::created},
-                                                                                     {"priority", TaskOrder::By::priority},
-                                                                                     {"done", TaskOrder::By::done},
-                                                                                     {"number", TaskOrder::By::number}}};
-  for (const auto& [name, by] : kNames) {
-    if (name != text) continue;
-    order.by = by;
-    return order;
-  }
-  return fail(Code::invalid, "`sort` is one of due, created, priority, done, number, each with a minus before it for the other direction");
+}  // namespace
+
+std::string shown_payload(const ActionOut& action, const Personal* hidden) {
+  if (action.payload.empty()) return "{}";
+  return hidden != nullptr ? hidden->hide_json(action.payload) : action.payload;
 }
 
-}  // namespace
+const Personal* hidden_for(const std::map<std::string, Personal>& hidden, const std::string& customer) {
+  const auto found = hidden.find(customer);
+  return found == hidden.end() ? nullptr : &found->second;
+}
 
 void write_decision(Json& json, const Decision& d, const Personal* hidden) {
   const auto shown = [&](const std::string& text) { return hidden != nullptr ? hidden->hide(text) : text; };
@@ -137,33 +114,6 @@ void write_action(Json& json, const ActionRecord& r, bool whole, const Personal*
       json.key("receipt").begin_object().field_time("delivered_at", receipt.delivered_at).field_time("failed_at", receipt.failed_at);
       json.field_time("delayed_at", receipt.delayed_at).field("reason", receipt.reason).end_object();
     }
-  }
-  json.end_object();
-}
-
-void write_task(Json& json, const TaskRecord& r, TimeMs now, const Personal* hidden) {
-  const auto shown = [&](const std::string& text) { return hidden != nullptr ? hidden->hide(text) : text; };
-  const ActionOut& a = r.action;
-  const bool open = r.state == TaskState::open;
-  json.begin_object()
-      .field("id", to_hex(a.id))
-      .field("number", r.number)
-      .field("state", open ? "open" : "done")
-      .field("customer", a.customer)
-      .field("subject", shown(member_text(a.payload, "subject")))
-      .field("team", a.assignment.team)
-      .field("owner", a.owner)
-      .field("owner_name", a.owner_name)
-      .field_time("created", a.at)
-      .field_time("due", a.due)
-      .field("mandatory", a.mandatory)
-      .field("overdue", open ? a.due != 0 && a.due < now : a.due != 0 && a.due < r.done_at)
-      .field("priority", a.priority)
-      .field("rule", a.rule)
-      .field("reason", shown(a.reason))
-      .field_raw("payload", shown_payload(a, hidden));
-  if (!open) {
-    json.field_time("done", r.done_at).field("disposition", r.disposition).field("note", shown(r.note)).field("done_by", r.done_by);
   }
   json.end_object();
 }
@@ -240,63 +190,6 @@ http::Response Api::action(const http::Request& request) {
   return json_response(std::move(json));
 }
 
-http::Response Api::tasks(const http::Request& request) {
-  const Result<std::uint64_t> limit = number_param(request, "limit", 100, 1, 10'000);
-  if (!limit) return error_response(limit.error());
-  const std::string_view state = request.query_param("state").value_or("open");
-  if (state != "open" && state != "done" && state != "overdue")
-    return error_response({Code::invalid, "`state` must be open, done or overdue"});
-  const auto owner = request.query_param("owner");
-  const auto team = request.query_param("team");
-  const auto customer = request.query_param("customer");
-  const auto rule = request.query_param("rule");
-  const auto text = request.query_param("q");
-  const std::string needle = text && is_utf8(*text) ? fold_case(*text) : std::string();
-  Result<TaskOrder> order = task_order(request.query_param("sort").value_or(""), state != "done");
-  if (!order) return error_response(order.error());
-  order->cursor = request.query_param("cursor").value_or("");
-  order->limit = *limit;
-  const TimeMs now = runtime_.now();
-  const Result<TaskPage> page = tasks_page(runtime_.store(), state != "done", *order, [&](const TaskRecord& t) {
-    if (owner && t.action.owner != *owner) return false;
-    if (team && t.action.assignment.team != *team) return false;
-    if (customer && t.action.customer != *customer) return false;
-    if (rule && t.action.rule != *rule) return false;
-    if (!needle.empty() && fold_case(t.action.customer + "\n" + t.action.payload).find(needle) == std::string::npos) return false;
-    return state != "overdue" || (t.action.due != 0 && t.action.due < now);
-  });
-  if (!page) return error_response(page.error());
-  std::vector<std::string> names;
-  for (const TaskRecord& t : page->tasks) names.push_back(t.action.customer);
-  const auto hidden = personal_of(request, std::move(names));
-  if (!hidden) return error_response(hidden.error());
-  Json json;
-  json.begin_object().field("total", page->total).key("tasks").begin_array();
-  for (const TaskRecord& t : page->tasks) write_task(json, t, now, hidden_for(*hidden, t.action.customer));
-  json.end_array().key("next");
-  if (page->next.empty())
-    json.raw("null");
-  else
-    json.value(page->next);
-  json.end_object();
-  return json_response(std::move(json));
-}
-
-void Api::complete(http::Request& request, http::Responder responder) {
-  auto shared = std::make_shared<http::Responder>(std::move(responder));
-  const std::optional<std::string> id = id_from_hex(request.param("id"));
-  if (!id) return shared->send(error_response({Code::invalid, "a task's id has 32 hexadecimal digits"}));
-  const std::string disposition = body_text(request, "disposition");
-  if (disposition.empty())
-    return shared->send(error_response({Code::invalid, "say what came of it: {\"disposition\": \"interested\", \"note\": \"…\"}"}));
-  runtime_.delivery().complete_task(*id, disposition, body_text(request, "note"), author_of(request, body_text(request, "by")), [shared](Result<void> result) {
-    if (!result) return shared->send(error_response(result.error()));
-    Json json;
-    json.begin_object().field("status", "done").end_object();
-    shared->send(json_response(std::move(json)));
-  });
-}
-
 Result<void> Api::install_work(http::HttpServer& server) {
   using http::Method;
   const auto read = [this](http::Response (Api::*method)(const http::Request&)) {
@@ -307,20 +200,7 @@ Result<void> Api::install_work(http::HttpServer& server) {
   NUDGE_TRY(server.route(Method::get, "/v1/actions/{id}", read(&Api::action)));
   NUDGE_TRY(server.route(Method::get, "/v1/trace/{id}", read(&Api::trace)));
   NUDGE_TRY(install_outbox(server));
-  NUDGE_TRY(server.route(Method::get, "/v1/tasks", read(&Api::tasks)));
-  NUDGE_TRY(server.route(Method::get, "/v1/tasks/{id}", on_worker([this](const http::Request& r) {
-                           const std::optional<std::string> id = id_from_hex(r.param("id"));
-                           if (!id) return error_response({Code::invalid, "a task's id has 32 hexadecimal digits"});
-                           const Result<TaskRecord> task = task_by_id(runtime_.store(), *id);
-                           if (!task) return error_response(task.error());
-                           const auto hidden = personal_of(r, {task->action.customer});
-                           if (!hidden) return error_response(hidden.error());
-                           Json json;
-                           write_task(json, *task, runtime_.now(), hidden_for(*hidden, task->action.customer));
-                           return json_response(std::move(json));
-                         })));
-  return server.route(Method::post, "/v1/tasks/{id}/complete",
-                      [this](http::Request& r, http::Responder to) { complete(r, std::move(to)); });
+  return install_tasks(server);
 }
 
 }  // namespace nudge::daemon

@@ -244,7 +244,7 @@ Result<TaskPage> tasks_page(const Store& store, bool open, const TaskOrder& orde
   std::optional<Error> error;
   const std::string prefix = task_key(open, "");
   NUDGE_TRY(store.scan(Family::task, prefix, prefix_end(prefix), [&](std::string_view, std::string_view value) {
-    Result<TaskRecord> task = decode_task_record(value);
+    Result<TaskRecord> task = decode_task(value);
     if (!task) {
       error = std::move(task).error();
       return false;
@@ -273,7 +273,7 @@ Result<TaskPage> tasks_page(const Store& store, bool open, const TaskOrder& orde
 Result<TaskRecord> task_by_id(const Store& store, std::string_view id) {
   for (const bool open : {true, false, true}) {
     NUDGE_ASSIGN(const auto bytes, store.get(Family::task, task_key(open, id)));
-    if (bytes) return decode_task_record(*bytes);
+    if (bytes) return decode_task(*bytes);
   }
   return fail(Code::not_found, "there is no task with this id");
 }

@@ -119,11 +119,36 @@ void stream_commands(CLI::App& app, AdminLine& line, const AddOnline& ask) {
       ->check(CLI::IsMember({"documents", "decisions", "actions", "tasks", "quarantine", "audit"}));
 }
 
+void work_commands(CLI::App& app, AdminLine& line, const AddOnline& ask) {
+  ask(app, "teams", "who is in which team, and has how much", [&line](const Output& out, Client& c) { return teams(out, c, line.team); })
+      ->add_option("TEAM", line.team, "only this one");
+  const auto one = [&line](CLI::App* sub) {
+    sub->add_option("TASK", line.work.id, "the task's id")->required();
+    sub->add_option("--reason", line.work.reason, "why");
+    sub->add_option("--by", line.work.by, "who did it");
+    return sub;
+  };
+  CLI::App* give = one(ask(app, "assign", "give a task to somebody, or tell how it came to whom it is with",
+                           [&line](const Output& out, Client& c) { return assign(out, c, line.work); }));
+  give->add_option("--to", line.work.to, "who gets it: a member's id")
+      ->excludes(give->add_flag("--why", line.work.why, "tell how it came to whom it is with"));
+  CLI::App* task = app.add_subcommand("task", "what people do with a task");
+  task->require_subcommand(1);
+  const auto word = [&](const char* name, const char* what) {
+    one(ask(*task, name, what, [&line, name](const Output& out, Client& c) { return change_task(out, c, name, line.work); }));
+  };
+  word("accept", "take a task that is offered or lies in the pool");
+  word("decline", "decline it; it is never given to this person again");
+  word("release", "give it back to the pool");
+  word("cancel", "withdraw it");
+}
+
 }  // namespace
 
 void add_admin_commands(CLI::App& app, AdminLine& line, const Door& door, const AddOnline& ask, const AddOffline& offline) {
   access_commands(app, line, ask);
   stream_commands(app, line, ask);
+  work_commands(app, line, ask);
   care_commands(app, line, door, ask, offline);
   ask(app, "callback", "hand in what a provider reports, from standard input: a bounced mail, through a pipe",
       [&line](const Output& out, Client& c) { return hand_in_callback(out, c, line.word); })

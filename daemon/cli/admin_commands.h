@@ -20,6 +20,8 @@ struct AdminLine {
   StreamOptions stream;
   std::string word;
   TraceCommand trace;
+  WorkOptions work;
+  std::string team;
 };
 // Adds a command that needs the daemon, or one that does not, to `parent`.
 using AddOnline = std::function<CLI::App*(CLI::App& parent, const std::string& name, const std::string& what,

@@ -118,9 +118,17 @@ struct TaskOptions {
 };
 Exit tasks(const Output& out, Client& client, const TaskOptions& options);
 struct CompleteOptions {
-  std::string id, disposition, note, by;
+  std::string id, disposition, note, by, at;
 };
 Exit complete_task(const Output& out, Client& client, const CompleteOptions& options);
+Exit teams(const Output& out, Client& client, const std::string& name);  // empty: all
+struct WorkOptions {
+  std::string id, to, reason, by;
+  bool why = false;
+};
+// Gives a task to `to`; without it, tells how it came to whom it is with.
+Exit assign(const Output& out, Client& client, const WorkOptions& options);
+Exit change_task(const Output& out, Client& client, const std::string& word, const WorkOptions& options);  // accept, decline, release, cancel
 struct ActionOptions {
   std::string customer, rule, state, kind, channel, connector, held, note;
   std::uint32_t limit = 50;

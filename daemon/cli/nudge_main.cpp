@@ -320,8 +320,8 @@ class Setup {
     list->add_option("--customer", line_.task.customer, "only tasks about this customer");
     list->add_option("--team", line_.task.team, "only tasks of this team");
     list->add_option("--rule", line_.task.rule, "only tasks that this rule made");
-    list->add_option("--state", line_.task.state, "open, done or overdue")
-        ->check(CLI::IsMember({"open", "done", "overdue"}))
+    list->add_option("--state", line_.task.state, "open, waiting, offered, accepted, overdue; done, cancelled, expired, closed")
+        ->check(CLI::IsMember({"open", "waiting", "offered", "accepted", "overdue", "done", "cancelled", "expired", "closed"}))
         ->capture_default_str();
     CLI::App* done = ask("complete", "close a task and say what came of it",
                          [this](const Output& out, Client& c) { return complete_task(out, c, line_.complete); });
@@ -329,6 +329,7 @@ class Setup {
     done->add_option("--disposition", line_.complete.disposition, "what came of it: interested, no answer …")->required();
     done->add_option("--note", line_.complete.note, "anything else");
     done->add_option("--by", line_.complete.by, "who did it");
+    done->add_option("--at", line_.complete.at, "when to call back, for a disposition that asks for it");
     ask("reload", "read the rules again and switch to them, all or nothing", [](const Output& out, Client& c) { return reload(out, c); });
   }
 

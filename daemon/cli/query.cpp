@@ -248,6 +248,7 @@ Exit complete_task(const Output& out, Client& client, const CompleteOptions& opt
   add("disposition", options.disposition);
   add("note", options.note);
   add("by", options.by);
+  add("at", options.at);
   const auto answer = client.post("/v1/tasks/" + url_escape(options.id) + "/complete", body.compact());
   if (!answer) return report(out, answer.error());
   out.terminal.line(out.json ? answer->compact() : say("done"));

@@ -8,6 +8,23 @@ namespace {
 
 constexpr auto kPhrases = std::to_array<Phrase>({
     // Tables
+    {"MEMBER", "成员"},
+    {"OPEN", "未完成"},
+    {"CAPACITY", "容量"},
+    {"TODAY", "今日"},
+    {"GIVEN", "累计分配"},
+    {"DECLINED", "拒绝"},
+    {"WHY", "原因"},
+    {"manager {1}", "经理 {1}"},
+    {"{1} open tasks, {2} of them in the pool", "未完成任务 {1} 个，其中公共池 {2} 个"},
+    {"away until {1}", "请假至 {1}"},
+    {"at work", "在岗"},
+    {"off work", "不在岗"},
+    {"no teams", "没有团队"},
+    {"waits for somebody of the team {1}", "等待团队 {1} 的成员"},
+    {"lies in the pool of the team {1}", "在团队 {1} 的公共池中"},
+    {"is with {1}, team {2}", "在 {1} 手中，团队 {2}"},
+    {"never given again to: {1}", "不再分配给：{1}"},
     {"BYTES", "字节"},
     {"CREATED", "创建时间"},
     {"DETAIL", "详情"},

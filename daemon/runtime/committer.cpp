@@ -5,6 +5,7 @@
 #include <future>
 
 #include "daemon/runtime/log_block.h"
+#include "daemon/runtime/tasks.h"
 #include "engine/core/write.h"
 
 namespace nudge::daemon {
@@ -30,20 +31,6 @@ std::string_view line_outcome_name(LineOutcome outcome) {
   return "";
 }
 
-TaskRecord put_task(WriteSet& set, StatsDelta& delta, const ActionRecord& action) {
-  ++delta[Counter::tasks];
-  ++delta[Counter::tasks_open];
-  TaskRecord task;
-  task.number = action.number;
-  task.action = action.action;
-  const std::string id = id_bytes(action.action.id);
-  std::string bytes;
-  encode_record(bytes, task);
-  set.put(Family::task, task_key(true, id), bytes);
-  set.put(Family::task, task_untold_key(id), "");
-  return task;
-}
-
 // One batch under way.
 struct Committer::Batch {
   std::vector<std::unique_ptr<Unit>> units;
@@ -51,7 +38,8 @@ struct Committer::Batch {
   std::string edges;
   WriteSet set;
   std::vector<ActionRecord> actions;  // that wait to be delivered
-  std::vector<TaskRecord> tasks;
+  std::vector<Input> news;
+  bool worked = false;  // tasks were touched, or their clocks
   std::vector<ActionRecord> held;  // that the rules are to hear of
   std::vector<std::function<void()>> after;
   StatsDelta sums;  // as they will be after this batch
@@ -72,6 +60,7 @@ void Committer::restore(StoredStats stats, Desk desk) {
 
 void Committer::start() {
   if (hooks_.controls) hooks_.controls(controls_);
+  if (hooks_.work_due) hooks_.work_due(desk_.work().next());
   thread_ = std::thread([this] { run(); });
 }
 
@@ -176,8 +165,11 @@ void Committer::put_together(Batch& batch) {
     delta.add(unit->delta);
     settle(*unit, batch);
     set_aside(*unit, batch);
-    CommitContext context{batch.set, delta, desk_, batch.desk_changed, now, batch.after};
+    WorkOut work;
+    CommitContext context{batch.set, delta, desk_, batch.desk_changed, now, batch.after, work};
+    if (!unit->changes.empty()) batch.worked = true;
     for (Change& change : unit->changes) change(context);
+    keep_work(work, batch);
     if (!unit->entries.empty()) batch.block.units.push_back({unit->plan->sequence, unit->entries.bytes()});
     batch.edges += unit->edges;
     latest_ = std::max(latest_, unit->latest);
@@ -242,12 +234,23 @@ void Committer::settle(Unit& unit, Batch& batch) {
       }
       batch.set.put(Family::decision, decision_key(batch.block.decisions.back().customer, first), list);
     }
-    for (ActionOut& action : effects.actions) add_action(std::move(action), batch);
+    for (ActionOut& action : effects.actions) add_action(*unit.plan, std::move(action), batch);
     for (HeldAction& held : effects.held_actions) add_held(std::move(held), batch);
   }
 }
 
-void Committer::add_action(ActionOut action, Batch& batch) {
+// Records of tasks, and what is to be told and done because of them.
+void Committer::keep_work(WorkOut& work, Batch& batch) {
+  if (work.made.empty() && work.touched.empty() && work.news.empty() && work.actions.empty()) return;
+  batch.worked = true;
+  book_work(batch.set, batch.block.stats, work);
+  for (Input& input : work.news) batch.news.push_back(std::move(input));
+  // Tickets of a ladder: never tasks, so no plan is needed to take them in.
+  static const Plan kNoPlan;
+  for (ActionOut& action : work.actions) add_action(kNoPlan, std::move(action), batch);
+}
+
+void Committer::add_action(const Plan& plan, ActionOut action, Batch& batch) {
   ActionRecord record;
   record.number = batch.block.first_action + batch.block.actions.size();
   record.changed_at = record.next_at = action.at;
@@ -262,12 +265,21 @@ void Committer::add_action(ActionOut action, Batch& batch) {
     record.state = ActionState::accepted;
     ++delta[Counter::accepted];
     ++delta.rules[out.rule_id].accepted;
-    batch.tasks.push_back(put_task(batch.set, delta, record));
+    WorkOut work;
+    desk_.work().add(plan, record.action, record.number, out.at, work);
+    keep_work(work, batch);
   } else if (done_by_engine(out)) {
     // The engine wrote it into the customer's state; the steps in this block make it again on recovery.
     record.state = ActionState::accepted;
     ++delta[Counter::accepted];
     ++delta.rules[out.rule_id].accepted;
+    if (out.kind == "cancel_tasks") {
+      const Withdrawal what = withdrawal_of(out);
+      WorkOut work;
+      desk_.work().withdraw(plan, desk_.roster(), out.customer, what.rules, what.reason, out.at, work);
+      batch.desk_changed = true;
+      keep_work(work, batch);
+    }
   } else if (out.kind == "assign_owner" && out.owner.empty()) {
     record.state = ActionState::dead;
     record.note = "nobody of the team `" + out.assignment.team + "` fits the assignment; the owner stays as it is";
@@ -334,7 +346,8 @@ void Committer::complete(Batch& batch, const Error* failure) {
   }
   if (failure == nullptr) {
     for (const ActionRecord& action : batch.actions) hooks_.action(action);
-    for (const TaskRecord& task : batch.tasks) hooks_.task(task);
+    if (batch.worked && hooks_.work_due) hooks_.work_due(desk_.work().next());
+    if (!batch.news.empty() && hooks_.news) hooks_.news(std::move(batch.news));
     if (hooks_.held) {
       for (const ActionRecord& held : batch.held) hooks_.held(held);
     }

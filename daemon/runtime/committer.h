@@ -27,9 +27,12 @@ inline constexpr std::uint32_t kShardsMax = 64;
 
 struct CommitHooks {
   std::function<void(const Error&)> fatal;
-  // New actions that wait to be delivered, and new tasks, once they are on disk.
+  // New actions that wait to be delivered, once they are on disk.
   std::function<void(const ActionRecord&)> action;
-  std::function<void(const TaskRecord&)> task;
+  // News about tasks that are on disk, to be stored with their customers; when the next clock of a task strikes (after each batch that
+  // touched any, and at start()).
+  std::function<void(std::vector<Input>)> news;
+  std::function<void(TimeMs)> work_due;
   // Actions that a policy dropped: the rules are to hear of them.
   std::function<void(const ActionRecord&)> held;
   // What people have set, or the brake has stopped, is another from now on; also once at start().
@@ -82,8 +85,9 @@ class Committer {
   void run();
   void put_together(Batch& batch);
   void settle(Unit& unit, Batch& batch);
-  void add_action(ActionOut action, Batch& batch);
+  void add_action(const Plan& plan, ActionOut action, Batch& batch);
   void add_held(HeldAction held, Batch& batch);
+  void keep_work(WorkOut& work, Batch& batch);
   void list_action(const ActionRecord& record, Batch& batch);
   void set_aside(Unit& unit, Batch& batch);
   void complete(Batch& batch, const Error* failure);

@@ -111,32 +111,7 @@ Result<void> Delivery::start() {
     }
     return true;
   }));
-  const std::string open = task_key(true, "");
-  NUDGE_TRY(store_.scan(Family::task, open, prefix_end(open), [&](std::string_view, std::string_view value) {
-    Result<TaskRecord> task = decode_task_record(value);
-    if (!task) {
-      error = std::move(task).error();
-      return false;
-    }
-    const std::string id = id_bytes(task->action.id);
-    if (task->action.due != 0 && !task->overdue) deadlines_.emplace(task->action.due, id);
-    return true;
-  }));
-  std::vector<std::string> untold;
-  const std::string mark = task_untold_key("");
-  NUDGE_TRY(store_.scan(Family::task, mark, prefix_end(mark), [&](std::string_view key, std::string_view) {
-    untold.emplace_back(key.substr(mark.size()));
-    return true;
-  }));
   NUDGE_TRY(tell_held_again());
-  for (const std::string& id : untold) {
-    for (const bool is_open : {true, false}) {
-      NUDGE_ASSIGN(const auto bytes, store_.get(Family::task, task_key(is_open, id)));
-      if (!bytes) continue;
-      NUDGE_ASSIGN(const TaskRecord task, decode_task_record(*bytes));
-      tell_created(task.action);
-    }
-  }
   if (error) return std::unexpected(*std::move(error));
   for (const ConnectorSetup& setup : options_.connectors) start_process(*lanes_[setup.spec.name], setup.spec);
   thread_ = std::thread([this] { run(); });
@@ -175,13 +150,6 @@ void Delivery::add(const ActionRecord& record) {
     fresh.next_at = next_at;
     fresh.action = action;
     schedule(fresh);
-  });
-}
-
-void Delivery::add(const TaskRecord& task) {
-  post_command([this, action = task.action] {
-    if (action.due != 0) deadlines_.emplace(action.due, id_bytes(action.id));
-    tell_created(action);
   });
 }
 
@@ -244,12 +212,6 @@ void Delivery::run() {
 
 // Does what is due at `now`; sets `next` to when there is more.
 void Delivery::work(TimeMs now, TimeMs& next) {
-  while (!deadlines_.empty() && deadlines_.begin()->first < now) {
-    const std::string id = deadlines_.begin()->second;
-    deadlines_.erase(deadlines_.begin());
-    tell_overdue(id);
-  }
-  if (!deadlines_.empty()) next = std::min(next, deadlines_.begin()->first + 1);
   if (lanes_.empty()) return;
   first_lane_ = (first_lane_ + 1) % lanes_.size();
   auto it = std::next(lanes_.begin(), static_cast<std::ptrdiff_t>(first_lane_));

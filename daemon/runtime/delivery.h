@@ -1,4 +1,4 @@
-// Delivery: takes what waits in the outbox to the connectors, and what they say back to the books. Also keeps the task list's deadlines.
+// Delivery: takes what waits in the outbox to the connectors, and what they say back to the books.
 //
 // One thread. The order of an attempt: the record says `in_flight` on disk, then the connector gets it; its outcome and the built-in event
 // that tells of it reach the disk in one batch. So after a crash nothing that may have been sent looks as if it had not been.
@@ -116,9 +116,8 @@ class Delivery {
   // Takes nothing new to the connectors, waits up to `deadline` for what is under way, then ends.
   void stop(std::chrono::milliseconds deadline);
 
-  // A new action or task that is on disk.
+  // A new action that is on disk.
   void add(const ActionRecord& record);
-  void add(const TaskRecord& record);
   // An action that a policy dropped: tells the rules (message_held).
   void tell_held(const ActionRecord& record);
   // What people have set is another: looks at everything that is due again.
@@ -131,7 +130,6 @@ class Delivery {
   void tell(std::vector<std::string> ids, Word word, Told by, Counted done);
   // The same (release or discard) on all that the brake or a budget keeps of a rule.
   void settle_kept(RuleId rule, Word word, Told by, Counted done);
-  void complete_task(std::string id, std::string disposition, std::string note, std::string by, Done done);
 
   // Replaces the connector's process (a new binary, new secrets, a new configuration) without losing an action: nothing new is handed to it,
   // what is under way gets its outcome, then the next process goes on. Returns at once; not found, or why the new setup is no good.
@@ -187,11 +185,6 @@ class Delivery {
   Lane* lane_of(const ActionOut& action, std::string& why_not);
   void bury(ActionRecord record, std::string note);
   void tell_owner(ActionRecord record);
-  void tell_created(const ActionOut& action);
-  void tell_overdue(const std::string& id);
-  std::optional<TaskRecord> escalation_of(const TaskRecord& overdue, TimeMs now) const;
-  void command_complete(const std::string& id, const std::string& disposition, const std::string& note, const std::string& by,
-                        const Done& done);
   Result<ActionRecord> load_pending_or_final(const std::string& id);
   Input held_event(const ActionOut& action, const std::string& reason, TimeMs at) const;
   Input event_for(std::string_view type, const ActionOut& action, std::string id_suffix, TimeMs at) const;
@@ -210,9 +203,8 @@ class Delivery {
   std::map<std::string, std::unique_ptr<Lane>> lanes_;
   std::map<std::string, std::shared_ptr<Account>> accounts_;  // by name; of connectors that share one
   std::size_t first_lane_ = 0;                                // takes turns, so that no lane has an account's first choice
-  std::set<std::pair<TimeMs, std::string>> deadlines_;  // of open tasks
   std::uint64_t calls_made_ = 0;
-  std::set<std::string> busy_;  // actions and tasks with a change by a command or a deadline under way
+  std::set<std::string> busy_;  // actions with a change by a command under way
 
   mutable std::mutex mutex_;
   std::condition_variable wake_;

@@ -14,7 +14,7 @@ constexpr std::size_t kPortion = 500;  // settled in one commit
 // Whom the desk counts it for, when it will not be done after all.
 void close_task(CommitContext& c, const ActionRecord& record) {
   if (record.action.kind != "call_task" || record.action.owner.empty()) return;
-  c.desk.task_closed(record.action.owner);
+  c.desk.roster().returned(record.action.owner, record.action.terms.units);
   c.desk_changed = true;
 }
 
@@ -142,7 +142,7 @@ void Delivery::tell_portion(const Ids& ids, std::size_t from, Word word, const T
         for (const auto& [state, after] : *changes) {
           book_action(c, state, after);
           if (word == Word::release && after.state == ActionState::accepted)
-            c.after.push_back([this, task = put_task(c.set, c.delta, after)] { add(task); });
+            c.desk.work().add(*plan_(), after.action, after.number, c.now, c.work);
           if (word == Word::discard && state == ActionState::kept) close_task(c, after);
         }
       },

@@ -31,20 +31,4 @@ std::string with_unsubscribe(std::string_view json, std::string_view url) {
   return boost::json::serialize(value);
 }
 
-bool escalates_to_manager(std::string_view json) {
-  const std::string escalate = member_text(json, "escalate");
-  return !escalate.empty() && member_text(escalate, "when_overdue") == "manager";
-}
-
-std::string escalation_payload(std::string_view json, std::string_view overdue_task) {
-  boost::system::error_code error;
-  boost::json::value value = boost::json::parse(boost::json::string_view(json.data(), json.size()), error);
-  if (error || !value.is_object()) value = boost::json::object();
-  boost::json::object& payload = value.get_object();
-  payload.erase("escalate");
-  payload["subject"] = "Overdue: " + member_text(json, "subject");
-  payload["overdue_task"] = boost::json::string_view(overdue_task.data(), overdue_task.size());
-  return boost::json::serialize(payload);
-}
-
 }  // namespace nudge::daemon

@@ -97,34 +97,6 @@ Result<ActionRecord> decode_action_record(std::string_view bytes) {
   return r;
 }
 
-void encode_record(std::string& out, const TaskRecord& r) {
-  Writer w(out);
-  w.u8(kRecordVersion);
-  w.varint(r.number);
-  w.u8(static_cast<std::uint8_t>(r.state));
-  w.u8(r.overdue ? 1 : 0);
-  w.svarint(r.done_at);
-  w.string(r.disposition);
-  w.string(r.note);
-  w.string(r.done_by);
-  encode_action(w, r.action);
-}
-
-Result<TaskRecord> decode_task_record(std::string_view bytes) {
-  Reader in(bytes);
-  TaskRecord r;
-  if (in.u8() != kRecordVersion) return damaged("task");
-  r.number = in.varint();
-  r.state = static_cast<TaskState>(in.u8());
-  r.overdue = in.u8() != 0;
-  r.done_at = in.svarint();
-  r.disposition = in.string();
-  r.note = in.string();
-  r.done_by = in.string();
-  if (!decode_action(in, r.action) || in.bad()) return damaged("task");
-  return r;
-}
-
 void encode_record(std::string& out, const QuarantineRecord& r) {
   Writer w(out);
   w.u8(kRecordVersion);

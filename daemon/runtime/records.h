@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/core/effects.h"
+#include "engine/core/work.h"
 
 namespace nudge::daemon {
 
@@ -55,18 +55,7 @@ struct ActionRecord {
   TimeMs first_sent_at = 0;  // … and first, since a person last asked for it
 };
 
-enum class TaskState : std::uint8_t { open = 1, done = 2 };
-
-struct TaskRecord {
-  std::uint64_t number = 0;  // of the action
-  TaskState state = TaskState::open;
-  bool overdue = false;  // the due time has passed while it was open, and that was told
-  TimeMs done_at = 0;
-  std::string disposition;
-  std::string note;
-  std::string done_by;
-  ActionOut action;  // owner, due, mandatory, reason, payload (subject …)
-};
+using TaskRecord = Task;  // engine/core/work.h has its codec
 
 struct QuarantineRecord {
   std::uint64_t number = 0;
@@ -81,8 +70,6 @@ struct QuarantineRecord {
 
 void encode_record(std::string& out, const ActionRecord& r);
 Result<ActionRecord> decode_action_record(std::string_view bytes);
-void encode_record(std::string& out, const TaskRecord& r);
-Result<TaskRecord> decode_task_record(std::string_view bytes);
 void encode_record(std::string& out, const QuarantineRecord& r);
 Result<QuarantineRecord> decode_quarantine_record(std::string_view bytes);
 
@@ -91,7 +78,7 @@ std::string action_key(bool pending, std::string_view id_bytes);
 std::string action_customer_key(std::string_view customer, std::uint64_t number);  // value: the id's bytes
 std::string action_number_key(std::uint64_t number);                               // value: the id's bytes
 std::string task_key(bool open, std::string_view id_bytes);
-// There while a task's `task_created` event is not stored yet.
+// Of an earlier form: there while a task's `task_created` event is not stored yet.
 std::string task_untold_key(std::string_view id_bytes);
 // There while the `message_held` event of a dropped action is not stored yet.
 std::string held_untold_key(std::string_view id_bytes);

@@ -18,7 +18,8 @@ Runtime::Impl::Impl(RuntimeOptions options_in, Store& store_in, Clock& clock_in,
       committer(store_in, clock,
                 CommitHooks{.fatal = [this](const Error& error) { fail(error); },
                             .action = [this](const ActionRecord& record) { delivery->add(record); },
-                            .task = [this](const TaskRecord& record) { delivery->add(record); },
+                            .news = [this](std::vector<Input> news) { tasks->tell(std::move(news)); },
+                            .work_due = [this](TimeMs next) { tasks->due(next); },
                             .held = [this](const ActionRecord& record) { delivery->tell_held(record); },
                             .controls =
                                 [this](std::shared_ptr<const Controls> controls) {
@@ -47,6 +48,7 @@ Runtime::~Runtime() { stop(std::chrono::milliseconds(0)); }
 
 bool Runtime::has_stored_plan() const { return impl_->plans.current() != 0; }
 Delivery& Runtime::delivery() { return *impl_->delivery; }
+Tasks& Runtime::tasks() { return *impl_->tasks; }
 Gate& Runtime::gate() { return impl_->gate; }
 void Runtime::change(Change change, std::function<void(const Error*)> done) { impl_->committer.change(std::move(change), std::move(done)); }
 Store& Runtime::store() { return impl_->store; }
@@ -85,9 +87,14 @@ Result<void> Runtime::start() {
         });
       },
       [this] { return plan(); });
+  impl.tasks = std::make_unique<Tasks>(
+      impl.store, impl.clock, impl.committer,
+      PostEvent{[this](std::vector<Input> inputs, Attachment attachment) { post_events(std::move(inputs), std::move(attachment)); }},
+      [this] { return plan(); });
   impl.committer.start();
   impl.started = true;
   NUDGE_TRY(impl.delivery->start());
+  NUDGE_TRY(impl.tasks->start());
   impl.merger = std::make_unique<Merger>([&impl](std::uint8_t slot) -> Shard& { return impl.shard_of(slot); },
                                          [&impl](std::uint64_t n) { impl.queued_items.fetch_add(n, std::memory_order_relaxed); });
   for (auto& shard : impl.shards) {
@@ -121,6 +128,7 @@ void Runtime::stop(std::chrono::milliseconds deadline) {
   }
   impl.loop_wake.notify_all();
   if (impl.checkpoint_thread.joinable()) impl.checkpoint_thread.join();
+  impl.tasks->stop();
   impl.delivery->stop(deadline);
   // What is under way gets to disk before the last checkpoint, so that the next start has nothing to replay.
   for (int i = 0; i < 2000 && impl.shards_run && !impl.failed && impl.queued_items.load() != 0; ++i)

@@ -73,6 +73,8 @@ struct ReplayDigest {
   bool same_decisions = false;  // deciding again gave the stored ones
 };
 
+class Tasks;
+
 class Runtime {
  public:
   // Recovers what the store holds. `fatal` is told when nothing can go on (law 2); the process is then to exit with an error.
@@ -145,6 +147,7 @@ class Runtime {
   Result<void> checkpoint();
 
   Delivery& delivery();
+  Tasks& tasks();
   Gate& gate();
   // One change of the books, from any thread; `done` is told once it is on disk, or that it may not be.
   void change(Change change, std::function<void(const Error*)> done);

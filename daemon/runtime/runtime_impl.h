@@ -9,6 +9,7 @@
 
 #include "daemon/runtime/merger.h"
 #include "daemon/runtime/runtime.h"
+#include "daemon/runtime/tasks.h"
 
 namespace nudge::daemon {
 
@@ -46,6 +47,7 @@ struct Runtime::Impl {
   std::vector<std::unique_ptr<Shard>> shards;
   PlanStore plans;
   std::unique_ptr<Delivery> delivery;
+  std::unique_ptr<Tasks> tasks;
   std::unique_ptr<IdSource> ids;
   std::unique_ptr<Merger> merger;
   Result<void> resume_merges();

@@ -51,6 +51,7 @@ Result<void> Runtime::Impl::recover() {
   NUDGE_TRY(replay_tail(checkpoint, stats));
   checkpointed = checkpoint;
   clock.not_before(stats.latest);
+  NUDGE_TRY(load_tasks(store, desk));
   committer.restore(std::move(stats), std::move(desk));
   return {};
 }
@@ -217,6 +218,7 @@ Result<PlanChange> Runtime::activate(const PlanSources& sources, const PlanNote&
   impl.reloaded_at = now;
   impl.publish(bound);
   if (impl.started) impl.start_sweep();
+  if (impl.tasks) impl.tasks->plan_changed();
   log::info("rules are in force", {{"plan", change.sequence}, {"rules", bound->rules.size()}, {"segments", bound->segments.size()}});
   return change;
 }

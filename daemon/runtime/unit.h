@@ -72,9 +72,8 @@ struct CommitContext {
   bool& desk_changed;
   TimeMs now;
   std::vector<std::function<void()>>& after;  // run once the batch is on disk, on the committer's thread
+  WorkOut& work;                              // what the change did to tasks: booked, and told, with this batch
 };
-// Puts the task of a call_task action on the list, in the books too. Returns it: the caller tells of it once the batch is on disk.
-TaskRecord put_task(WriteSet& set, StatsDelta& delta, const ActionRecord& action);
 
 using Change = std::function<void(CommitContext&)>;
 // A change that goes into the same batch as an input, and is told how the input ended.

@@ -7,97 +7,23 @@
 
 namespace nudge {
 
-namespace {
-
-bool compare(Op op, const ValueView& left, const std::vector<Value>& literals) {
-  const auto same = [&](const Value& l) { return left.kind == Kind::list ? list_has(left.bytes, l.bytes) : same_value(left, l.view()); };
-  switch (op) {
-    case Op::exists: return left.present() == (literals.empty() || literals[0].bits != 0);
-    case Op::equals:
-    case Op::has: return left.present() && same(literals[0]);
-    case Op::not_equals: return left.present() && !same(literals[0]);
-    case Op::in:
-    case Op::has_any: return left.present() && std::ranges::any_of(literals, same);
-    case Op::not_in: return left.present() && std::ranges::none_of(literals, same);
-    case Op::has_all: return left.present() && std::ranges::all_of(literals, same);
-    default: break;
-  }
-  if (!is_numeric(left.kind) || !std::ranges::all_of(literals, [](const Value& l) { return is_numeric(l.kind); })) return false;
-  const int order = compare_numeric(left, literals[0].view());
-  switch (op) {
-    case Op::greater_than: return order > 0;
-    case Op::at_least: return order >= 0;
-    case Op::less_than: return order < 0;
-    case Op::at_most: return order <= 0;
-    case Op::between: return order >= 0 && compare_numeric(left, literals[1].view()) <= 0;
-    default: return false;
-  }
-}
-
-}  // namespace
-
-bool member_fits(const MemberFilter& filter, const Member& member, const std::vector<std::pair<AttributeId, Value>>& values, TimeMs now) {
-  const auto fits = [&](const MemberFilter& f) { return member_fits(f, member, values, now); };
-  switch (filter.kind) {
-    case MemberFilter::Kind::all: return std::ranges::all_of(filter.children, fits);
-    case MemberFilter::Kind::any: return std::ranges::any_of(filter.children, fits);
-    case MemberFilter::Kind::negate: return !fits(filter.children[0]);
-    case MemberFilter::Kind::compare: break;
-  }
-  const Value left = member_property(member, filter.property, now);
-  if (filter.customer_attribute == kNoAttribute) return compare(filter.op, left.view(), filter.literals);
-  for (const auto& [attribute, value] : values) {
-    if (attribute == filter.customer_attribute) return !value.missing() && compare(filter.op, left.view(), {value});
-  }
-  return false;
-}
-
-void Desk::task_closed(const std::string& owner) {
-  const auto it = load_.find(owner);
-  if (it == load_.end()) return;
-  if (--it->second == 0) load_.erase(it);
-}
-
 void Desk::assign(const Plan& plan, ActionOut& action) {
-  const Team* team = plan.find_team(action.assignment.team);
-  if (team == nullptr) return;
-  std::vector<const Member*> fit;
-  for (const Member& member : team->members) {
-    if (member_fits(action.assignment.where, member, action.customer_values, action.at)) fit.push_back(&member);
-  }
-  if (fit.empty()) return;  // lies in the team's pool
-  const Member* chosen = nullptr;
-  if (action.assignment.strategy == Assignment::Strategy::owner) {
-    for (const auto& [attribute, value] : action.customer_values) {
-      if (attribute != action.assignment.owner_attribute) continue;
-      const auto it = std::ranges::find_if(team->members, [&](const Member& m) { return m.id == value.bytes; });
-      if (it != team->members.end()) chosen = &*it;
-    }
-  }
-  const std::string ring = action.assignment.team + '\n' + action.rule;
-  if (chosen == nullptr && action.assignment.strategy == Assignment::Strategy::least_loaded) {
-    chosen = *std::ranges::min_element(fit, {}, [&](const Member* m) {
-      const auto it = load_.find(m->id);
-      return it == load_.end() ? 0 : it->second;
-    });
-  }
-  if (chosen == nullptr) {
-    // Round robin in the order of the file: the first fitting member after the one who got the last. Adding a person does not reset it.
-    const auto last = last_.find(ring);
-    std::size_t start = 0;
-    if (last != last_.end()) {
-      const auto it = std::ranges::find_if(team->members, [&](const Member& m) { return m.id == last->second; });
-      if (it != team->members.end()) start = static_cast<std::size_t>(it - team->members.begin()) + 1;
-    }
-    for (std::size_t i = 0; i < team->members.size() && chosen == nullptr; ++i) {
-      const Member* member = &team->members[(start + i) % team->members.size()];
-      if (std::ranges::find(fit, member) != fit.end()) chosen = member;
-    }
-    last_[ring] = chosen->id;
-  }
-  action.owner = chosen->id;
-  action.owner_name = chosen->name;
-  if (action.kind == "call_task") task_opened(chosen->id);
+  if (plan.find_team(action.assignment.team) == nullptr) return;
+  Bid bid;
+  bid.assignment = &action.assignment;
+  bid.values = &action.customer_values;
+  bid.rule = action.rule;
+  bid.last_owner = action.last_owner;
+  bid.last_owned = action.last_owned;
+  bid.at = action.at;
+  bid.units = action.terms.units;
+  Choice choice = roster_.choose(plan, bid);
+  action.why = std::move(choice.why);
+  if (choice.member == nullptr) return;  // waits, or lies in the team's pool
+  action.owner = choice.member->id;
+  action.owner_name = choice.member->name;
+  action.assignment.team = std::move(choice.team);
+  if (action.kind == "call_task") roster_.given(plan, action.owner, action.terms.units, action.at);
 }
 
 bool Desk::limit_firings(const Plan& plan, Effects& effects) {
@@ -158,17 +84,8 @@ bool Desk::settle(const Plan& plan, Effects& effects) {
 
 void Desk::encode(std::string& bytes) const {
   Writer out(bytes);
-  out.u8(2);  // version 2 added what stands behind the windows of at_most
-  out.varint(last_.size());
-  for (const auto& [ring, id] : last_) {
-    out.string(ring);
-    out.string(id);
-  }
-  out.varint(load_.size());
-  for (const auto& [id, n] : load_) {
-    out.string(id);
-    out.varint(n);
-  }
+  out.u8(3);  // version 2 added what stands behind the windows of at_most, version 3 the whole roster
+  roster_.encode(out);
   out.varint(fired_.size());
   for (const auto& [rule, window] : fired_) {
     out.varint(rule);
@@ -199,14 +116,21 @@ Result<Desk> Desk::decode(std::string_view bytes) {
   Reader in(bytes);
   Desk desk;
   const std::uint8_t version = in.u8();
-  if (version != 1 && version != 2) return fail(Code::corrupt, "the desk record is damaged or of a newer version");
-  for (std::uint64_t n = in.varint(); n > 0 && !in.bad(); --n) {
-    std::string ring(in.string());
-    desk.last_[std::move(ring)] = in.string();
-  }
-  for (std::uint64_t n = in.varint(); n > 0 && !in.bad(); --n) {
-    std::string id(in.string());
-    desk.load_[std::move(id)] = in.varint();
+  if (version < 1 || version > 3) return fail(Code::corrupt, "the desk record is damaged or of a newer version");
+  if (version >= 3) {
+    if (!desk.roster_.decode(in)) return fail(Code::corrupt, "the desk record is cut off");
+  } else {
+    std::map<std::string, std::string> last;
+    std::map<std::string, std::uint64_t> load;
+    for (std::uint64_t n = in.varint(); n > 0 && !in.bad(); --n) {
+      std::string ring(in.string());
+      last[std::move(ring)] = in.string();
+    }
+    for (std::uint64_t n = in.varint(); n > 0 && !in.bad(); --n) {
+      std::string id(in.string());
+      load[std::move(id)] = in.varint();
+    }
+    desk.roster_.take_first_form(std::move(last), std::move(load));
   }
   for (std::uint64_t n = in.varint(); n > 0 && !in.bad(); --n) {
     const auto rule = static_cast<RuleId>(in.varint());

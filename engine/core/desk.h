@@ -8,6 +8,8 @@
 
 #include "engine/core/controls.h"
 #include "engine/core/effects.h"
+#include "engine/core/roster.h"
+#include "engine/core/work.h"
 
 namespace nudge {
 
@@ -27,9 +29,12 @@ class Desk {
   // The rule may act again. What it did in this hour counts as its history from now on, so that it is not stopped again at once.
   bool release(RuleId rule);
 
-  // Open tasks per member, for least_loaded. The runtime reports tasks that were closed or moved.
-  void task_opened(const std::string& owner) { ++load_[owner]; }
-  void task_closed(const std::string& owner);
+  // Who has and got how much, and who is next.
+  Roster& roster() { return roster_; }
+  const Roster& roster() const { return roster_; }
+  // The open tasks. They are kept one by one, not with the desk: whoever makes a desk of its record loads them too.
+  Work& work() { return work_; }
+  const Work& work() const { return work_; }
 
   void encode(std::string& out) const;
   static Result<Desk> decode(std::string_view bytes);
@@ -50,15 +55,12 @@ class Desk {
   bool judge_actions(const Plan& plan, Effects& effects);
   bool over_budget(const Plan& plan, const Policy& policy, const ActionOut& action, std::string& words);
   bool brake(const Policy& policy, const ActionOut& action, std::string& words);
-  std::map<std::string, std::string> last_;    // team + rule -> id of the member who got the last one
-  std::map<std::string, std::uint64_t> load_;  // member id -> open tasks
+  Roster roster_;
+  Work work_;
   std::map<RuleId, Window> fired_;             // at_most windows
   std::map<std::string, Window> budgets_;      // policy, or policy + rule
   std::map<RuleId, History> history_;          // of rules that a brake watches
   Controls controls_;
 };
-
-// True when the member fits the filter. `values` are the customer's, for right sides that name an attribute. `now` gives tenure_days.
-bool member_fits(const MemberFilter& filter, const Member& member, const std::vector<std::pair<AttributeId, Value>>& values, TimeMs now);
 
 }  // namespace nudge

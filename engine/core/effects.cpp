@@ -1,5 +1,7 @@
 #include "engine/core/effects.h"
 
+#include "engine/core/work.h"
+
 namespace nudge {
 
 std::string_view held_text(Held h) {
@@ -155,7 +157,11 @@ void encode_action(Writer& out, const ActionOut& a) {
   Writer extra(more);
   extra.u8(static_cast<std::uint8_t>(a.purpose));
   extra.fixed64(static_cast<std::uint64_t>(a.expires_at));
-  if (a.on_unknown != OnUnknown::by_connector) extra.u8(static_cast<std::uint8_t>(a.on_unknown));
+  // A task goes to no connector: it has terms where others may have a choice.
+  if (a.kind == "call_task")
+    encode_terms(extra, a.terms);
+  else if (a.on_unknown != OnUnknown::by_connector)
+    extra.u8(static_cast<std::uint8_t>(a.on_unknown));
   out.string(more);
 }
 
@@ -187,7 +193,11 @@ bool decode_action(Reader& in, ActionOut& a) {
   Reader extra(in.string());
   a.purpose = static_cast<Purpose>(extra.u8());
   a.expires_at = static_cast<TimeMs>(extra.fixed64());
-  if (!extra.at_end()) a.on_unknown = static_cast<OnUnknown>(extra.u8());
+  if (!extra.at_end() && a.kind == "call_task") {
+    if (!decode_terms(extra, a.terms)) return false;
+  } else if (!extra.at_end()) {
+    a.on_unknown = static_cast<OnUnknown>(extra.u8());
+  }
   return !in.bad() && !extra.bad();
 }
 

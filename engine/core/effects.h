@@ -123,6 +123,10 @@ struct ActionOut {
   std::vector<std::pair<AttributeId, Value>> customer_values;  // what the assignment compares with
   std::string owner;                                           // given by the desk: a member's id, or empty
   std::string owner_name;
+  std::string why;                // given by the desk: how the owner was chosen; not stored with the action
+  std::string last_owner;         // who had this customer's last task, for `sticky`
+  TimeMs last_owned = kAlways;
+  TaskTerms terms;                // call_task
   Purpose purpose = Purpose::marketing;
   TimeMs expires_at = kNever;  // not sent from then on
   OnUnknown on_unknown = OnUnknown::by_connector;

@@ -7,6 +7,7 @@
 #include "engine/core/judge.h"
 #include "engine/core/policy.h"
 #include "engine/core/render.h"
+#include "engine/core/worktime.h"
 #include "engine/core/write.h"
 
 namespace nudge {
@@ -164,6 +165,52 @@ TimeMs Judge::act(const Rule& rule, const Cause& cause, std::uint32_t step, Time
   return done;
 }
 
+// Which entries of the assignment hold for the customer, and what they compare with.
+void Judge::choose_entries(const Action& action, ActionOut& out, TimeMs now) {
+  out.assignment.team = action.assignment.team;
+  const auto take = [&](AttributeId attribute) {
+    if (attribute == kNoAttribute) return;
+    TimeMs until = kNever;
+    out.customer_values.emplace_back(attribute, Value(state_->attributes.at(attribute, now, until)));
+  };
+  const auto walk = [&](const auto& self, const MemberFilter& filter) -> void {
+    take(filter.customer_attribute);
+    for (const MemberFilter& child : filter.children) self(self, child);
+  };
+  for (const AssignEntry& entry : action.assignment.entries) {
+    if (entry.condition != kNone && !evaluator.truth(entry.condition).truth) continue;
+    out.assignment.entries.push_back(entry);
+    take(entry.owner_attribute);
+    take(entry.skill_attribute);
+    walk(walk, entry.where);
+    if (entry.strategy == AssignEntry::Strategy::sticky) find_last_owner(out, now);
+  }
+  // None holds: nobody is chosen, and it lies in the pool.
+  if (!out.assignment.entries.empty() || action.assignment.entries.empty()) return;
+  if (action.kind == "assign_owner")
+    out.assignment.team.clear();
+  else
+    out.assigns = false;
+}
+
+// The newest task of the customer that somebody had.
+void Judge::find_last_owner(ActionOut& out, TimeMs now) {
+  for (const std::string_view name : {"task_created", "task_offered", "task_reassigned", "task_accepted", "task_completed"}) {
+    const EventTypeId type = plan_->catalog->find_event(name);
+    const Rows* told = type == kNoEventType ? nullptr : state_->rows(type);
+    const FieldId owner = told == nullptr ? kNoField : plan_->catalog->events[type].find("owner");
+    if (owner == kNoField) continue;
+    for (std::size_t row = told->upper_bound(now); row-- > 0;) {
+      if (!told->has_field(row, owner)) continue;
+      if (told->time(row) >= out.last_owned) {
+        out.last_owned = told->time(row);
+        out.last_owner = told->field(row, owner, Kind::text).bytes;
+      }
+      break;
+    }
+  }
+}
+
 ActionOut Judge::outline(const Rule& rule, const Cause& cause, std::uint32_t step, TimeMs since, TimeMs now) {
   const Action& action = rule.steps[step].action;
   ActionOut out;
@@ -181,26 +228,17 @@ ActionOut Judge::outline(const Rule& rule, const Cause& cause, std::uint32_t ste
   out.channel = action.channel;
   out.connector = action.connector;
   out.mandatory = action.mandatory;
-  out.due = action.due_in > 0 ? now + action.due_in : 0;
+  out.terms = action.task;
+  if (action.due_in > 0) {
+    const Team* team = action.task.due_working ? plan_->find_team(action.assignment.team) : nullptr;
+    out.due = team != nullptr ? after_work(*plan_, team->hours, now, action.due_in) : now + action.due_in;
+  }
   out.reason = rule.description;
   out.purpose = rule.purpose;
   if (action.expires_after > 0) out.expires_at = since + action.expires_after;
   out.on_unknown = action.on_unknown;
   out.assigns = action.assigns;
-  if (action.assigns) {
-    out.assignment = action.assignment;
-    const auto take = [&](AttributeId attribute) {
-      if (attribute == kNoAttribute) return;
-      TimeMs until = kNever;
-      out.customer_values.emplace_back(attribute, Value(state_->attributes.at(attribute, now, until)));
-    };
-    const auto walk = [&](const auto& self, const MemberFilter& filter) -> void {
-      take(filter.customer_attribute);
-      for (const MemberFilter& child : filter.children) self(self, child);
-    };
-    take(action.assignment.owner_attribute);
-    walk(walk, action.assignment.where);
-  }
+  if (action.assigns) choose_entries(action, out, now);
   return out;
 }
 

@@ -245,7 +245,7 @@ Result<MadeFact> make_fact(const RenderContext& context, const Write& write, std
 
 bool done_by_engine(const ActionOut& action) {
   return action.kind == "set_attribute" || action.kind == "add_tag" || action.kind == "remove_tag" || action.kind == "emit_event" ||
-         (action.kind == "assign_owner" && !action.assigns);
+         action.kind == "cancel_tasks" || (action.kind == "assign_owner" && !action.assigns);
 }
 
 // Both values are made by us and need no escapes: a name of the catalog, and a fact's id.

@@ -23,6 +23,7 @@ struct BuiltInEvent {
 constexpr BuiltInField kTaskFields[] = {
     {"task", Type::text},    {"rule", Type::text},     {"kind", Type::text},         {"team", Type::text},        {"owner", Type::text},
     {"subject", Type::text}, {"due", Type::timestamp}, {"mandatory", Type::boolean}, {"disposition", Type::text}, {"note", Type::text},
+    {"by", Type::text},      {"reason", Type::text},   {"previous", Type::text},     {"again_at", Type::timestamp}, {"try", Type::integer},
 };
 constexpr BuiltInField kMessageFields[] = {
     {"action", Type::text},    {"rule", Type::text},     {"channel", Type::text},
@@ -45,6 +46,16 @@ constexpr BuiltInEvent kBuiltIn[] = {
     {"task_created", "A task was put on a salesperson's list", kTaskFields},
     {"task_completed", "A task was done; `disposition` says what came of it", kTaskFields},
     {"task_overdue", "A task's deadline passed before it was done", kTaskFields},
+    {"task_offered", "A task was offered to somebody, who accepts or declines it", kTaskFields},
+    {"task_accepted", "A task was accepted by whom it was offered or given to", kTaskFields},
+    {"task_declined", "A task was declined, or not accepted in time; `by` never gets it again", kTaskFields},
+    {"task_attempted", "A task was tried and stays open; `disposition` says what came of it, `again_at` when it is tried again", kTaskFields},
+    {"task_reassigned", "A task went to another person; `previous` had it before", kTaskFields},
+    {"task_released", "A task went back to the pool", kTaskFields},
+    {"task_reminded", "Somebody is to be reminded of a task; `reason` says why", kTaskFields},
+    {"task_escalated", "A task was not done, and went up the ladder; `reason` says how", kTaskFields},
+    {"task_cancelled", "A task was withdrawn; `reason` says why", kTaskFields},
+    {"task_expired", "A task was not done in its time, and is closed", kTaskFields},
     {"message_accepted", "A provider took a message", kMessageFields},
     {"message_failed", "A message was given up; `reason` says why", kMessageFields},
     {"message_held", "A policy held a message back; `reason` says which", kMessageFields},

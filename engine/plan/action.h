@@ -32,16 +32,64 @@ struct MemberFilter {
   AttributeId customer_attribute = kNoAttribute;  // right side: this attribute of the customer
 };
 
-struct Assignment {
+// One way of choosing a person. Of several the first is taken whose condition holds for the customer and that finds somebody.
+struct AssignEntry {
+  // Numbers are stored: append only.
   enum class Strategy : std::uint8_t {
-    round_robin,
-    least_loaded,
-    owner
-  };                 // owner: whom the attribute `owner_attribute` names, else round robin
-  std::string team;  // empty: nobody is assigned; the task lies in the team's pool
+    round_robin,     // in turns
+    least_loaded,    // who has the fewest units of open work
+    owner,           // whom the attribute `owner_attribute` names, else round robin
+    weighted,        // in turns, as often as the member's weight says
+    most_available,  // who has the most room left
+    by_skill,        // who has all of `skills`; of several the one with the most room
+    sticky,          // who had this customer's last task, else whom `owner_attribute` names, else round robin
+  };
+  enum class OffHours : std::uint8_t {
+    prefer,  // those at work now come first
+    only,    // nobody but those at work now
+    ignore,
+  };
+  NodeId condition = kNone;  // asked of the customer at the step; kNone: holds
   Strategy strategy = Strategy::round_robin;
+  OffHours off_hours = OffHours::prefer;
   AttributeId owner_attribute = kNoAttribute;
   MemberFilter where;
+  std::string team;                          // empty: the assignment's
+  std::vector<std::string> skills;           // by_skill …
+  AttributeId skill_attribute = kNoAttribute;  // … and what this attribute of the customer says (text or list)
+  DurationMs within = 0;                     // sticky: as long as that task is no older; 0: however old
+};
+
+struct Assignment {
+  std::string team;                   // empty: nobody is assigned; the task lies in the team's pool
+  std::vector<AssignEntry> entries;   // empty: in turns
+};
+
+// What is done about a task that is not done. Numbers are stored: append only.
+struct Rung {
+  enum class When : std::uint8_t { age, before_due, overdue };
+  enum class What : std::uint8_t {
+    remind,    // tells the rules (task_reminded)
+    manager,   // a task for the manager
+    reassign,  // to somebody else of the team
+    pool,      // nobody's any more: lies in the team's pool
+    ticket,    // by a connector of kind ticket
+  };
+  When when = When::overdue;
+  DurationMs after = 0;  // in working time where the team has hours; before_due on the clock
+  What what = What::remind;
+};
+inline constexpr std::size_t kRungsMost = 16;
+
+// How a call task lives.
+struct TaskTerms {
+  std::uint32_t units = 1;       // of capacity
+  std::uint8_t rank = 2;         // 1 low, 2 normal, 3 high, 4 urgent
+  bool due_working = false;      // due_in counts working time
+  DurationMs due_in = 0;
+  DurationMs accept_within = 0;  // offered: whoever does not accept in this time is passed over; 0: given, not offered
+  DurationMs expires_in = 0;     // closed when it is not done in this time after it was made; 0: never
+  std::vector<Rung> ladder;
 };
 
 enum class Category : std::uint8_t { sales, management, collaboration };
@@ -102,6 +150,7 @@ struct Action {
   Assignment assignment;
   bool mandatory = false;     // call_task
   DurationMs due_in = 0;      // call_task
+  TaskTerms task;             // call_task
   DurationMs expires_after = 0;  // given up when it could not leave for so long after it was first due; 0: never
   OnUnknown on_unknown = OnUnknown::by_connector;
   std::string template_name;  // of `templates`, when one was named

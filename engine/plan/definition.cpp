@@ -278,9 +278,11 @@ void Definitions::put_step(Writer& out, const Step& step) {
   for (const Param& p : a.params) put_param(out, p);
   put_bool(out, a.assigns);
   out.string(a.assignment.team);
-  put_enum(out, a.assignment.strategy);
-  put_attribute(out, a.assignment.owner_attribute);
-  put_members(out, a.assignment.where);
+  // The first form knew one entry with these three.
+  const AssignEntry first = a.assignment.entries.empty() ? AssignEntry() : a.assignment.entries[0];
+  put_enum(out, first.strategy);
+  put_attribute(out, first.owner_attribute);
+  put_members(out, first.where);
   put_bool(out, a.mandatory);
   out.svarint(a.due_in);
   out.string(a.template_name);
@@ -289,6 +291,7 @@ void Definitions::put_step(Writer& out, const Step& step) {
     out.string("on_unknown");
     put_enum(out, a.on_unknown);
   }
+  put_task(out, a);
   if (a.write.kind != Write::Kind::none) put_write(out, a.write);  // nothing else: rules without writes keep their definition
 }
 
@@ -437,24 +440,6 @@ Hash128 Definitions::business_calendar(const BusinessCalendar& c) const {
   return hash128(bytes);
 }
 
-Hash128 Definitions::team(const Team& t) const {
-  std::string bytes;
-  Writer out(bytes);
-  out.string(t.manager);
-  out.varint(t.members.size());
-  for (const Member& m : t.members) {
-    out.string(m.id);
-    out.string(m.name);
-    out.string(m.email);
-    out.varint(m.properties.size());
-    for (const auto& [name, value] : m.properties) {
-      out.string(name);
-      encode_value(out, value.view());
-    }
-  }
-  return hash128(bytes);
-}
-
 Hash128 Definitions::digest() {
   std::vector<std::pair<std::string, Hash128>> all;
   for (const Segment& s : plan_.segments) all.emplace_back("segment " + s.name, s.key);
@@ -465,6 +450,8 @@ Hash128 Definitions::digest() {
   }
   for (const Team& t : plan_.teams) all.emplace_back("team " + t.name, team(t));
   for (const Policy& p : plan_.policies) all.emplace_back("policy " + p.name, policy(p));
+  for (std::size_t i = 0; i < plan_.dispositions.size(); ++i)
+    all.emplace_back("disposition " + plan_.dispositions[i].name, disposition(i));
   for (const BusinessCalendar& c : plan_.business_calendars) all.emplace_back("calendar " + c.name, business_calendar(c));
   for (const auto& [name, text] : plan_.named_templates) all.emplace_back("template " + name, hash128(text));
   std::ranges::sort(all);

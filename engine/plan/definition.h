@@ -31,6 +31,7 @@ class Definitions {
   Hash128 rendered(TemplateId id);
   Hash128 score(std::uint32_t id);
   Hash128 team(const Team& team) const;
+  Hash128 disposition(std::size_t index) const;
   Hash128 policy(const Policy& policy);
   Hash128 business_calendar(const BusinessCalendar& calendar) const;
 
@@ -39,6 +40,7 @@ class Definitions {
   void put_trigger(Writer& out, const Trigger& trigger);
   void put_step(Writer& out, const Step& step);
   void put_write(Writer& out, const Write& write);
+  void put_task(Writer& out, const Action& action);
   void put_param(Writer& out, const Param& param);
   void put_members(Writer& out, const MemberFilter& filter);
   void put_attribute(Writer& out, std::uint32_t id) const;

@@ -80,4 +80,14 @@ const Team* Plan::find_team(std::string_view name) const {
   return found == teams.end() ? nullptr : &*found;
 }
 
+const Disposition* Plan::find_disposition(std::string_view name) const {
+  const auto found = std::ranges::find(dispositions, name, &Disposition::name);
+  return found == dispositions.end() ? nullptr : &*found;
+}
+
+const Member* Team::find(std::string_view id) const {
+  const auto found = std::ranges::find(members, id, &Member::id);
+  return found == members.end() ? nullptr : &*found;
+}
+
 }  // namespace nudge

@@ -25,7 +25,8 @@ struct Plan {
   std::vector<Trait> traits;
   std::vector<Score> scores;
   std::vector<Rule> rules;  // by priority descending, then by name: the order of firing within an instant
-  std::vector<Team> teams;
+  std::vector<Team> teams;                            // by name
+  std::vector<Disposition> dispositions;              // in the order written; empty: any word will do
   std::vector<Policy> policies;                       // by name
   std::vector<BusinessCalendar> business_calendars;   // by name
   DurationMs contact_horizon = 0;                     // how long a contact can count for a cap or an inhibition; 0: none is kept
@@ -59,6 +60,7 @@ struct Plan {
   const Segment* find_segment(std::string_view name) const;
   const Rule* find_rule(std::string_view name) const;
   const Team* find_team(std::string_view name) const;
+  const Disposition* find_disposition(std::string_view name) const;
 };
 
 // Builds a plan bottom-up; equal nodes, expressions, aggregates … get one id (hash-consing). Not thread-safe.

@@ -9,6 +9,7 @@
 #include "engine/model/customer.h"
 #include "engine/plan/action.h"
 #include "engine/plan/policy.h"
+#include "engine/plan/team.h"
 
 namespace nudge {
 
@@ -113,17 +114,5 @@ struct Rule {
 
 // What rules of a category are for unless they say so themselves: sales sells, the others do not reach the customer.
 inline Purpose default_purpose(Category c) { return c == Category::sales ? Purpose::marketing : Purpose::internal; }
-
-struct Member {
-  std::string id;
-  std::string name;
-  std::string email;
-  std::vector<std::pair<std::string, Value>> properties;  // region, hired, capacity, skills … by name
-};
-struct Team {
-  std::string name;
-  std::string manager;
-  std::vector<Member> members;
-};
 
 }  // namespace nudge

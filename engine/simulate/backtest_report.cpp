@@ -62,6 +62,7 @@ void settle(const Plan& plan, Whole& whole, const std::vector<std::string>& cust
                        });
   if (!limited && whole.assigned.empty()) return;
   Desk desk;
+  desk.roster().assume_done();  // nobody does the tasks of a backtest
   Effects effects;
   std::vector<BacktestTally::Acted> left;
   std::size_t d = 0, a = 0;

@@ -1,7 +1,6 @@
 #include "engine/simulate/world.h"
 
 #include <algorithm>
-#include <cstdlib>
 
 #include "engine/base/codec.h"
 #include "engine/base/limits.h"
@@ -12,63 +11,9 @@ namespace nudge {
 
 namespace {
 
-void append_code_point(std::string& out, std::uint32_t c) {
-  if (c < 0x80) {
-    out += static_cast<char>(c);
-  } else if (c < 0x800) {
-    out += static_cast<char>(0xc0U | (c >> 6U));
-    out += static_cast<char>(0x80U | (c & 0x3fU));
-  } else {
-    out += static_cast<char>(0xe0U | (c >> 12U));
-    out += static_cast<char>(0x80U | ((c >> 6U) & 0x3fU));
-    out += static_cast<char>(0x80U | (c & 0x3fU));
-  }
-}
-
 // What goes out to somebody: not a task, nor what was written here.
 bool is_message(const ActionOut& action) {
   return action.kind != "call_task" && action.kind != "assign_owner" && !done_by_engine(action);
-}
-
-// Reads the JSON string that begins at `at` (its opening quote) and moves behind it. For text of our own rendering, which escapes no more
-// than quotes, backslashes and control characters.
-std::string read_json_string(std::string_view json, std::size_t& at) {
-  std::string out;
-  for (++at; at < json.size() && json[at] != '"'; ++at) {
-    if (json[at] != '\\' || at + 1 == json.size()) {
-      out += json[at];
-      continue;
-    }
-    switch (const char c = json[++at]) {
-      case 'n': out += '\n'; break;
-      case 't': out += '\t'; break;
-      case 'r': out += '\r'; break;
-      case 'b': out += '\b'; break;
-      case 'f': out += '\f'; break;
-      case 'u':
-        append_code_point(out, static_cast<std::uint32_t>(std::strtoul(std::string(json.substr(at + 1, 4)).c_str(), nullptr, 16)));
-        at += 4;
-        break;
-      default: out += c;
-    }
-  }
-  ++at;
-  return out;
-}
-
-// The text of a member at the top of an action's parameters; empty when there is none.
-std::string text_member(std::string_view json, std::string_view name) {
-  int depth = 0;
-  for (std::size_t at = 0; at < json.size();) {
-    if (json[at] != '"') {
-      depth += json[at] == '{' || json[at] == '[' ? 1 : json[at] == '}' || json[at] == ']' ? -1 : 0;
-      ++at;
-      continue;
-    }
-    const std::string text = read_json_string(json, at);
-    if (depth == 1 && text == name && json.substr(at, 2) == ":\"") return read_json_string(json, ++at);
-  }
-  return {};
 }
 
 }  // namespace
@@ -79,6 +24,9 @@ void World::load(std::unique_ptr<Plan> plan) {
   settle();
   registry_.bind(*plan, clock_);
   plan_ = std::move(plan);
+  WorkOut work;
+  desk_.work().plan_changed(*plan_, desk_.roster(), clock_, work);
+  keep_work(work);
   for (auto& [id, state] : states_) {
     Effects effects;
     engine_.reconcile(*plan_, state, effects);
@@ -220,7 +168,13 @@ void World::keep(const CustomerState& state, Effects& effects) {
   for (const ActionOut& action : effects.actions) {
     encode_action(writer, action);
     record_.actions.push_back(action);
-    if (action.kind == "call_task") open_task(action);
+    WorkOut work;
+    if (action.kind == "call_task") desk_.work().add(*plan_, action, record_.actions.size(), action.at, work);
+    if (action.kind == "cancel_tasks") {
+      const Withdrawal what = withdrawal_of(action);
+      desk_.work().withdraw(*plan_, desk_.roster(), action.customer, what.rules, what.reason, action.at, work);
+    }
+    keep_work(work);
     if (done_by_engine(action)) writes_until_ = std::max(writes_until_, action.at + 2 * static_cast<TimeMs>(limits::kChainDepth));
     if (action.kind == "assign_owner" && action.assigns) {
       writes_until_ = std::max(writes_until_, action.at + 1);
@@ -261,12 +215,12 @@ TimeMs World::next_instant() const {
   TimeMs at = kNever;
   if (!due_.empty()) at = std::min(at, due_.begin()->first);
   if (!arriving_.empty()) at = std::min(at, arriving_.begin()->first);
-  if (!deadlines_.empty()) at = std::min(at, deadlines_.begin()->first);
+  at = std::min(at, desk_.work().next());
   return at;
 }
 
 void World::run_instant(TimeMs at) {
-  tell_overdue(at);
+  run_work(at);
   if (const auto arrived = arriving_.find(at); arrived != arriving_.end()) {
     const Instant waiting = std::move(arrived->second);
     arriving_.erase(arrived);
@@ -284,34 +238,51 @@ void World::run_instant(TimeMs at) {
   }
 }
 
-void World::open_task(const ActionOut& action) {
-  tasks_.push_back(WorldTask{action});
-  if (!action.owner.empty()) desk_.task_opened(action.owner);
-  if (action.due != 0) deadlines_.emplace(action.due, tasks_.size() - 1);
-  echo(action, "task_created", "created", action.at, {});
-}
-
-void World::tell_overdue(TimeMs at) {
-  while (!deadlines_.empty() && deadlines_.begin()->first <= at) {
-    WorldTask& task = tasks_[deadlines_.begin()->second];
-    deadlines_.erase(deadlines_.begin());
-    if (!task.open || task.overdue_told) continue;
-    task.overdue_told = true;
-    echo(task.action, "task_overdue", "overdue", at, {});
+// What became of tasks: kept for those who look, told to the rules a moment after it was decided.
+void World::keep_work(WorkOut& out) {
+  const auto put = [&](const Task& task) {
+    const auto [place, added] = task_index_.emplace(task.action.id, tasks_.size());
+    if (added)
+      tasks_.push_back(task);
+    else
+      tasks_[place->second] = task;
+  };
+  for (const Task& task : out.made) put(task);
+  for (const Task& task : out.touched) put(task);
+  for (ActionOut& action : out.actions) record_.actions.push_back(std::move(action));
+  for (Input& input : out.news) {
+    const std::string_view id = input.id;
+    const bool created = id.ends_with(":created") || id.contains(":offered:");
+    submit_at(created ? std::max(clock_, input.time + 1) : input.time, std::move(input));
   }
 }
 
+void World::run_work(TimeMs at) {
+  if (plan_ == nullptr || desk_.work().next() > at) return;
+  WorkOut out;
+  desk_.work().run(*plan_, desk_.roster(), at, out);
+  keep_work(out);
+}
+
+Result<void> World::work(std::string_view customer, std::string_view rule, TaskCommand command) {
+  const auto task = std::find_if(tasks_.rbegin(), tasks_.rend(), [&](const Task& t) {
+    return is_open(t.state) && t.action.customer == customer && t.action.rule == rule;
+  });
+  if (task == tasks_.rend())
+    return nudge::fail(Code::not_found, "there is no open task of the rule `" + std::string(rule) + "` for " + std::string(customer));
+  command.task = task->action.id;
+  WorkOut out;
+  NUDGE_TRY(desk_.work().apply(*plan_, desk_.roster(), command, clock_, out));
+  keep_work(out);
+  return {};
+}
+
 bool World::complete_task(std::string_view customer, std::string_view rule, std::string_view disposition, std::string_view note) {
-  const auto task = std::find_if(tasks_.rbegin(), tasks_.rend(),
-                                 [&](const WorldTask& t) { return t.open && t.action.customer == customer && t.action.rule == rule; });
-  if (task == tasks_.rend()) return false;
-  task->open = false;
-  if (!task->action.owner.empty()) desk_.task_closed(task->action.owner);
-  std::vector<std::pair<std::string_view, Value>> more;
-  if (!disposition.empty()) more.emplace_back("disposition", Value::of_text(disposition));
-  if (!note.empty()) more.emplace_back("note", Value::of_text(note));
-  echo(task->action, "task_completed", "completed", clock_, more);
-  return true;
+  TaskCommand command;
+  command.kind = TaskCommand::Kind::complete;
+  command.disposition = disposition;
+  command.note = note;
+  return work(customer, rule, std::move(command)).has_value();
 }
 
 bool World::report_delivery(std::string_view customer, std::string_view rule, std::string_view outcome, std::string_view detail,
@@ -372,7 +343,7 @@ void World::echo(const ActionOut& action, std::string_view type, std::string_vie
   set_text("connector", action.connector);
   set_text("team", action.assignment.team);
   set_text("owner", action.owner);
-  set_text("subject", text_member(action.payload, "subject"));
+  set_text("subject", json_text(action.payload, "subject"));
   if (action.due != 0) set("due", Value::of_timestamp(action.due));
   set("mandatory", Value::of_boolean(action.mandatory));
   for (const auto& [field, value] : more) set(field, value);

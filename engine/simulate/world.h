@@ -41,13 +41,6 @@ struct WorldRecord {
   std::vector<InputReceipt> receipts;
 };
 
-// A call task on somebody's list.
-struct WorldTask {
-  ActionOut action;
-  bool open = true;
-  bool overdue_told = false;
-};
-
 // One judgement of one customer, told to a watcher right after it. Valid during the call.
 struct Judgement {
   const CustomerState& state;     // after it
@@ -107,7 +100,11 @@ class World {
   bool has_tag(std::string_view customer, std::string_view tag) const;
 
   const WorldRecord& record() const { return record_; }
-  const std::vector<WorldTask>& tasks() const { return tasks_; }
+  // All call tasks there ever were, as they are now, in the order in which they were made.
+  const std::vector<Task>& tasks() const { return tasks_; }
+  const Desk& desk() const { return desk_; }
+  // A person's word on the newest open task of the rule for the customer. Error: there is none, or it is not to be done now.
+  Result<void> work(std::string_view customer, std::string_view rule, TaskCommand command);
   // Closes the newest open task of the rule for the customer and tells the rules so (task_completed). False when there is none.
   bool complete_task(std::string_view customer, std::string_view rule, std::string_view disposition, std::string_view note);
   // How the newest action of the rule for the customer went, told to the rules: "accepted", "delivered", "failed", "held", "replied" (with
@@ -139,9 +136,9 @@ class World {
   // The earliest instant at which anything is to be judged: an input under way, a boundary, a task's deadline.
   TimeMs next_instant() const;
   void run_instant(TimeMs at);
-  void open_task(const ActionOut& action);
+  void keep_work(WorkOut& out);
   void tell_held(const HeldAction& held);
-  void tell_overdue(TimeMs at);
+  void run_work(TimeMs at);
   // An event that nudge itself makes about one of its actions. Fields that the catalog's event does not have are left out.
   void echo(const ActionOut& action, std::string_view type, std::string_view suffix, TimeMs at,
             const std::vector<std::pair<std::string_view, Value>>& more);
@@ -156,8 +153,8 @@ class World {
   std::set<std::pair<TimeMs, std::string>> due_;       // by instant, then customer
   std::map<std::string, TimeMs, std::less<>> due_of_;  // customer -> its entry in due_
   std::map<TimeMs, Instant> arriving_;
-  std::multimap<TimeMs, std::size_t> deadlines_;  // open tasks by due time
-  std::vector<WorldTask> tasks_;
+  std::vector<Task> tasks_;
+  std::map<Hash128, std::size_t> task_index_;
   WorldRecord record_;
   TimeMs writes_until_ = kAlways;  // what was written so far has taken effect by then
   Hash128 digest_;

@@ -205,10 +205,22 @@ struct TemplateAst {
   std::vector<Translation> translations;
 };
 
+struct MemberAst {
+  Member member;
+  Name calendar, zone;
+};
+
 struct TeamAst {
   Name name;
   std::vector<Name> allow;  // warnings that are meant to be so
   Team team;
+  Name overflow, calendar, zone;
+  std::vector<Name> member_calendars, member_zones;  // by place in team.members
+};
+
+struct DispositionAst {
+  Name name;
+  Disposition disposition;
 };
 
 /// `for:` or `by:` of a policy: what it binds.
@@ -243,6 +255,7 @@ struct FileAst {
   std::vector<RuleAst> rules;
   std::vector<TemplateAst> templates;
   std::vector<TeamAst> teams;
+  std::vector<DispositionAst> dispositions;
   std::vector<PolicyAst> policies;
   std::vector<CalendarAst> calendars;
 };

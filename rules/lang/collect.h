@@ -18,6 +18,7 @@ struct Names {
   std::map<std::string_view, const RuleAst*> rules;
   std::map<std::string_view, const TemplateAst*> templates;
   std::map<std::string_view, const TeamAst*> teams;
+  std::map<std::string_view, const DispositionAst*> dispositions;
   std::map<std::string_view, const PolicyAst*> policies;
   std::map<std::string_view, const CalendarAst*> calendars;
 };

@@ -62,7 +62,7 @@ std::unique_ptr<Plan> Compiler::run() {
   plan.segments.resize(segments_.size());
   plan.traits.resize(traits_.size());
   plan.scores.resize(scores_.size());
-  for (const auto& [name, team] : names_.teams) plan.teams.push_back(team->team);
+  compile_teams();
   for (std::size_t i = 0; i < traits_.size(); ++i) compile_trait(i);
   for (std::size_t i = 0; i < segments_.size(); ++i) compile_segment(i);
   for (std::size_t i = 0; i < scores_.size(); ++i) compile_score(i);

@@ -123,7 +123,19 @@ class Compiler {
   void task_action(MapReader& map, Action& action, const Scope& scope);
   void message_action(MapReader& map, Action& action, const Scope& scope);
   void webhook_action(MapReader& map, Action& action, const Scope& scope);
-  void assignment(MapReader& map, Action& action);
+
+  // compile_task.cpp
+  void due_param(MapReader& map, Action& action);
+  static bool has_hours(const TeamAst& team);
+  void old_escalation(const doc::Entry& entry, const Context& context, Action& action);
+  void ladder(const doc::Entry& entry, const Context& context, Action& action);
+  void assignment(MapReader& map, Action& action, const Scope& scope);
+  /// Null, and reported, when there is none.
+  const Team* team_named(const Name& name);
+  AssignEntry assign_entry(const doc::Node& node, const doc::Mark& mark, const Context& context, const Team* team, const Scope& scope);
+  void skills_of(MapReader& map, AssignEntry& entry, const Team* team);
+  void cancel_action(MapReader& map, Action& action, const Scope& scope);
+  void compile_teams();
   MemberFilter member_filter(const MemberFilterAst& ast, const Team* team);
   Operated member_property(const Name& name, const Team* team);
   void use_template(const Name& name, Action& action, const Scope& scope);
@@ -139,7 +151,7 @@ class Compiler {
   void set_attribute_action(const Context& context, const ActionAst& ast, Action& action, const Scope& scope);
   void tag_action(const Context& context, const ActionAst& ast, Action& action);
   void emit_event_action(const Context& context, const ActionAst& ast, Action& action, const Scope& scope);
-  void assign_owner_action(const Context& context, const ActionAst& ast, Action& action);
+  void assign_owner_action(const Context& context, const ActionAst& ast, Action& action, const Scope& scope);
   [[nodiscard]] const Team* team_of(const Action& action) const;
   /// Each: false, and reported, when it is wrong.
   bool write_value(const Context& context, const doc::Node& node, const Operated& target, const Scope& scope, WriteValue& out);

@@ -45,7 +45,7 @@ Action Compiler::action(const ActionAst& ast, const RuleAst& rule, const Scope& 
   Action action;
   action.kind = ast.kind.text;
   action.category = rule.category;
-  action.channel = ast.kind.text == "call_task" ? "task" : std::string(ast.kind.text);
+  action.channel = ast.kind.text == "call_task" || ast.kind.text == "cancel_tasks" ? "task" : std::string(ast.kind.text);
   if (write_action(ast, action, rule, rule_scope)) return action;
   const Context context = context_of(ast.kind.where);
   MapReader map(context, *ast.body, ast.kind.where.mark, quoted(ast.kind.text));
@@ -58,6 +58,8 @@ Action Compiler::action(const ActionAst& ast, const RuleAst& rule, const Scope& 
   }
   if (ast.kind.text == "call_task") {
     task_action(map, action, rule_scope);
+  } else if (ast.kind.text == "cancel_tasks") {
+    cancel_action(map, action, rule_scope);
   } else {
     if (const auto word = map.word("on_unknown", kOnUnknown)) action.on_unknown = static_cast<OnUnknown>(*word + 1);
     if (const Name connector = map.name("connector")) {
@@ -242,173 +244,6 @@ void Compiler::webhook_action(MapReader& map, Action& action, const Scope& scope
       action.params.push_back(std::move(*param));
     }
   }
-}
-
-void Compiler::task_action(MapReader& map, Action& action, const Scope& scope) {
-  map.require("subject");
-  Scope texts = scope;
-  if (const doc::Entry* team = map.node().find("team"); team != nullptr && team->value->is_scalar()) {
-    const auto found = names_.teams.find(team->value->text);
-    if (found != names_.teams.end()) texts.team = &found->second->team;
-  }
-  for (const std::string_view key : {"subject", "script", "reason"}) text_param(map, key, action, texts);
-  if (const auto priority = map.word("priority", kPriorities))
-    action.params.push_back(value_param_of("priority", Value::of_text(*(kPriorities.begin() + *priority))));
-  action.mandatory = map.boolean("mandatory", false);
-  if (const auto due = map.duration("due_in")) {
-    action.due_in = *due;
-    if (*due == 0)
-      error("R0105", map.context().at(map.node().find("due_in")->value->mark), "a task that is due in no time is overdue at once",
-            "give the salesperson time, such as 2h");
-  }
-  if (const doc::Entry* entry = map.take("escalate")) {
-    MapReader escalate(map.context(), *entry->value, entry->key_mark, "`escalate`");
-    escalate.require("when_overdue");
-    if (const auto whom = escalate.word("when_overdue", {"manager"})) {
-      Param inner = value_param_of("when_overdue", Value::of_text(*whom == 0 ? "manager" : ""));
-      Param param;
-      param.name = "escalate";
-      param.kind = Param::Kind::map;
-      param.items.push_back(std::move(inner));
-      action.params.push_back(std::move(param));
-      if (action.due_in == 0)
-        error("R0706", map.context().at(entry->key_mark),
-              "`escalate` when overdue needs `due_in`: a task without a deadline is never overdue", "due_in: 24h");
-    }
-    escalate.finish();
-  }
-  assignment(map, action);
-}
-
-void Compiler::assignment(MapReader& map, Action& action) {
-  const Name team_name = map.name("team");
-  const doc::Entry* assign = map.take("assign");
-  const Team* team = nullptr;
-  if (team_name) {
-    const auto found = names_.teams.find(team_name.text);
-    if (found == names_.teams.end()) {
-      error("R0308", team_name.where, "there is no team " + quoted(team_name.text),
-            doc::did_you_mean(team_name.text, keys_of(names_.teams), "teams"));
-    } else {
-      team = &found->second->team;
-      action.assigns = true;
-      action.assignment.team = team_name.text;
-    }
-  }
-  if (assign == nullptr) return;
-  MapReader inner(map.context(), *assign->value, assign->key_mark, "`assign`");
-  if (!team_name) error("R0706", map.context().at(assign->key_mark), "`assign` needs a `team` to choose from", "add `team: NAME`");
-  const doc::Entry* strategy = inner.take("strategy");
-  const std::string_view word = strategy != nullptr && strategy->value->is_scalar() ? strategy->value->text : std::string_view();
-  static constexpr std::array<std::string_view, 5> kLater = {"weighted", "most_available", "by_skill", "sticky", "first_available"};
-  if (std::find(kLater.begin(), kLater.end(), word) != kLater.end()) {
-    error("R0901", map.context().at(strategy->value->mark), "`strategy: " + std::string(word) + "` is not available in this version",
-          "round_robin, least_loaded or owner");
-  } else if (const auto chosen = inner.word("strategy", {"round_robin", "least_loaded", "owner"})) {
-    action.assignment.strategy = static_cast<Assignment::Strategy>(*chosen);
-  }
-  const bool by_owner = action.assignment.strategy == Assignment::Strategy::owner;
-  const Name owner = inner.name("attribute");
-  if (owner || by_owner) {
-    const Name wanted = owner ? owner : Name{"owner", map.context().at(assign->key_mark)};
-    const ObjectDef* object = nullptr;
-    const Operated attribute = attribute_operand(wanted, &object);
-    if (!by_owner) error("R0107", owner.where, "`attribute` names the owner's id; it belongs to `strategy: owner`", "remove it");
-    if (object != nullptr || (attribute.ok && family_of(attribute.type) != kText))
-      error("R0408", wanted.where, "the attribute that names the owner must be text: the id of a team member");
-    action.assignment.owner_attribute = attribute.attribute;
-  }
-  if (const doc::Entry* where = inner.take("where"))
-    action.assignment.where = member_filter(read_member_filter(map.context(), *where->value, where->key_mark), team);
-  inner.finish();
-}
-
-Operated Compiler::member_property(const Name& name, const Team* team) {
-  Operated result;
-  result.what = "the property " + quoted(name.text);
-  result.ok = true;
-  if (name.text == "id" || name.text == "name" || name.text == "email") return result;
-  if (name.text == "tenure_days" || name.text == "capacity") {
-    result.type = Type::integer;
-    return result;
-  }
-  std::vector<std::string_view> known = {"id", "name", "email", "tenure_days", "capacity"};
-  if (team != nullptr) {
-    for (const Member& member : team->members) {
-      for (const auto& [property, value] : member.properties) {
-        if (std::find(known.begin(), known.end(), property) == known.end()) known.push_back(property);
-        if (property != name.text) continue;
-        switch (value.kind) {
-          case Kind::boolean: result.type = Type::boolean; break;
-          case Kind::integer:
-          case Kind::number:
-          case Kind::decimal: result.type = Type::decimal; break;
-          case Kind::date: result.type = Type::date; break;
-          case Kind::list: result.type = Type::list; break;
-          default: result.type = Type::text; break;
-        }
-        return result;
-      }
-    }
-  }
-  result.ok = false;
-  if (team != nullptr)
-    error("R0313", name.where, "nobody in the team " + quoted(team->name) + " has a property " + quoted(name.text),
-          doc::did_you_mean(name.text, known, "properties"));
-  return result;
-}
-
-MemberFilter Compiler::member_filter(const MemberFilterAst& ast, const Team* team) {
-  MemberFilter filter;
-  filter.kind = ast.kind;
-  for (const MemberFilterAst& child : ast.children) filter.children.push_back(member_filter(child, team));
-  if (ast.kind != MemberFilter::Kind::compare || !ast.property || ast.comparison.op.empty()) return filter;
-  const Operated left = member_property(ast.property, team);
-  if (!left.ok) return filter;
-  filter.property = ast.property.text;
-  const Raw& operand = ast.comparison.operand;
-  const OperatorInfo* info = find_operator(ast.comparison.op);
-  const bool plain = info != nullptr && (info->families & family_of(left.type)) != 0 && info->operand != Operand::duration &&
-                     info->operand != Operand::pattern && info->op != Op::anniversary_today && !ast.comparison.ignore_case;
-  if (!plain) {
-    error("R0402", operand.key, quoted(ast.comparison.op) + " does not fit " + left.what + " of a team member",
-          "`equals`, `in`, `less_than`, `at_least` and the like");
-    return filter;
-  }
-  filter.op = info->op;
-  if (operand.node->is_map()) {
-    const Context context = context_of(operand.where);
-    MapReader right(context, *operand.node, operand.key.mark, "the right side");
-    right.require("attribute");
-    const Name name = right.name("attribute");
-    right.finish();
-    if (!name) return filter;
-    const ObjectDef* object = nullptr;
-    const Operated attribute = attribute_operand(name, &object);
-    if (object != nullptr || (attribute.ok && (family_of(attribute.type) != family_of(left.type) || !info->right_side))) {
-      error("R0408", name.where, left.what + " of a team member can't be compared with " + attribute.what,
-            "both sides must be of one kind");
-    }
-    filter.customer_attribute = attribute.attribute;
-    return filter;
-  }
-  // The plan's own comparison knows how to check and type the literals.
-  const std::size_t before = diagnostics_.errors();
-  Operated stand_in = left;
-  stand_in.expr = builder_.literal(Value(), left.type);
-  const NodeId node = comparison(stand_in, ast.comparison, {}, ast.where);
-  if (diagnostics_.errors() != before) return filter;
-  const Node& compared = builder_.node(node);
-  if (compared.kind == Node::Kind::negate) {
-    MemberFilter inner = filter;
-    inner.literals = builder_.node(compared.children[0]).literals;
-    filter = {};
-    filter.kind = MemberFilter::Kind::negate;
-    filter.children.push_back(std::move(inner));
-  } else {
-    filter.literals = compared.literals;
-  }
-  return filter;
 }
 
 }  // namespace nudge::lang

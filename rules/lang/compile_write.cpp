@@ -228,7 +228,7 @@ void Compiler::emit_event_action(const Context& context, const ActionAst& ast, A
   }
 }
 
-void Compiler::assign_owner_action(const Context& context, const ActionAst& ast, Action& action) {
+void Compiler::assign_owner_action(const Context& context, const ActionAst& ast, Action& action, const Scope& scope) {
   MapReader map(context, *ast.body, ast.kind.where.mark, "`assign_owner`");
   if (!map.is_map()) return;
   const Name attribute = map.has("attribute") ? map.name("attribute") : Name{"owner", ast.kind.where};
@@ -259,7 +259,7 @@ void Compiler::assign_owner_action(const Context& context, const ActionAst& ast,
     map.require("team");
     action.write.kind = Write::Kind::owner;
     action.write.owner = target.attribute;
-    assignment(map, action);
+    assignment(map, action, scope);
     if (const Team* team = ok && target.leaf != nullptr && !target.leaf->one_of.empty() ? team_of(action) : nullptr) {
       for (const Member& member : team->members) {
         if (std::ranges::find(target.leaf->one_of, member.id) == target.leaf->one_of.end())
@@ -284,7 +284,7 @@ bool Compiler::write_action(const ActionAst& ast, Action& action, const RuleAst&
   } else if (ast.kind.text == "emit_event") {
     emit_event_action(context, ast, action, scope);
   } else if (ast.kind.text == "assign_owner") {
-    assign_owner_action(context, ast, action);
+    assign_owner_action(context, ast, action, scope);
   } else {
     return false;
   }

@@ -204,89 +204,7 @@ TemplateAst read_template(const Context& context, const doc::Entry& entry) {
   return result;
 }
 
-/// A property of a team member keeps the type it is written in: a quoted value is text, a plain one a number, boolean, date or text.
-std::optional<Value> read_property(const Context& context, const doc::Node& node) {
-  if (node.is_list()) {
-    std::vector<std::string> texts;
-    for (const doc::Node* item : node.items) {
-      const doc::Read<std::string_view> text = doc::read_text(*item);
-      if (!text) {
-        context.error("R0104", item->mark, text.error().message, text.error().hint);
-        return std::nullopt;
-      }
-      texts.emplace_back(*text);
-    }
-    return Value::of_list(texts);
-  }
-  if (!node.is_scalar()) {
-    context.error("R0101", node.mark, "a property of a person is a single value or a list, not " + std::string(doc::kind_name(node)));
-    return std::nullopt;
-  }
-  if (const auto flag = doc::read_bool(node)) return Value::of_boolean(*flag);
-  if (const auto integer = doc::read_integer(node)) return Value::of_integer(*integer);
-  if (const auto decimal = doc::read_decimal(node)) return Value::of_decimal(*decimal);
-  if (!node.quoted) {
-    if (const auto date = doc::read_date(node)) return Value::of_date(*date);
-  }
-  const doc::Read<std::string_view> text = doc::read_text(node);
-  if (text) return Value::of_text(*text);
-  context.error("R0104", node.mark, text.error().message, text.error().hint);
-  return std::nullopt;
-}
-
-std::optional<Member> read_member(const Context& context, const doc::Node& node, const std::vector<Member>& before) {
-  MapReader map(context, node, node.mark, "a member of a team");
-  if (!node.is_map()) return std::nullopt;
-  Member member;
-  const doc::Entry* id = map.require("id");
-  member.id = map.text("id");
-  member.name = map.text("name");
-  member.email = map.text("email");
-  if (member.name.empty()) member.name = member.id;
-  if (id != nullptr) {
-    check_name(context, member.id, id->value->mark, "a person");
-    if (std::any_of(before.begin(), before.end(), [&](const Member& other) { return other.id == member.id; })) {
-      context.error("R0309", id->value->mark, "the team has two members with the id " + quoted(member.id),
-                    "give each person an id of their own");
-    }
-  }
-  for (const doc::Entry& entry : node.entries) {
-    if (entry.key == "id" || entry.key == "name" || entry.key == "email") continue;
-    if (entry.key == "hired") {
-      const doc::Read<DateDays> date = doc::read_date(*entry.value);
-      if (!date) context.error("R0104", entry.value->mark, date.error().message, date.error().hint);
-      member.properties.emplace_back("hired", Value::of_date(date.value_or(0)));
-    } else if (entry.key == "capacity") {
-      member.properties.emplace_back("capacity", Value::of_integer(map.integer("capacity", 0, 0, 1'000'000)));
-    } else if (entry.key == "tenure_days") {
-      context.error("R0108", entry.key_mark, "`tenure_days` is computed from `hired`", "write `hired: 2026-03-01`");
-    } else if (check_name(context, entry.key, entry.key_mark, "a property")) {
-      if (auto value = read_property(context, *entry.value)) member.properties.emplace_back(entry.key, std::move(*value));
-    }
-  }
-  std::sort(member.properties.begin(), member.properties.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
-  return member;
-}
-
 }  // namespace
-
-TeamAst read_team(const Context& context, const doc::Entry& entry) {
-  TeamAst result;
-  result.name = {entry.key, context.at(entry.key_mark)};
-  result.team.name = entry.key;
-  MapReader map(context, *entry.value, entry.key_mark, "the team " + quoted(entry.key));
-  map.text("description");
-  result.allow = read_allow(map);
-  const doc::Entry* manager = map.take("manager");
-  const doc::Entry* members = map.require("members");
-  if (manager != nullptr) result.team.manager = map.text("manager");
-  map.finish();
-  if (members == nullptr) return result;
-  for (const doc::Node* item : items_of(context, *members->value, members->key_mark, "`members`")) {
-    if (auto member = read_member(context, *item, result.team.members)) result.team.members.push_back(std::move(*member));
-  }
-  return result;
-}
 
 MemberFilterAst read_member_filter(const Context& context, const doc::Node& node, const doc::Mark& key_mark) {
   MemberFilterAst filter;
@@ -335,6 +253,8 @@ FileAst read_file(const doc::Document& document, doc::Diagnostics& diagnostics) 
   each_entry(context, map, "rules", "a rule", [&](const doc::Entry& e) { file.rules.push_back(read_rule(context, e)); });
   each_entry(context, map, "templates", "a template", [&](const doc::Entry& e) { file.templates.push_back(read_template(context, e)); });
   each_entry(context, map, "teams", "a team", [&](const doc::Entry& e) { file.teams.push_back(read_team(context, e)); });
+  each_entry(context, map, "dispositions", "a disposition",
+             [&](const doc::Entry& e) { file.dispositions.push_back(read_disposition(context, e)); });
   each_entry(context, map, "policies", "a policy", [&](const doc::Entry& e) { file.policies.push_back(read_policy(context, e)); });
   each_entry(context, map, "calendars", "a calendar",
              [&](const doc::Entry& e) { file.calendars.push_back(read_business_calendar(context, e)); });

@@ -9,9 +9,9 @@ namespace {
 
 using doc::quoted;
 
-constexpr std::array<std::string_view, 13> kActions = {"call_task",  "email",        "sms",           "ticket",  "chat",
+constexpr std::array<std::string_view, 14> kActions = {"call_task",  "email",        "sms",           "ticket",  "chat",
                                                        "webhook",    "maildrop",     "set_attribute", "add_tag", "remove_tag",
-                                                       "emit_event", "assign_owner", "enrich"};
+                                                       "emit_event", "assign_owner", "enrich",        "cancel_tasks"};
 constexpr std::array<std::string_view, 8> kTriggers = {"event",    "enters", "leaves", "attribute_changes",
                                                        "schedule", "date",   "task",   "message"};
 
@@ -80,7 +80,10 @@ void read_goal(const Context& context, const doc::Entry& entry, RuleAst& rule) {
 /// `task: completed`, `message: failed` …: what happened to the product's own work, as the built-in event that tells of it.
 void read_work_trigger(MapReader& map, TriggerAst& trigger, const doc::Entry& form) {
   const Context& context = map.context();
-  static constexpr std::array<std::string_view, 3> kTask = {"task_created", "task_completed", "task_overdue"};
+  static constexpr std::array<std::string_view, 13> kTask = {
+      "task_created",   "task_completed",  "task_overdue",  "task_offered",  "task_accepted",  "task_declined",
+      "task_attempted", "task_reassigned", "task_released", "task_reminded", "task_escalated", "task_cancelled",
+      "task_expired"};
   static constexpr std::array<std::string_view, 6> kMessage = {"message_accepted", "message_delivered", "message_failed",
                                                                "message_held",     "message_replied",   "message_unsubscribed"};
   const auto add = [&](std::string_view key, std::string_view field) {
@@ -88,11 +91,12 @@ void read_work_trigger(MapReader& map, TriggerAst& trigger, const doc::Entry& fo
   };
   std::string_view event;
   if (form.key == "task") {
-    if (const auto word = map.word("task", {"created", "completed", "overdue"})) event = kTask[*word];
+    if (const auto word = map.word("task", {"created", "completed", "overdue", "offered", "accepted", "declined", "attempted", "reassigned",
+                                            "released", "reminded", "escalated", "cancelled", "expired"})) event = kTask[*word];
     const doc::Entry* disposition = form.value->is_scalar() ? map.node().find("disposition") : nullptr;
     add("disposition", "disposition");
-    if (disposition != nullptr && !event.empty() && event != "task_completed")
-      context.error("R0603", disposition->key_mark, "only a completed task has a `disposition`", "write `task: completed`");
+    if (disposition != nullptr && !event.empty() && event != "task_completed" && event != "task_attempted")
+      context.error("R0603", disposition->key_mark, "only a completed or attempted task has a `disposition`", "write `task: completed`");
   } else {
     if (const auto word = map.word("message", {"accepted", "delivered", "failed", "held", "replied", "unsubscribed"}))
       event = kMessage[*word];

@@ -23,7 +23,13 @@ void lint_unused(Findings& f) {
     for (const Step& step : rule.steps) {
       if (!step.action.template_name.empty()) use(Kind::template_, step.action.template_name);
       if (!step.action.assignment.team.empty()) use(Kind::team, step.action.assignment.team);
+      for (const AssignEntry& entry : step.action.assignment.entries) {
+        if (!entry.team.empty()) use(Kind::team, entry.team);
+      }
     }
+  }
+  for (const Team& team : plan.teams) {
+    if (!team.overflow.empty()) use(Kind::team, team.overflow);
   }
   for (const std::string_view name : f.sources.used_templates) use(Kind::template_, name);
   const auto shown = [&](const lang::Definition& d) {

@@ -149,6 +149,15 @@ std::vector<Writing> writings_of(const Plan& plan, const Rule& rule) {
     add_answer(plan, action, writings);
     if (action.kind == "call_task") {
       add(built_in(plan, "task_created", rule, action));
+    } else if (action.kind == "cancel_tasks") {
+      // It tells of the tasks of other rules, and of none that has no task.
+      const auto of = std::ranges::find(action.params, "of", &Param::name);
+      for (const Rule& other : plan.rules) {
+        const bool meant = of == action.params.end() || of->items.empty() ||
+                           std::ranges::any_of(of->items, [&](const Param& p) { return p.value.bytes == other.name; });
+        const auto task = std::ranges::find_if(other.steps, [](const Step& s) { return s.action.kind == "call_task"; });
+        if (meant && task != other.steps.end()) add(built_in(plan, "task_cancelled", other, task->action));
+      }
     } else if (action.kind == "email" || action.kind == "sms" || action.kind == "ticket" || action.kind == "webhook" || action.kind == "chat" ||
                action.kind == "enrich") {
       for (const std::string_view event : {"message_accepted", "message_failed", "message_held"}) add(built_in(plan, event, rule, action));

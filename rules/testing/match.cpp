@@ -171,6 +171,74 @@ std::vector<Difference> differences(const doc::Node& expected, const ActionOut& 
   return out;
 }
 
+namespace {
+
+/// What a test can ask of a task, as one JSON object.
+std::string task_json(const Task& task) {
+  std::string out = "{";
+  const auto add = [&](std::string_view key, const std::string& json) {
+    if (out.size() > 1) out += ',';
+    append_json_string(out, key);
+    out += ':' + json;
+  };
+  const auto text = [&](std::string_view key, std::string_view value) {
+    std::string json;
+    append_json_string(json, value);
+    add(key, value.empty() ? "null" : json);
+  };
+  const auto instant = [&](std::string_view key, TimeMs t) { text(key, t == 0 || t == kNever ? "" : format_timestamp(t)); };
+  text("rule", task.action.rule);
+  text("customer", task.action.customer);
+  text("state", task_state_name(task.state));
+  text("owner", task.action.owner);
+  text("team", task.action.assignment.team);
+  text("subject", json_text(task.action.payload, "subject"));
+  text("disposition", task.disposition);
+  instant("due", task.action.due);
+  instant("offer_until", task.state == TaskState::offered ? task.offer_until : 0);
+  instant("again_at", task.not_before);
+  add("overdue", task.overdue ? "true" : "false");
+  add("waits", task.waits ? "true" : "false");
+  add("tries", std::to_string(task.tries));
+  std::string refused;
+  for (const std::string& id : task.refused) {
+    refused += refused.empty() ? "[" : ",";
+    append_json_string(refused, id);
+  }
+  add("refused", refused.empty() ? "[]" : refused + "]");
+  return out + "}";
+}
+
+}  // namespace
+
+std::vector<Difference> task_differences(const doc::Node& expected, const Task& task) {
+  std::vector<Difference> out;
+  if (!expected.is_map()) {
+    out.push_back({"task", "`{owner: ID, state: WORD …}`", std::string(doc::kind_name(expected))});
+    return out;
+  }
+  simdjson::dom::parser parser;
+  element all;
+  const std::string json = task_json(task);
+  if (parser.parse(json).get(all) != simdjson::SUCCESS) return out;
+  for (const doc::Entry& one : expected.entries) {
+    element found;
+    const bool there = all.at_key(one.key).get(found) == simdjson::SUCCESS;
+    if (one.value->is_null() && there && found.is_null()) continue;
+    compare(std::string(one.key), *one.value, there ? &found : nullptr, out);
+  }
+  return out;
+}
+
+std::string describe_task(const Task& task) {
+  std::string out = std::string(task_state_name(task.state)) + " for " + task.action.customer + " by " + task.action.rule;
+  out += task.action.owner.empty() ? std::string(task.waits ? ", waits for somebody of " : ", in the pool of ") + task.action.assignment.team
+                                   : ", with " + task.action.owner;
+  if (task.action.due != 0) out += ", due " + format_timestamp(task.action.due) + (task.overdue ? " (overdue)" : "");
+  if (task.not_before != 0) out += ", again at " + format_timestamp(task.not_before);
+  return out;
+}
+
 std::string describe_action(const ActionOut& action) {
   std::string out = action.kind + " for " + action.customer + " by " + action.rule + " at " + format_timestamp(action.at);
   if (action.due != 0) out += ", due " + format_timestamp(action.due);

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/plan/plan.h"
+#include "engine/core/work.h"
 #include "rules/testing/run_tests.h"
 
 namespace nudge::testing {
@@ -17,6 +17,10 @@ std::string describe_action(const ActionOut& action);
 
 // An expected action on one line, for people.
 std::string describe_expected(const doc::Node& expected);
+
+// What differs between a task and the one that a test expects: `owner: lin`, `state: offered` …; and a task on one line.
+std::vector<Difference> task_differences(const doc::Node& expected, const Task& task);
+std::string describe_task(const Task& task);
 
 // Whether a plain value written in a test equals a JSON value: texts by bytes, numbers by value, instants by meaning.
 bool equals_json(const doc::Node& expected, std::string_view json);

@@ -257,6 +257,11 @@ Expectation read_expectation(NameReader& names, const doc::Node& node, const doc
   read_values(names, map, e);
   read_facts(names, map, e);
   e.open_tasks = read_count(map, "open_tasks");
+  e.tasks = map.raw("tasks");
+  if (e.tasks && !e.tasks.node->is_list()) {
+    lang::items_of(context, *e.tasks.node, e.tasks.key.mark, "`tasks`");
+    e.tasks = {};
+  }
   e.duplicates = read_count(map, "duplicates");
   e.conflicts = read_count(map, "conflicts");
   e.nothing = map.boolean("nothing", false);

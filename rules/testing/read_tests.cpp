@@ -123,9 +123,7 @@ class Reader {
     const bool task = map.has("task");
     step.kind = task ? TimelineStep::Kind::task : TimelineStep::Kind::delivery;
     if (task) {
-      if (map.word("task", {"completed"})) step.outcome = "completed";
-      step.disposition = map.text("disposition");
-      step.note = map.text("note");
+      read_task(map, step.command);
     } else {
       constexpr std::string_view kOutcomes[] = {"accepted", "delivered", "failed", "held", "replied", "unsubscribed"};
       if (const auto word = map.word("delivery", {"accepted", "delivered", "failed", "held", "replied", "unsubscribed"}))
@@ -145,6 +143,28 @@ class Reader {
     step.customer = map.name("customer");
     map.require("rule");
     step.rule = names_.rule(map, "rule");
+  }
+
+  void read_task(MapReader& map, TaskCommand& command) {
+    using Kind = TaskCommand::Kind;
+    static constexpr Kind kKinds[] = {Kind::complete, Kind::accept, Kind::decline, Kind::reassign, Kind::release, Kind::cancel};
+    if (const auto word = map.word("task", {"completed", "accepted", "declined", "reassigned", "released", "cancelled"}))
+      command.kind = kKinds[*word];
+    command.disposition = map.text("disposition");
+    command.note = map.text("note");
+    command.by = map.text("by");
+    command.to = map.text("to");
+    command.reason = map.text("reason");
+    command.at = timestamp(map, "again_at").value_or(0);
+    const doc::Entry* disposition = map.node().find("disposition");
+    if (disposition != nullptr && command.kind != Kind::complete)
+      context_.error("R0107", disposition->key_mark, "only a completed task has a `disposition`", "write `task: completed`");
+    if (const doc::Entry* to = map.node().find("to"); (to != nullptr) != (command.kind == Kind::reassign))
+      context_.error(to != nullptr ? "R0107" : "R0103", to != nullptr ? to->key_mark : map.mark(), "`to` says who gets a task that is `reassigned`",
+                     "task: reassigned, to: lin");
+    if (command.kind == Kind::accept && command.by.empty())
+      context_.error("R0103", map.mark(), "`task: accepted` needs `by`: the member who accepts it", "by: lin");
+    command.as_manager = command.by.empty();
   }
 
   void before_clock(const doc::Mark& mark) {

@@ -71,10 +71,8 @@ class Run {
         break;
       case TimelineStep::Kind::task:
         world_.settle();
-        if (!world_.complete_task(step.customer.text, step.rule.text, step.disposition, step.note)) {
-          fail(step.where,
-               "there is no open task of the rule `" + std::string(step.rule.text) + "` for " + std::string(step.customer.text));
-        }
+        if (const Result<void> done = world_.work(step.customer.text, step.rule.text, step.command); !done)
+          fail(step.where, done.error().message);
         break;
       case TimelineStep::Kind::delivery:
         world_.settle();
@@ -174,10 +172,11 @@ class Run {
     check_segment(e);
     check_customer(e);
     if (e.open_tasks) {
-      count(e, "open tasks", e.open_tasks, static_cast<std::size_t>(std::ranges::count_if(world_.tasks(), [&](const WorldTask& t) {
-              return t.open && concerns(e, t.action.rule, t.action.customer);
+      count(e, "open tasks", e.open_tasks, static_cast<std::size_t>(std::ranges::count_if(world_.tasks(), [&](const Task& t) {
+              return is_open(t.state) && concerns(e, t.action.rule, t.action.customer);
             })));
     }
+    check_tasks(e);
     const auto receipts = [&](Receipt kind) {
       const auto& all = world_.record().receipts;
       return static_cast<std::size_t>(std::count_if(
@@ -267,6 +266,27 @@ class Run {
       failure.subject = subject(e) + (subject(e).empty() ? "" : ", ") + "action " + std::to_string(i + 1);
       failure.differences = std::move(wrong);
       failure.context = {"the action: " + describe_action(*actual[i])};
+      result_.failures.push_back(std::move(failure));
+    }
+  }
+
+  void check_tasks(const Expectation& e) {
+    if (!e.tasks) return;
+    std::vector<const Task*> actual;
+    for (const Task& task : world_.tasks()) {
+      if (concerns(e, task.action.rule, task.action.customer)) actual.push_back(&task);
+    }
+    std::string all;
+    for (const Task* task : actual) all += (all.empty() ? "" : "\n") + describe_task(*task);
+    const auto expected = e.tasks.node->items;
+    if (expected.size() != actual.size()) return differ(e, "tasks", std::to_string(expected.size()), std::to_string(actual.size()), all);
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+      std::vector<Difference> wrong = task_differences(*expected[i], *actual[i]);
+      if (wrong.empty()) continue;
+      Failure failure = at({e.where.document, expected[i]->mark});
+      failure.subject = subject(e) + (subject(e).empty() ? "" : ", ") + "task " + std::to_string(i + 1);
+      failure.differences = std::move(wrong);
+      failure.context = {"the task: " + describe_task(*actual[i])};
       result_.failures.push_back(std::move(failure));
     }
   }

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/core/work.h"
 #include "engine/core/effects.h"
 #include "engine/model/input.h"
 #include "rules/lang/shape.h"
@@ -36,6 +37,7 @@ struct Expectation {
   std::vector<std::pair<AttributeId, Raw>> attributes;  // of `customer`; a null value: missing
   std::vector<std::string> tags, no_tags;               // that `customer` carries, or does not
   std::optional<std::int64_t> open_tasks, duplicates, conflicts;
+  Raw tasks;             // a list, of all tasks of `rule` and `customer` ever made: {owner, state, due …}
   bool nothing = false;  // no firing, nothing held, no action
 };
 
@@ -46,7 +48,8 @@ struct TimelineStep {
   TimeMs at = 0;                                // when it arrives: what the clock shows then
   Input input;                                  // input
   Name rule, customer;                          // activate, task, delivery
-  std::string_view outcome, disposition, note;  // task, delivery
+  std::string_view outcome, note;               // delivery
+  TaskCommand command;                          // task
   std::string_view text;                        // delivery: what the customer answered
   std::string result;                           // delivery: what an `enrich` was answered, as JSON; empty: none
   std::vector<Expectation> expectations;        // expect

@@ -212,8 +212,8 @@ TEST_CASE("records come back from bytes, and damaged ones are refused") {
   t.action = r.action;
   t.disposition = "ok";
   std::string task;
-  encode_record(task, t);
-  CHECK(decode_task_record(task)->disposition == "ok");
+  encode_task(task, t);
+  CHECK(decode_task(task)->disposition == "ok");
   QuarantineRecord q;
   q.number = 3;
   q.raw = std::string("a\0b\xff", 4);

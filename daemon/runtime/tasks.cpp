@@ -1,0 +1,178 @@
+#include "daemon/runtime/tasks.h"
+
+#include "daemon/log/log.h"
+#include "daemon/store/keys.h"
+
+namespace nudge::daemon {
+namespace {
+
+// The news that were not stored with their customer yet: their inputs, in the order of their ids.
+std::string untold_key(std::string_view event_id) { return Key{}.u8('e').raw(event_id).take(); }
+
+void put_task(WriteSet& set, const Task& task) {
+  const std::string id = id_bytes(task.action.id);
+  std::string bytes;
+  encode_task(bytes, task);
+  if (!is_open(task.state)) set.erase(Family::task, task_key(true, id));
+  set.put(Family::task, task_key(is_open(task.state), id), bytes);
+}
+
+}  // namespace
+
+void book_work(WriteSet& set, StatsDelta& delta, const WorkOut& work) {
+  for (const Task& task : work.made) {
+    ++delta[Counter::tasks];
+    ++delta[Counter::tasks_open];
+    put_task(set, task);
+  }
+  for (const Task& task : work.touched) {
+    if (!is_open(task.state)) {
+      --delta[Counter::tasks_open];
+      ++delta[Counter::tasks_done];
+    }
+    put_task(set, task);
+  }
+  delta[Counter::tasks_overdue] += static_cast<std::int64_t>(work.overdue);
+  for (const Input& input : work.news) {
+    std::string bytes;
+    Writer out(bytes);
+    encode_input(out, input);
+    set.put(Family::task, untold_key(input.id), bytes);
+  }
+}
+
+Result<void> load_tasks(const Store& store, Desk& desk) {
+  std::optional<Error> error;
+  const std::string open = task_key(true, "");
+  NUDGE_TRY(store.scan(Family::task, open, prefix_end(open), [&](std::string_view, std::string_view value) {
+    Result<Task> task = decode_task(value);
+    if (!task) {
+      error = std::move(task).error();
+      return false;
+    }
+    desk.work().load(*std::move(task));
+    return true;
+  }));
+  if (error) return std::unexpected(*std::move(error));
+  return {};
+}
+
+Tasks::Tasks(Store& store, LogicalClock& clock, Committer& committer, PostEvent post, std::function<std::shared_ptr<const Plan>()> plan)
+    : store_(store), clock_(clock), committer_(committer), post_(std::move(post)), plan_(std::move(plan)) {}
+
+Tasks::~Tasks() { stop(); }
+
+Result<void> Tasks::start() {
+  NUDGE_TRY(tell_again());
+  thread_ = std::thread([this] { run(); });
+  plan_changed();  // it may be another than at the end of the last life
+  return {};
+}
+
+void Tasks::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+void Tasks::due(TimeMs next) {
+  {
+    const std::lock_guard lock(mutex_);
+    next_ = next;
+    striking_ = false;
+  }
+  wake_.notify_all();
+}
+
+void Tasks::tell(std::vector<Input> news) {
+  for (Input& input : news) {
+    const std::string key = untold_key(input.id);
+    post_(std::move(input), [key](CommitContext& c, Receipt) { c.set.erase(Family::task, key); });
+  }
+}
+
+void Tasks::plan_changed() {
+  committer_.change([this](CommitContext& c) {
+    c.desk.work().plan_changed(*plan_(), c.desk.roster(), c.now, c.work);
+    if (!c.work.touched.empty()) c.desk_changed = true;
+  });
+}
+
+void Tasks::apply(TaskCommand command, Done done) {
+  auto result = std::make_shared<Result<void>>();
+  committer_.change(
+      [this, command = std::move(command), result](CommitContext& c) {
+        // Everything that was due by now comes first: an offer that has run out is nobody's to accept.
+        c.desk.work().run(*plan_(), c.desk.roster(), c.now, c.work);
+        *result = c.desk.work().apply(*plan_(), c.desk.roster(), command, c.now, c.work);
+        c.desk_changed = true;
+      },
+      [result, done = std::move(done)](const Error* failure) {
+        if (failure != nullptr) return done(std::unexpected(*failure));
+        done(std::move(*result));
+      });
+}
+
+void Tasks::look(std::function<void(const Desk&, TimeMs now)> see, std::function<void(const Error*)> done) {
+  committer_.change([see = std::move(see)](CommitContext& c) { see(c.desk, c.now); }, std::move(done));
+}
+
+void Tasks::run() {
+  std::unique_lock lock(mutex_);
+  while (!stopping_) {
+    const TimeMs now = clock_.now();
+    if (next_ < now && !striking_) {
+      striking_ = true;
+      lock.unlock();
+      strike();
+      lock.lock();
+      continue;
+    }
+    const TimeMs wait = striking_ || next_ == kNever ? kDay : next_ - now + 1;
+    wake_.wait_for(lock, std::min(clock_.patience(), std::chrono::milliseconds(std::max<TimeMs>(1, wait))));
+  }
+}
+
+void Tasks::strike() {
+  committer_.change([this](CommitContext& c) {
+    c.desk.work().run(*plan_(), c.desk.roster(), c.now - 1, c.work);  // never early: the clock has passed it
+    c.desk_changed = true;
+  });
+}
+
+Result<void> Tasks::tell_again() {
+  std::vector<Input> news;
+  bool damaged = false;
+  const std::string mark = untold_key("");
+  NUDGE_TRY(store_.scan(Family::task, mark, prefix_end(mark), [&](std::string_view, std::string_view value) {
+    Reader in(value);
+    Input input;
+    damaged = !decode_input(in, input);
+    news.push_back(std::move(input));
+    return !damaged;
+  }));
+  if (damaged) return fail(Code::corrupt, "a stored piece of news about a task can't be read: it is damaged or was written by a newer version");
+  tell(std::move(news));
+  // Of an earlier form: tasks whose making was not told.
+  std::vector<std::string> untold;
+  const std::string old = task_untold_key("");
+  NUDGE_TRY(store_.scan(Family::task, old, prefix_end(old), [&](std::string_view key, std::string_view) {
+    untold.emplace_back(key.substr(old.size()));
+    return true;
+  }));
+  for (const std::string& id : untold) {
+    for (const bool open : {true, false}) {
+      NUDGE_ASSIGN(const auto bytes, store_.get(Family::task, task_key(open, id)));
+      if (!bytes) continue;
+      NUDGE_ASSIGN(const Task task, decode_task(*bytes));
+      post_(task_event(*plan_()->catalog, task.action, "task_created", "created", task.action.at, {}),
+            [id](CommitContext& c, Receipt) { c.set.erase(Family::task, task_untold_key(id)); });
+    }
+  }
+  return {};
+}
+
+}  // namespace nudge::daemon

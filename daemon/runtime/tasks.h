@@ -1,0 +1,62 @@
+// Tasks in the daemon: people's words on them and their clocks, taken to the committer, which decides them one after the other in the order
+// of the log; and what follows, told to the rules. What became of a task and the event that tells of it reach the disk in one batch; the
+// event is then stored with its customer, also when a crash came between.
+//
+// Thread-safety: everything from any thread, from start() to stop().
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <thread>
+
+#include "daemon/runtime/committer.h"
+#include "daemon/runtime/delivery.h"
+
+namespace nudge::daemon {
+
+class Tasks {
+ public:
+  Tasks(Store& store, LogicalClock& clock, Committer& committer, PostEvent post, std::function<std::shared_ptr<const Plan>()> plan);
+  ~Tasks();
+
+  // Tells what was left untold, and starts the clock.
+  Result<void> start();
+  void stop();
+  // From the committer: when the next task's clock strikes; what is to be told.
+  void due(TimeMs next);
+  void tell(std::vector<Input> news);
+  // The plan is another.
+  void plan_changed();
+
+  using Done = std::function<void(Result<void>)>;
+  // A person's word; `done` is told once it is on disk.
+  void apply(TaskCommand command, Done done);
+  // Looks at the desk between two batches, on the committer's thread: whoever has how much.
+  void look(std::function<void(const Desk&, TimeMs now)> see, std::function<void(const Error*)> done);
+
+ private:
+  void run();
+  void strike();
+  Result<void> tell_again();
+
+  Store& store_;
+  LogicalClock& clock_;
+  Committer& committer_;
+  const PostEvent post_;
+  const std::function<std::shared_ptr<const Plan>()> plan_;
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  TimeMs next_ = kNever;  // guarded by mutex_, like the two below
+  bool striking_ = false;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+// Reads the open tasks into the desk, at the start.
+Result<void> load_tasks(const Store& store, Desk& desk);
+// Puts what a change did to tasks into the books: records, counters, and what is to be told.
+void book_work(WriteSet& set, StatsDelta& delta, const WorkOut& work);
+
+}  // namespace nudge::daemon

@@ -1,0 +1,151 @@
+// Work: the open call tasks, their lives and clocks. A task is open, offered to somebody, accepted, and in the end done, cancelled or
+// expired. What happens to it is decided here alone, in the order of the log: people's commands one after the other, clocks at their own
+// instants. Pure: no clock, no I/O. Not thread-safe; owns the open tasks, and the caller keeps what is touched.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "engine/core/effects.h"
+#include "engine/core/roster.h"
+#include "engine/model/input.h"
+
+namespace nudge {
+
+// Numbers are stored: append only.
+enum class TaskState : std::uint8_t { open = 1, done = 2, offered = 3, accepted = 4, cancelled = 5, expired = 6 };
+std::string_view task_state_name(TaskState s);
+inline bool is_open(TaskState s) { return s == TaskState::open || s == TaskState::offered || s == TaskState::accepted; }
+
+// One thing that happened to a task, for people.
+struct TaskStep {
+  TimeMs at = 0;
+  std::string what;   // created, offered, accepted …
+  std::string who;    // did it, or it was given to
+  std::string words;  // why
+};
+inline constexpr std::size_t kTaskStepsKept = 64;
+
+struct Task {
+  std::uint64_t number = 0;  // of the action
+  TaskState state = TaskState::open;
+  bool overdue = false;  // the due time has passed while it was open, and that was told
+  TimeMs done_at = 0;
+  std::string disposition;
+  std::string note;
+  std::string done_by;
+  ActionOut action;  // owner, due, mandatory, reason, payload (subject …), and how to assign it
+  // Since the second form of the record:
+  bool waits = false;             // for somebody who can take it
+  TimeMs given_at = 0;            // when its owner got it
+  TimeMs offer_until = kNever;    // offered: when it goes on to somebody else
+  TimeMs not_before = 0;          // tried, to be tried again then
+  TimeMs expires_at = kNever;     // closed then
+  std::uint32_t tries = 0;        // that did not close it
+  std::uint32_t told = 0;         // events about it, so that each has a name of its own
+  std::vector<std::string> refused;  // never given to these again
+  std::vector<TimeMs> rungs;      // of the ladder: when each is climbed; kNever: it was, or never will be
+  std::vector<TaskStep> steps;    // the newest kTaskStepsKept
+};
+
+struct TaskCommand {
+  enum class Kind : std::uint8_t { accept, decline, complete, reassign, release, cancel };
+  Kind kind = Kind::accept;
+  Hash128 task;
+  std::string by;           // who says so: a member's id, or a name
+  std::string to;           // reassign: the member who gets it
+  bool as_manager = false;  // may do it to other people's tasks
+  std::string disposition, note, reason;
+  TimeMs at = 0;  // complete: when to try again
+};
+
+// What a change did. `touched` are copies as they are now, closed ones too; each once, in the order of the last change.
+struct WorkOut {
+  std::vector<Task> touched;
+  std::vector<Task> made;         // new tasks that follow from others: for managers
+  std::vector<ActionOut> actions;  // to be delivered: tickets
+  std::vector<Input> news;        // events about tasks, for the rules
+  std::size_t overdue = 0;        // that are so since now
+};
+
+class Work {
+ public:
+  // A new task, settled by the desk (its owner is known, or nobody is). `number` orders tasks.
+  void add(const Plan& plan, ActionOut action, std::uint64_t number, TimeMs now, WorkOut& out);
+  // A task as it was kept.
+  void load(Task task);
+  // A person's word. Error: not_found, conflict (it is not in the state for that), invalid.
+  Result<void> apply(const Plan& plan, Roster& roster, const TaskCommand& command, TimeMs now, WorkOut& out);
+  // Withdraws a customer's open tasks of these rules (all rules: an empty list). The number of them.
+  std::size_t withdraw(const Plan& plan, Roster& roster, std::string_view customer, const std::vector<std::string>& rules, std::string reason,
+                       TimeMs now, WorkOut& out);
+  // Everything whose instant is at or before `now`, each at its own, in order.
+  void run(const Plan& plan, Roster& roster, TimeMs now, WorkOut& out);
+  // When run() has something to do; kNever: nothing is due by time alone.
+  TimeMs next() const { return clocks_.empty() ? kNever : clocks_.begin()->first; }
+  // The plan is another: whoever is new may take what waits, and what lies with people who are gone is given to others.
+  void plan_changed(const Plan& plan, Roster& roster, TimeMs now, WorkOut& out);
+  // Somebody has room again: what waits is given out, the most urgent first.
+  void hand_out(const Plan& plan, Roster& roster, TimeMs now, WorkOut& out);
+
+  const std::map<Hash128, Task>& tasks() const { return tasks_; }
+  const Task* find(const Hash128& id) const;
+
+ private:
+  using Rank = std::tuple<int, std::int64_t, std::int64_t, std::uint64_t>;  // urgency, priority, due, number: the smallest goes first
+  Rank rank_of(const Task& task) const;
+  std::string likeness(const Task& task) const;
+  void insert(Task task);
+  void arm(Task& task);
+  void unarm(const Task& task);
+  void set_waits(Task& task, bool waits);
+  void set_clocks(const Plan& plan, Task& task, TimeMs from);
+  void give(const Plan& plan, Roster& roster, Task& task, const Member& member, std::string_view team, const std::string& why, TimeMs now,
+            WorkOut& out);
+  void take_away(Roster& roster, Task& task);
+  bool pass_on(const Plan& plan, Roster& roster, Task& task, TimeMs now, WorkOut& out);
+  void close(const Plan& plan, Roster& roster, Task& task, TaskState state, TimeMs now, WorkOut& out);
+  void try_again(const Plan& plan, Task& task, const TaskCommand& command, const Disposition& disposition, TimeMs now, WorkOut& out);
+  Result<void> complete(const Plan& plan, Roster& roster, Task& task, const TaskCommand& command, TimeMs now, WorkOut& out);
+  Result<void> decline(const Plan& plan, Roster& roster, Task& task, const TaskCommand& command, TimeMs now, WorkOut& out);
+  Result<void> accept(const Plan& plan, Roster& roster, Task& task, const TaskCommand& command, TimeMs now, WorkOut& out);
+  Result<void> move(const Plan& plan, Roster& roster, Task& task, const TaskCommand& command, TimeMs now, WorkOut& out);
+  void strike(const Plan& plan, Roster& roster, Task& task, TimeMs at, WorkOut& out);
+  void climb(const Plan& plan, Roster& roster, Task& task, std::size_t rung, TimeMs at, WorkOut& out);
+  void tell(const Plan& plan, Task& task, std::string_view type, TimeMs at, const std::vector<std::pair<std::string_view, Value>>& more,
+            WorkOut& out);
+  void touch(const Task& task, WorkOut& out);
+
+  std::map<Hash128, Task> tasks_;
+  std::set<std::pair<TimeMs, Hash128>> clocks_;  // by the earliest instant of each; the all-zero id: hand_out
+  std::map<Hash128, TimeMs> clock_of_;
+  std::map<std::string, std::set<std::pair<Rank, Hash128>>> waiting_;  // by likeness: what one can't get the others can't either
+  std::map<std::string, std::set<Hash128>, std::less<>> of_customer_;
+};
+
+// The event that tells of a task. Fields that the catalog's event does not have are left out; no such event: its type is kNoEventType.
+Input task_event(const Catalog& catalog, const ActionOut& action, std::string_view type, std::string_view suffix, TimeMs at,
+                 const std::vector<std::pair<std::string_view, Value>>& more);
+// The text of a member at the top of a JSON object; empty when there is none.
+std::string json_text(std::string_view json, std::string_view name);
+// The task by which a manager hears of one that is not done.
+Task manager_task(const Plan& plan, const Task& about, std::string_view suffix, std::string subject, TimeMs now);
+
+// Whom a `cancel_tasks` action means: the rules in its payload (none: all), and why.
+struct Withdrawal {
+  std::vector<std::string> rules;
+  std::string reason;
+};
+Withdrawal withdrawal_of(const ActionOut& action);
+// What a ticket about it says.
+std::string ticket_payload(std::string_view subject, std::string_view body);
+
+// The codec; the first form (without what came later) still decodes.
+void encode_task(std::string& out, const Task& task);
+Result<Task> decode_task(std::string_view bytes);
+void encode_terms(Writer& out, const TaskTerms& terms);
+bool decode_terms(Reader& in, TaskTerms& terms);
+
+}  // namespace nudge
