@@ -230,7 +230,7 @@ Result<void> Exports::records(std::string_view what, bool full, Pipe& pipe) {
     for (const bool open : {true, false}) {
       const std::string prefix = task_key(open, "");
       NUDGE_TRY(scan(Family::task, prefix, prefix_end(prefix), [&](std::string_view value) {
-        return take(decode_task_record(value), [now](Json& json, const TaskRecord& r) { write_task(json, r, now, nullptr); }, of_action);
+        return take(decode_task(value), [now](Json& json, const TaskRecord& r) { write_task(json, r, now, nullptr); }, of_action);
       }));
       if (error || !good) break;
     }

@@ -35,7 +35,7 @@ class Case {
     make_plan();
   }
 
-  // The first difference; empty: none.
+  // The first difference; empty: none. With NUDGE_TRACE in the environment every act and what both sides hold after it are printed.
   std::string run() {
     for (int now = 0; now < kDays * 24 * 60; now += kTick) {
       WorkOut out;
@@ -47,11 +47,7 @@ class Case {
       const int acts = random_.below(4) == 0 ? random_.below(4) : 0;
       for (int i = 0; i < acts; ++i) {
         const std::string what = act(now);
-      if (std::getenv("NUDGE_TRACE") != nullptr) {
-        std::printf("%d %s\n", now, what.c_str());
-        for (std::size_t r = 0; r < judge_.rows().size(); ++r)
-          if (judge_.rows()[r].alive()) std::printf("    %zu %s %s ref %s %s engine %s\n", r + 1, judge_.rows()[r].job.rule.c_str(), judge_.rows()[r].team.c_str(), judge_.rows()[r].state.c_str(), judge_.rows()[r].owner.c_str(), seen_[ids_[r]].action.owner.c_str());
-      }
+        if (std::getenv("NUDGE_TRACE") != nullptr) trace(now, what);
         if (std::string wrong = compare(now, what); !wrong.empty()) return wrong;
       }
       if (random_.chance(1)) {
@@ -65,6 +61,16 @@ class Case {
   const ref::Judge& judge() const { return judge_; }
 
  private:
+  void trace(int now, const std::string& what) {
+    std::printf("%d %s\n", now, what.c_str());
+    for (std::size_t r = 0; r < judge_.rows().size(); ++r) {
+      const auto& row = judge_.rows()[r];
+      if (!row.alive()) continue;
+      std::printf("    %zu %s %s ref %s %s engine %s\n", r + 1, row.job.rule.c_str(), row.team.c_str(), row.state.c_str(), row.owner.c_str(),
+                  seen_[ids_[r]].action.owner.c_str());
+    }
+  }
+
   std::vector<ref::Group> make_groups() {
     const int n = 1 + random_.below(3);
     int person = 0;
