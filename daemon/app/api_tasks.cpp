@@ -311,14 +311,50 @@ void Api::teams(http::Request& request, http::Responder responder) {
       [to, json](const Error* failure) { to->send(failure != nullptr ? error_response(*failure) : json_response(std::move(*json))); });
 }
 
+namespace {
+
+// What a condition over a task's event asks of its fields `rule` and `disposition`.
+struct WaitedFor {
+  std::string rule;  // empty: whatever rule made it
+  std::vector<std::string> words;
+};
+void read_waited_for(const Plan& plan, NodeId id, WaitedFor& found) {
+  if (id == kNone) return;
+  const Node& node = plan.nodes[id];
+  for (const NodeId child : node.kind == Node::Kind::all || node.kind == Node::Kind::any ? node.children : std::vector<NodeId>())
+    read_waited_for(plan, child, found);
+  if (node.kind != Node::Kind::compare || (node.op != Op::equals && node.op != Op::in)) return;
+  const Expr& left = plan.exprs[node.left];
+  if (left.kind != Expr::Kind::field || left.event == kNoEventType || left.ref >= plan.catalog->events[left.event].fields.size()) return;
+  const std::string& field = plan.catalog->events[left.event].fields[left.ref].name;
+  for (const Value& literal : node.literals) {
+    if (field == "rule") found.rule = literal.view().bytes;
+    if (field == "disposition") found.words.emplace_back(literal.view().bytes);
+  }
+}
+
+}  // namespace
+
+// Those that are written down, and those that rules wait for: without the first, any word will do, and nobody could guess the second.
 http::Response Api::dispositions() const {
+  const std::shared_ptr<const Plan> plan = runtime_.plan();
   Json json;
   json.begin_object().key("dispositions").begin_array();
-  for (const Disposition& d : runtime_.plan()->dispositions) {
+  for (const Disposition& d : plan->dispositions) {
     json.begin_object().field("name", d.name).field("description", d.description).field("closes", d.closes).field("asks_time", d.asks_time);
     if (d.retry_after != 0) json.field("retry_after", format_duration(d.retry_after));
     if (d.tries_most != 0) json.field("at_most", d.tries_most);
     json.end_object();
+  }
+  json.end_array().key("waited_for").begin_array();
+  for (const Rule& rule : plan->rules) {
+    if (rule.trigger.kind != Trigger::Kind::event || rule.trigger.event == kNoEventType) continue;
+    const std::string& event = plan->catalog->events[rule.trigger.event].name;
+    if (event != "task_completed" && event != "task_attempted") continue;
+    WaitedFor found;
+    read_waited_for(*plan, rule.trigger.where, found);
+    for (const std::string& word : found.words)
+      json.begin_object().field("disposition", word).field("of", found.rule).field("by", rule.name).end_object();
   }
   json.end_array().end_object();
   return json_response(std::move(json));

@@ -9,6 +9,12 @@ export async function withBrowser(work) {
   const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: ['--no-sandbox', '--disable-gpu'] });
   try {
     return await work(browser);
+  } catch (error) {
+    for (const page of browser.contexts().flatMap((context) => context.pages())) {
+      console.log(`at the failure ${page.url()} showed:\n${await page.locator('body').innerText().catch(String)}`);
+      await picture(page, 'failure');
+    }
+    throw error;
   } finally {
     await browser.close();
   }
@@ -19,6 +25,12 @@ export async function openPage(browser, { width = 1440, language = 'en' } = {}) 
   const context = await browser.newContext({ viewport: { width, height: width < 768 ? 844 : 900 }, locale: language === 'zh' ? 'zh-CN' : 'en-GB', hasTouch: width < 768, reducedMotion: 'reduce' });
   await context.addInitScript(() => {
     for (const name of ['alert', 'confirm', 'prompt']) window[name] = () => (window.gotIn = name);
+    // A browser without a telephone would go on asking for one.
+    window.navigation?.addEventListener('navigate', (event) => {
+      if (!event.destination.url.startsWith('tel:')) return;
+      window.dialled = event.destination.url;
+      event.preventDefault();
+    });
   });
   const page = await context.newPage();
   page.setDefaultTimeout(30_000);
@@ -40,8 +52,16 @@ export async function picture(page, name) {
   if (shots) await page.screenshot({ path: `${shots}/${name}.png` });
 }
 
+let credentials = {};
+/** From then on `api` speaks as this person. */
+export async function logIn(user, password) {
+  const answer = await fetch(`${base}/v1/session`, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ user, password }) });
+  if (!answer.ok) throw new Error(`logging in: ${answer.status} ${await answer.text()}`);
+  credentials = { Cookie: answer.headers.get('set-cookie').split(';')[0], 'X-Nudge-CSRF': (await answer.json()).csrf };
+}
+
 export async function api(method, path, body) {
-  const answer = await fetch(base + path, { method, headers: { 'Content-Type': 'application/json' }, body: body === undefined ? undefined : JSON.stringify(body) });
+  const answer = await fetch(base + path, { method, headers: { 'Content-Type': 'application/json', ...credentials }, body: body === undefined ? undefined : JSON.stringify(body) });
   const text = await answer.text();
   if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`);
   return text ? JSON.parse(text) : null;

@@ -7,12 +7,14 @@ import pathlib
 import shutil
 import subprocess
 import sys
+import tempfile
 import urllib.error
 import urllib.request
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "e2e" / "daemon"))
 from harness import Daemon  # noqa: E402
+import world  # noqa: E402
 
 
 def skip(why):
@@ -46,7 +48,15 @@ def main():
     for tool, found in (("chromium", chromium), ("node", shutil.which("node")), ("npm", shutil.which("npm"))):
         if not found:
             skip(f"there is no {tool} (deploy/setup installs it)")
-    daemon = Daemon()
+    environment = {**os.environ, "CHROMIUM": chromium, "NUDGE_SHORT": "0" if "--long" in sys.argv else "1"}
+    if name == "day":  # with people of its own, and days that pass
+        marketing, secrets = world.Marketing(), tempfile.mkdtemp(prefix="nudge-console-")
+        daemon = Daemon(rules=world.rules(), catalog=world.catalog(), config=world.config(marketing, secrets))
+        clock = world.Clock(daemon.home)
+        daemon.environment = {"LD_PRELOAD": os.environ["SHIFTED_CLOCK_SO"], "SHIFTED_CLOCK": clock.path}
+        environment |= {"MARKETING_URL": marketing.url, "CLOCK_FILE": clock.path, "PASSWORD": world.PASSWORD}
+    else:
+        daemon = Daemon()
     try:
         daemon.start()
         url = f"http://127.0.0.1:{daemon.port}"
@@ -55,13 +65,17 @@ def main():
         except urllib.error.HTTPError:
             skip("this nudged was built without the console (NUDGE_CONSOLE=OFF)")
         packages(folder)
-        environment = {**os.environ, "NUDGE_URL": url, "CHROMIUM": chromium, "NUDGE_SHORT": "0" if "--long" in sys.argv else "1"}
+        if name == "day":
+            world.make_accounts(daemon)
+        environment["NUDGE_URL"] = url
         ran = subprocess.run(["node", str(folder / f"{name}.mjs")], env=environment)
         if ran.returncode != 0:
             print(daemon.text_log()[-3000:])
         return ran.returncode
     finally:
         daemon.close()
+        if name == "day":
+            shutil.rmtree(secrets)
 
 
 if __name__ == "__main__":

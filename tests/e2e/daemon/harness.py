@@ -92,6 +92,7 @@ class Daemon:
                    + http_part + config)
         self.process = None
         self.port = 0
+        self.environment = {}  # what nudged gets besides
         self.log = open(self.home + "/log.txt", "ab")
 
     def write(self, name, text):
@@ -104,7 +105,7 @@ class Daemon:
 
     def start(self, *arguments, wait=True):
         self.process = subprocess.Popen([self.program, "--config", self.home + "/nudge.yaml", *arguments], stdout=subprocess.PIPE,
-                                        stderr=self.log, cwd=self.home)
+                                        stderr=self.log, cwd=self.home, env={**os.environ, **self.environment})
         if not wait:
             return self
         line = self.process.stdout.readline().decode()

@@ -26,10 +26,46 @@ export interface Task {
   rule: string;
   reason: string;
   payload: Record<string, Json>;
+  urgency?: number;
+  units?: number;
+  /** Nobody has room for it yet. */
+  waits?: boolean;
+  tries?: number;
+  /** When it comes back after a result that leaves it open, as "call back at". */
+  again_at?: Time | null;
+  /** Offered until then; null when it is no offer. */
+  accept_by?: Time | null;
+  steps?: { at: Time; what: string; who: string; why: string }[];
   done?: Time;
   disposition?: string;
   note?: string;
   done_by?: string;
+}
+export interface Disposition {
+  name: string;
+  description: string;
+  closes: boolean;
+  asks_time: boolean;
+  retry_after?: string;
+}
+export interface Member {
+  id: string;
+  name: string;
+  capacity: number;
+  per_day: number;
+  load: number;
+  today: number;
+  absent: boolean;
+  absent_until?: string;
+  working: boolean;
+}
+export interface Team {
+  name: string;
+  manager: string;
+  open: number;
+  in_pool: number;
+  working: boolean;
+  members: Member[];
 }
 export interface Rule {
   name: string;
@@ -110,6 +146,13 @@ export interface Action {
   payload?: Record<string, Json>;
   attempts?: Attempt[];
   cause?: Cause;
+}
+export interface CustomerRow {
+  customer: string;
+  changed: Time;
+  attributes: Record<string, Json>;
+  tags: string[];
+  segments: string[];
 }
 export interface Customer {
   customer: string;

@@ -1,21 +1,17 @@
 // My day: a salesperson's tasks by urgency, on a phone first. A call is one tap, its result two.
 import { keepPreviousData, useQuery, useQueryClient } from '@tanstack/react-query';
-import { Alert, Badge, Button, Drawer, Flex, Input, Segmented, Tag } from 'antd';
+import { Alert, Badge, Input, Segmented } from 'antd';
 import { useCallback, useEffect, useState } from 'react';
 import { useTranslation } from 'react-i18next';
-import { useNotice } from '../ui/notice';
-import { Link } from 'wouter';
-import { ApiError, get, segment } from '../api/client';
-import type { Customer, Json, Task } from '../api/types';
-import type { Word } from '../i18n/en';
-import { complete, draft, keepDraft, useOutbox } from '../ui/outbox';
-import { open, useSession } from '../ui/session';
-import { Loaded, Nothing, Page, valueText } from '../ui/show';
-import { instant, span } from '../ui/time';
+import { ApiError, get } from '../api/client';
+import type { Task } from '../api/types';
+import { useOutbox } from '../ui/outbox';
+import { open, personOf, useSession } from '../ui/session';
+import { Loaded, Nothing, Page } from '../ui/show';
+import { Decline, Finish, isLater, TaskCard } from '../ui/task';
+import { instant } from '../ui/time';
 import { useUrlState } from '../ui/url';
 
-export const dispositions = ['connected', 'no_answer', 'call_back', 'not_interested', 'wrong_number', 'won'] as const;
-const soon = 60 * 60_000;
 const lastSeen = 'nudge.day';
 
 function useNow(): number {
@@ -27,106 +23,11 @@ function useNow(): number {
   return now;
 }
 
-function Countdown({ due, now }: { due: string | null; now: number }) {
-  const { t } = useTranslation();
-  if (!due) return <span className="quiet">{t('day.noDue')}</span>;
-  const left = Date.parse(due) - now;
-  const kind = left < 0 ? 'is-overdue' : left < soon ? 'is-soon' : '';
-  return (
-    <time className={`countdown ${kind}`} dateTime={due} title={instant(due)}>
-      {left < 0 ? t('day.overdueBy', { time: span(left) }) : t('day.dueIn', { time: span(left) })}
-    </time>
-  );
-}
-
-const payloadText = (task: Task, name: string): string => valueText(task.payload[name] as Json | undefined);
-
-function TaskCard({ task, now, finish }: { task: Task; now: number; finish: (task: Task) => void }) {
-  const { t, i18n } = useTranslation();
-  const customer = useQuery({
-    queryKey: ['customer-short', task.customer],
-    // The number is there to be called, so it is asked for as it is; who may not see it gets it masked.
-    queryFn: () =>
-      get<Customer>(`/v1/customers/${segment(task.customer)}`, { events: 0, personal: 'full' }).catch(() =>
-        get<Customer>(`/v1/customers/${segment(task.customer)}`, { events: 0 }),
-      ),
-    staleTime: 60_000,
-    retry: false,
-  });
-  const phone = valueText(customer.data?.attributes['phone']);
-  const left = task.due ? Date.parse(task.due) - now : Infinity;
-  const look = task.state === 'done' ? 'is-done' : left < 0 ? 'is-overdue' : left < soon ? 'is-soon' : '';
-  const disposition = `disposition.${task.disposition}`;
-  return (
-    <article className={`task ${look}`}>
-      <Flex justify="space-between" gap="small" wrap>
-        <h2>{task.subject}</h2>
-        {task.state === 'done' ? <Tag color="success">{i18n.exists(disposition) ? t(disposition as Word) : task.disposition}</Tag> : <Countdown due={task.due} now={now} />}
-      </Flex>
-      <p className="reason">{payloadText(task, 'reason') || task.reason}</p>
-      {payloadText(task, 'script') && task.state !== 'done' && (
-        <p className="reason quiet">
-          <strong>{t('day.script')}:</strong> {payloadText(task, 'script')}
-        </p>
-      )}
-      {task.note && <p className="reason">{task.note}</p>}
-      <Flex gap="small" wrap align="center">
-        {task.mandatory && <Tag color="error">{t('day.mandatory')}</Tag>}
-        {phone && task.state !== 'done' && (
-          <Button type="primary" href={`tel:${phone}`}>
-            {t('day.call')} {phone}
-          </Button>
-        )}
-        {task.state !== 'done' && <Button onClick={() => finish(task)}>{t('day.finish')}</Button>}
-        <Link href={`/customers/${segment(task.customer)}`}>{t('day.story')}: {task.customer}</Link>
-        {task.owner_name && <span className="quiet">{task.owner_name}</span>}
-      </Flex>
-    </article>
-  );
-}
-
-function Finish({ task, close, done }: { task: Task; close: () => void; done: () => void }) {
-  const { t } = useTranslation();
-  const message = useNotice();
-  const [note, setNote] = useState(() => draft(task.id));
-  const [chosen, setChosen] = useState<string>('');
-  const [busy, setBusy] = useState(false);
-  const write = (text: string) => {
-    setNote(text);
-    keepDraft(task.id, text);
-  };
-  const send = async () => {
-    setBusy(true);
-    try {
-      const fate = await complete({ task: task.id, disposition: chosen, note });
-      void message.success(fate === 'sent' ? t('day.sent') : t('day.kept'));
-      done();
-    } catch (error) {
-      const words = error instanceof ApiError && error.status === 409 ? t('day.alreadyDone') : error instanceof Error ? error.message : String(error);
-      void message.error(words);
-    } finally {
-      setBusy(false);
-    }
-  };
-  return (
-    <Drawer open placement="bottom" size="large" title={task.subject} onClose={close}>
-      <div className="narrow">
-        <h2 id="results">{t('day.result')}</h2>
-        <div className="dispositions" role="group" aria-labelledby="results">
-          {dispositions.map((name) => (
-            <Button key={name} size="large" type={chosen === name ? 'primary' : 'default'} aria-pressed={chosen === name} onClick={() => setChosen(name)}>
-              {t(`disposition.${name}`)}
-            </Button>
-          ))}
-        </div>
-        <label htmlFor="note">{t('day.note')}</label>
-        <Input.TextArea id="note" rows={4} value={note} placeholder={t('day.noteHint')} onChange={(event) => write(event.target.value)} />
-        <Button type="primary" size="large" block disabled={!chosen} loading={busy} onClick={() => void send()} style={{ marginTop: 12 }}>
-          {t('day.send')}
-        </Button>
-      </div>
-    </Drawer>
-  );
+// Overdue and due first; what comes back later last.
+function urgency(now: number) {
+  const rank = (task: Task): number => (isLater(task, now) ? 3 : task.state === 'offered' ? 1 : task.due && Date.parse(task.due) < now ? 0 : 2);
+  const when = (task: Task): number => Date.parse((task.state === 'offered' && task.accept_by) || task.due || '') || Infinity;
+  return (a: Task, b: Task): number => rank(a) - rank(b) || (b.urgency ?? 0) - (a.urgency ?? 0) || when(a) - when(b);
 }
 
 interface Tasks {
@@ -150,9 +51,10 @@ export function MyDay() {
   const [url, setUrl] = useUrlState();
   const now = useNow();
   const [finishing, setFinishing] = useState<Task | null>(null);
+  const [declining, setDeclining] = useState<Task | null>(null);
   const state = url['state'] ?? 'open';
   const mine = session.roles.length === 1 && session.roles[0] === 'salesperson';
-  const owner = mine ? session.actor : (url['owner'] ?? '');
+  const owner = mine ? personOf(session) : (url['owner'] ?? '');
   const query = JSON.stringify({ state, owner });
   const asked = useQuery({
     queryKey: ['tasks', state, owner],
@@ -172,7 +74,7 @@ export function MyDay() {
   const offline = asked.error instanceof ApiError && asked.error.offline;
   return (
     <Page
-      title={open(session) ? t('day.title') : t('day.hello', { name: session.actor })}
+      title={open(session) ? t('day.title') : t('day.hello', { name: personOf(session) })}
       extra={
         <Segmented
           aria-label={t('common.state')}
@@ -191,6 +93,7 @@ export function MyDay() {
         <Loaded asked={asked}>
           {({ tasks }) => {
             const shown = tasks.filter((task) => !answered.has(task.id));
+            if (state !== 'done') shown.sort(urgency(now));
             if (shown.length === 0)
               return (
                 <Nothing words={t('day.empty')}>
@@ -204,7 +107,7 @@ export function MyDay() {
                   {state === 'open' && <Badge count={shown.filter((task) => task.overdue).length} title={t('day.overdue')} />}
                 </p>
                 {shown.map((task) => (
-                  <TaskCard key={task.id} task={task} now={now} finish={setFinishing} />
+                  <TaskCard key={task.id} task={task} now={now} finish={setFinishing} decline={setDeclining} changed={refresh} />
                 ))}
               </>
             );
@@ -218,6 +121,17 @@ export function MyDay() {
           close={() => setFinishing(null)}
           done={() => {
             setFinishing(null);
+            refresh();
+          }}
+        />
+      )}
+      {declining && (
+        <Decline
+          key={declining.id}
+          task={declining}
+          close={() => setDeclining(null)}
+          done={() => {
+            setDeclining(null);
             refresh();
           }}
         />

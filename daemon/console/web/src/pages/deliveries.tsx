@@ -6,7 +6,7 @@ import { useNotice } from '../ui/notice';
 import { get, post } from '../api/client';
 import { Actions } from '../ui/actions';
 import { useReason } from '../ui/reason';
-import { may, useSession } from '../ui/session';
+import { may, personOf, useSession } from '../ui/session';
 import { Page } from '../ui/show';
 import { useUrlState } from '../ui/url';
 import '../generated/rest.css';
@@ -24,7 +24,7 @@ export default function Deliveries() {
   const stopped = policies.data?.stopped ?? false;
   const turn = (stop: 'on' | 'off') => async (reason: string) => {
     try {
-      await post('/v1/stop-all', { stop, author: session.actor, reason });
+      await post('/v1/stop-all', { stop, author: personOf(session), reason });
       await client.invalidateQueries({ queryKey: ['policies'] });
     } catch (error) {
       void message.error(error instanceof Error ? error.message : String(error), 8);

@@ -11,7 +11,7 @@ import { useReason } from '../ui/reason';
 import { Decisions } from '../ui/decisions';
 import { Draft } from '../ui/draft';
 import { TryRule } from '../ui/explanation';
-import { may, useSession } from '../ui/session';
+import { may, personOf, useSession } from '../ui/session';
 import { At, Loaded, Page, StateTag } from '../ui/show';
 import { number } from '../ui/time';
 import { useUrlState } from '../ui/url';
@@ -93,7 +93,7 @@ function Braked({ rule }: { rule: string }) {
   if (!brake) return null;
   const settle = (what: 'release' | 'discard') => async (reason: string) => {
     try {
-      await post(`/v1/rules/${segment(rule)}/${what}`, { author: session.actor, reason });
+      await post(`/v1/rules/${segment(rule)}/${what}`, { author: personOf(session), reason });
       void message.success(t('common.done'));
       await client.invalidateQueries();
     } catch (error) {

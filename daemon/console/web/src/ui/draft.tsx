@@ -10,7 +10,7 @@ import { ApiError, del, get, post, segment } from '../api/client';
 import type { Json } from '../api/types';
 import type { Mistake } from './editor';
 import { useReason } from './reason';
-import { may, useSession } from './session';
+import { may, personOf, useSession } from './session';
 import { Loaded } from './show';
 
 const Editor = lazy(() => import('./editor'));
@@ -149,7 +149,7 @@ export function Draft({ file, text, rule, from }: { file: string; text: string; 
   const apply = (reason: string) =>
     attempt(async () => {
       if (!plan) return;
-      const { plan: version } = await post<{ plan: number }>(`/v1/plans/${segment(plan.id)}/apply`, { yes: true, max_actions: plan.actions_at_once, author: session.actor, comment: reason });
+      const { plan: version } = await post<{ plan: number }>(`/v1/plans/${segment(plan.id)}/apply`, { yes: true, max_actions: plan.actions_at_once, author: personOf(session), comment: reason });
       void message.success(t('rule.applied', { plan: version }));
       await client.invalidateQueries();
     });

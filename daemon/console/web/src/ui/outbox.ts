@@ -7,7 +7,8 @@ export interface Result {
   task: string;
   disposition: string;
   note: string;
-  call_back_at?: string;
+  /** For results that ask for a time: when to try again. */
+  at?: string;
 }
 
 const key = 'nudge.outbox';

@@ -6,7 +6,7 @@ type Cursor = string | number | null;
 const limitOfAll = 200_000;
 
 /** Pages of `path`: `rows` takes a page's rows out of the answer, `cursor` is the parameter that `next` is given back as. */
-export function usePages<Row>(path: string, query: Query, rows: string, cursor: 'before' | 'after', options: { limit?: number; every?: number; enabled?: boolean } = {}) {
+export function usePages<Row>(path: string, query: Query, rows: string, cursor: 'before' | 'after' | 'cursor', options: { limit?: number; every?: number; enabled?: boolean } = {}) {
   const limit = options.limit ?? 50;
   const fetchPage = (next: Cursor, signal?: AbortSignal, size = limit) => get<Record<string, unknown>>(path, { ...query, limit: size, [cursor]: next }, signal);
   const asked = useInfiniteQuery({

@@ -10,3 +10,5 @@ export function may(session: Session, ...roles: Role[]): boolean {
 }
 /** True until the first account exists: nudged asks nobody who they are. */
 export const open = (session: Session): boolean => session.actor === 'anybody';
+/** Who is here, as teams and tasks call them. */
+export const personOf = (session: Session): string => session.actor.replace(/^user:/, '');

@@ -2,7 +2,7 @@
 // says what to do.
 import { Button, Flex, Space, Table } from 'antd';
 import type { ColumnType } from 'antd/es/table';
-import { useState, type ReactNode } from 'react';
+import { useState, type HTMLAttributes, type ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useNotice } from './notice';
 import { Nothing, valueText } from './show';
@@ -29,6 +29,8 @@ interface Props<Row extends object> {
   /** Brings every row that the filters let through, for the export; without it what is shown is exported. */
   all?: (progress: (count: number) => void) => Promise<Row[]>;
   expand?: (row: Row) => ReactNode;
+  /** What a row can do besides, as being dragged. */
+  row?: (row: Row) => HTMLAttributes<HTMLElement>;
 }
 
 // A cell that a spreadsheet would take for a formula is told to be text.
@@ -47,7 +49,7 @@ function save(name: string, text: string): void {
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }
 
-export function DataTable<Row extends object>({ columns, rows, rowKey, name, empty, emptyAction, filters, loading, more, loadingMore, all, expand }: Props<Row>) {
+export function DataTable<Row extends object>({ columns, rows, rowKey, name, empty, emptyAction, filters, loading, more, loadingMore, all, expand, row }: Props<Row>) {
   const { t } = useTranslation();
   const message = useNotice();
   const [exported, setExported] = useState<number | null>(null);
@@ -94,6 +96,7 @@ export function DataTable<Row extends object>({ columns, rows, rowKey, name, emp
         rowKey={rowKey}
         size="middle"
         loading={loading}
+        onRow={row}
         pagination={rows.length > 100 ? { pageSize: 100, showSizeChanger: false, hideOnSinglePage: true } : false}
         expandable={expand && { expandedRowRender: expand, columnTitle: <span className="unseen">{t('table.details')}</span> }}
         locale={{ emptyText: <Nothing words={empty}>{emptyAction}</Nothing> }}
