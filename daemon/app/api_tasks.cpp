@@ -285,21 +285,17 @@ void Api::teams(http::Request& request, http::Responder responder) {
   auto json = std::make_shared<Json>();
   runtime_.tasks().look(
       [plan, name, json](const Desk& desk, TimeMs now) {
-        std::map<std::string, std::pair<std::uint64_t, std::uint64_t>> open;  // team -> open, waiting
-        for (const auto& [id, task] : desk.work().tasks()) {
-          auto& [all, waiting] = open[task.action.assignment.team];
-          ++all;
-          if (task.action.owner.empty()) ++waiting;
-        }
         if (name.empty()) json->begin_object().key("teams").begin_array();
         for (const Team& team : plan->teams) {
           if (!name.empty() && team.name != name) continue;
+          const auto counted = desk.work().by_team().find(team.name);
+          const Work::Count count = counted == desk.work().by_team().end() ? Work::Count{} : counted->second;
           json->begin_object()
               .field("name", team.name)
               .field("manager", team.manager)
               .field("overflow", team.overflow)
-              .field("open", open[team.name].first)
-              .field("in_pool", open[team.name].second)
+              .field("open", count.open)
+              .field("in_pool", count.in_pool)
               .field("working", works_at(*plan, team.hours, now))
               .key("members")
               .begin_array();

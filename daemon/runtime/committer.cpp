@@ -15,8 +15,9 @@ constexpr std::uint64_t kQueueBytes = 64U << 20;
 constexpr std::uint64_t kBatchBytes = 8U << 20;
 constexpr DurationMs kStatsEvery = 2 * kSecond;
 
-// Roughly what a unit takes in memory: what it decided is most of it when many timers come at once.
-std::uint64_t weight(const Unit& unit) { return unit.entries.size() + unit.states.bytes() + unit.effects.size() * 1024 + 512; }
+// Roughly what a unit takes in memory, and in time: what it decided is most of both when many timers come at once. Two thousand decisions
+// make a batch: some 60 ms, and whoever comes next waits no longer for it.
+std::uint64_t weight(const Unit& unit) { return unit.entries.size() + unit.states.bytes() + unit.effects.size() * 4096 + 512; }
 
 }  // namespace
 
@@ -38,7 +39,7 @@ struct Committer::Batch {
   std::string edges;
   WriteSet set;
   std::vector<ActionRecord> actions;  // that wait to be delivered
-  std::vector<Input> news;
+  News news;
   bool worked = false;  // tasks were touched, or their clocks
   std::vector<ActionRecord> held;  // that the rules are to hear of
   std::vector<std::function<void()>> after;
@@ -175,10 +176,12 @@ void Committer::put_together(Batch& batch) {
     latest_ = std::max(latest_, unit->latest);
     batch.synced = batch.synced || !unit->jobs.empty() || unit->done != nullptr || !unit->entries.empty();
   }
+  if (failure_.has_value()) return;
   batch.sums.add(delta);
   std::uint64_t sequence = last_block_.load();
-  if (!delta.empty() || !batch.block.units.empty() || !batch.block.decisions.empty()) {
+  if (!delta.empty() || !batch.block.units.empty() || !batch.block.decisions.empty() || !batch.news.inputs.empty()) {
     ++sequence;
+    if (!batch.news.inputs.empty()) batch.news.key = book_news(batch.set, sequence, batch.news.inputs);
     block_.clear();
     batch.block.edges = batch.edges;
     encode_block(block_, batch.block);
@@ -205,6 +208,7 @@ void Committer::put_together(Batch& batch) {
     failure_ = std::move(committed).error();
     return;
   }
+  if (batch.worked) desk_.work().rest();
   last_block_.store(sequence, std::memory_order_release);
   for (const auto& unit : batch.units) work_ns_.fetch_add(unit->work_ns, std::memory_order_relaxed);
   {
@@ -244,7 +248,7 @@ void Committer::keep_work(WorkOut& work, Batch& batch) {
   if (work.made.empty() && work.touched.empty() && work.news.empty() && work.actions.empty()) return;
   batch.worked = true;
   book_work(batch.set, batch.block.stats, work);
-  for (Input& input : work.news) batch.news.push_back(std::move(input));
+  for (Input& input : work.news) batch.news.inputs.push_back(std::move(input));
   // Tickets of a ladder: never tasks, so no plan is needed to take them in.
   static const Plan kNoPlan;
   for (ActionOut& action : work.actions) add_action(kNoPlan, std::move(action), batch);
@@ -347,7 +351,7 @@ void Committer::complete(Batch& batch, const Error* failure) {
   if (failure == nullptr) {
     for (const ActionRecord& action : batch.actions) hooks_.action(action);
     if (batch.worked && hooks_.work_due) hooks_.work_due(desk_.work().next());
-    if (!batch.news.empty() && hooks_.news) hooks_.news(std::move(batch.news));
+    if (!batch.news.inputs.empty() && hooks_.news) hooks_.news(std::move(batch.news));
     if (hooks_.held) {
       for (const ActionRecord& held : batch.held) hooks_.held(held);
     }

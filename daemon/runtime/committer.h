@@ -31,7 +31,7 @@ struct CommitHooks {
   std::function<void(const ActionRecord&)> action;
   // News about tasks that are on disk, to be stored with their customers; when the next clock of a task strikes (after each batch that
   // touched any, and at start()).
-  std::function<void(std::vector<Input>)> news;
+  std::function<void(News)> news;
   std::function<void(TimeMs)> work_due;
   // Actions that a policy dropped: the rules are to hear of them.
   std::function<void(const ActionRecord&)> held;
@@ -70,6 +70,9 @@ class Committer {
   void change(Change change, std::function<void(const Error*)> done = nullptr);
   // change(), waited for. Not from the committer's thread.
   Result<void> change_and_wait(Change change);
+
+  // On the committer's thread: something that a batch needs can't be read. It is not written, nor is anything after it.
+  void cannot_go_on(Error error) { failure_ = std::move(error); }
 
   // Units of the shard below this number are on disk.
   std::uint64_t committed(std::uint32_t shard) const { return committed_[shard].load(std::memory_order_acquire); }

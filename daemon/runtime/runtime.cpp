@@ -18,7 +18,7 @@ Runtime::Impl::Impl(RuntimeOptions options_in, Store& store_in, Clock& clock_in,
       committer(store_in, clock,
                 CommitHooks{.fatal = [this](const Error& error) { fail(error); },
                             .action = [this](const ActionRecord& record) { delivery->add(record); },
-                            .news = [this](std::vector<Input> news) { tasks->tell(std::move(news)); },
+                            .news = [this](News news) { tasks->tell(std::move(news)); },
                             .work_due = [this](TimeMs next) { tasks->due(next); },
                             .held = [this](const ActionRecord& record) { delivery->tell_held(record); },
                             .controls =

@@ -51,7 +51,7 @@ Result<void> Runtime::Impl::recover() {
   NUDGE_TRY(replay_tail(checkpoint, stats));
   checkpointed = checkpoint;
   clock.not_before(stats.latest);
-  NUDGE_TRY(load_tasks(store, desk));
+  NUDGE_TRY(load_tasks(store, desk, [this](Error error) { committer.cannot_go_on(std::move(error)); }));
   committer.restore(std::move(stats), std::move(desk));
   return {};
 }

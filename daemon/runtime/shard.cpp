@@ -11,11 +11,12 @@ namespace nudge::daemon {
 namespace {
 
 constexpr std::uint32_t kNoItem = 0xffffffff;
-constexpr std::size_t kTimersPerTurn = 1024;
+constexpr std::size_t kTimersPerTurn = 512;
 constexpr std::size_t kColdPerLoad = 256;
 constexpr std::size_t kRefillPerTurn = 8192;  // timer rows
 // Timers wait while this many units of the shard are not on disk, so that an event never stands behind a great many of them.
 constexpr std::uint64_t kUnitsAhead = 2;
+constexpr std::size_t kReadAhead = 6;  // customers that are brought near before their turn
 
 // Processor time of this thread.
 std::uint64_t thread_ns() {
@@ -188,10 +189,16 @@ void Shard::take_in(TimeMs now) {
   if (items_.empty()) return;
   touched_.clear();
   missing_.clear();
+  hashes_.resize(items_.size());
   for (std::uint32_t i = 0; i < items_.size(); ++i) {
+    hashes_[i] = StateCache::hash_of(items_[i].input.customer);
+    cache_.prefetch_place(items_[i].slot, hashes_[i]);
+  }
+  for (std::uint32_t i = 0; i < items_.size(); ++i) {
+    if (i + kReadAhead < items_.size()) cache_.prefetch_entry(items_[i + kReadAhead].slot, hashes_[i + kReadAhead]);
     Item& item = items_[i];
     item.next = kNoItem;
-    CacheEntry* entry = cache_.find(item.slot, item.input.customer);
+    CacheEntry* entry = cache_.find(item.slot, item.input.customer, hashes_[i]);
     if (entry == nullptr) {
       entry = cache_.add(item.slot, item.input.customer);
       missing_.push_back(entry);
@@ -205,7 +212,10 @@ void Shard::take_in(TimeMs now) {
     entry->last_item = i;
   }
   if (Result<void> loaded = load_many(missing_); !loaded) return fail_with(std::move(loaded).error());
-  for (CacheEntry* entry : touched_) {
+  for (std::size_t k = 0; k < touched_.size(); ++k) {
+    if (k + 2 * kReadAhead < touched_.size()) StateCache::prefetch_state(*touched_[k + 2 * kReadAhead]);
+    if (k + kReadAhead < touched_.size()) StateCache::prefetch_parts(*touched_[k + kReadAhead]);
+    CacheEntry* const entry = touched_[k];
     if (Result<void> unpacked = unpack(*entry); !unpacked) return fail_with(std::move(unpacked).error());
     cache_.touch(entry);
     if (entry->state->known() && entry->state->clock >= now) {

@@ -136,10 +136,12 @@ class Shard {
   void count_gone_members(const CustomerState& state);
   void checkpoint_portion();
   void sweep_portion();
-  Result<void> sweep_records(std::uint8_t slot);
+  void end_sweep();
+  Result<void> sweep_records(std::uint8_t slot, std::size_t& left);
   bool concerns(std::string_view record);
   void evict();
   void write_state(CacheEntry& entry);
+  bool soon_packed(const CacheEntry& entry) const;
   void flush();
   void report();
 
@@ -172,6 +174,7 @@ class Shard {
   std::string refill_from_;             // the key in it to go on from; empty: from its horizon
   std::size_t taken_ = 0;               // items of this turn
   std::vector<Item> items_;             // of the drain under way
+  std::vector<std::uint32_t> hashes_;   // of their customers
   std::vector<Item> forwarded_;         // leave after the flush: what sent them away is then ahead of them on its way to disk
   std::vector<Item> deferred_;          // for customers that were judged in this millisecond already
   std::vector<CacheEntry*> touched_, missing_, writing_;

@@ -11,7 +11,10 @@
 namespace nudge::daemon {
 namespace {
 
-constexpr std::size_t kSweptPerTurn = 4096;
+// A sweep's work in a turn, so that what comes in waits some 50 ms for it at most. Most customers are done with at a glance at their
+// attributes; one who is not costs as much as so many glances.
+constexpr std::size_t kGlancesPerTurn = 65536;
+constexpr std::size_t kGlancesPerJudging = 8;
 constexpr std::size_t kStateBytes = 1024;  // of a usual state's record, with room
 constexpr std::size_t kDecodedPart = 4;    // of the memory for states: this part stays with decoded ones
 
@@ -112,6 +115,10 @@ void Shard::pack_oldest() {
   while (cache_.bytes() > cap && cache_.decoded_bytes() > cap / kDecodedPart) {
     CacheEntry* const entry = cache_.oldest_decoded();
     if (entry == nullptr || !entry->loaded) return;
+    if (entry->newer != nullptr && entry->newer->newer != nullptr) {
+      StateCache::prefetch_state(*entry->newer->newer);
+      StateCache::prefetch_parts(*entry->newer);
+    }
     record_.clear();
     encode_customer(record_, *entry->state, *plan_->catalog);
     cache_.pack(entry, record_);
@@ -196,6 +203,16 @@ void Shard::write_state(CacheEntry& entry) {
   entry.on_disk = true;
   entry.unit = unit_number_;
   cache_.set_clean(&entry);
+  // Its turn to be packed would come soon: the record is made, so now.
+  if (entry.state != nullptr && soon_packed(entry)) cache_.pack(&entry, record_);
+}
+
+// True for the older half of the decoded states while memory is over its cap.
+bool Shard::soon_packed(const CacheEntry& entry) const {
+  const std::size_t cap = options_.memory_bytes;
+  if (cache_.bytes() + cap / kDecodedPart <= cap || cache_.decoded_bytes() <= cap / kDecodedPart / 2) return false;
+  const std::uint64_t oldest = cache_.oldest_decoded()->used;
+  return entry.used - oldest < (cache_.touched() - oldest) / 2;
 }
 
 void Shard::checkpoint(std::function<void()> done) {
@@ -228,7 +245,11 @@ bool Shard::write_dirty(std::uint8_t slot, std::uint64_t generation) {
     room -= std::min(room, entry->record != nullptr ? entry->record_bytes : entry->bytes / kDecodedPart);
   }
   std::ranges::sort(writing_, {}, &CacheEntry::id);
-  for (CacheEntry* one : writing_) write_state(*one);
+  for (std::size_t i = 0; i < writing_.size(); ++i) {
+    if (i + 4 < writing_.size()) StateCache::prefetch_state(*writing_[i + 4]);
+    if (i + 2 < writing_.size()) StateCache::prefetch_parts(*writing_[i + 2]);
+    write_state(*writing_[i]);
+  }
   return entry == nullptr || entry->dirty_since > generation;
 }
 
@@ -267,7 +288,8 @@ void Shard::sweep(std::function<void()> done) {
     shard.sweep_plan_ = shard.plan_;
     shard.ruled_out_.reset();
     if (shard.brought_ == nullptr) return;
-    if (auto added = only_adds(*shard.brought_, *shard.plan_)) shard.ruled_out_ = std::make_unique<RuledOut>(shard.plan_, *std::move(added));
+    if (auto added = only_adds(*shard.brought_, *shard.plan_))
+      shard.ruled_out_ = std::make_unique<RuledOut>(shard.plan_, *std::move(added));
   });
 }
 
@@ -275,50 +297,61 @@ void Shard::swept(std::shared_ptr<const Plan> plan) {
   ask([plan = std::move(plan)](Shard& shard) { shard.brought_ = plan; });
 }
 
-// False when the sweep's plan leaves the customer as it is, which can be told from the head of the record: it adds nothing but segments that
-// the attributes rule out. Such a record stays one of the plan that it is of, as any other that a plan does not change.
+// False when the sweep's plan leaves the customer as it is, which can be told from the head of the record: it adds nothing but segments
+// that the attributes rule out. Such a record stays one of the plan that it is of, as any other that a plan does not change.
 bool Shard::concerns(std::string_view record) {
   if (ruled_out_ == nullptr || plan_ != sweep_plan_) return true;
   if (!decode_customer_head(record, *plan_->catalog, head_)) return true;  // who reads all of it says what is wrong
   return !head_.known() || head_.plan > brought_->sequence || !ruled_out_->all(head_);
 }
 
-// Hot customers of a slot first, then its records in portions. A record that was brought over by an input meanwhile is found current.
+// Slot by slot, as far as a turn goes: hot customers first, then the records in portions. A record that was brought over by an input
+// meanwhile is found current.
 void Shard::sweep_portion() {
-  while (sweep_slot_ < kSlots && !owns(static_cast<std::uint8_t>(sweep_slot_))) ++sweep_slot_;
-  if (sweep_slot_ >= kSlots) {
-    sweeping_ = false;
-    ruled_out_.reset();
-    // A plan that came meanwhile has a sweep of its own to come.
-    if (plan_ == sweep_plan_) brought_ = plan_;
-    for (auto& done : sweep_done_) unit_->changes.push_back([done = std::move(done)](CommitContext& c) { c.after.push_back(done); });
-    sweep_done_.clear();
-    return;
+  for (std::size_t left = kGlancesPerTurn; left > 0 && !broken_;) {
+    while (sweep_slot_ < kSlots && !owns(static_cast<std::uint8_t>(sweep_slot_))) ++sweep_slot_;
+    if (sweep_slot_ >= kSlots) return end_sweep();
+    const auto slot = static_cast<std::uint8_t>(sweep_slot_);
+    if (sweep_cursor_.empty()) {
+      cache_.each_in_slot(slot, [&](CacheEntry& entry) {
+        const bool judged = entry.record == nullptr || concerns(entry.packed());
+        if (judged) reconcile_entry(entry);
+        left -= std::min(left, judged ? kGlancesPerJudging : 1);
+      });
+      sweep_cursor_ = slot_prefix(slot);
+    }
+    if (broken_ || left == 0) return;
+    if (Result<void> swept = sweep_records(slot, left); !swept) fail_with(std::move(swept).error());
   }
-  const auto slot = static_cast<std::uint8_t>(sweep_slot_);
-  if (sweep_cursor_.empty()) {
-    cache_.each_in_slot(slot, [&](CacheEntry& entry) {
-      if (entry.record == nullptr || concerns(entry.packed())) reconcile_entry(entry);
-    });
-    if (broken_) return;
-    sweep_cursor_ = slot_prefix(slot);
-  }
-  if (Result<void> swept = sweep_records(slot); !swept) fail_with(std::move(swept).error());
 }
 
-// The next records of a slot that are not in memory.
-Result<void> Shard::sweep_records(std::uint8_t slot) {
+void Shard::end_sweep() {
+  sweeping_ = false;
+  ruled_out_.reset();
+  // A plan that came meanwhile has a sweep of its own to come.
+  if (plan_ == sweep_plan_) brought_ = plan_;
+  for (auto& done : sweep_done_) unit_->changes.push_back([done = std::move(done)](CommitContext& c) { c.after.push_back(done); });
+  sweep_done_.clear();
+}
+
+// The next records of a slot that are not in memory. Takes what it did off `left`.
+Result<void> Shard::sweep_records(std::uint8_t slot, std::size_t& left) {
   std::vector<std::pair<std::string, std::string>> cold;
-  std::size_t seen = 0;
+  bool all = true;
   NUDGE_TRY(store_.scan(
       Family::customer, sweep_cursor_, prefix_end(slot_prefix(slot)),
       [&](std::string_view key, std::string_view value) {
-        if (++seen > kSweptPerTurn) {
+        if (left == 0) {
           sweep_cursor_ = key;
+          all = false;
           return false;
         }
+        --left;
+        if (!concerns(value)) return true;
         std::optional<CustomerKey> parsed = parse_customer_key(key);
-        if (parsed && cache_.find(slot, parsed->customer) == nullptr && concerns(value)) cold.emplace_back(std::move(parsed->customer), value);
+        if (!parsed || cache_.find(slot, parsed->customer) != nullptr) return true;
+        left -= std::min(left, kGlancesPerJudging);
+        cold.emplace_back(std::move(parsed->customer), value);
         return true;
       },
       ScanOptions{.fill_cache = false}));
@@ -330,10 +363,9 @@ Result<void> Shard::sweep_records(std::uint8_t slot) {
     timers_.remove(entry);
     cache_.erase(entry);
   }
-  if (seen <= kSweptPerTurn) {
-    ++sweep_slot_;
-    sweep_cursor_.clear();
-  }
+  if (!all) return {};
+  ++sweep_slot_;
+  sweep_cursor_.clear();
   return {};
 }
 

@@ -4,28 +4,107 @@
 
 namespace nudge::daemon {
 
-// The map's node with its key, and what the allocator adds to each block.
-constexpr std::size_t kEntryBytes = sizeof(CacheEntry) + 72;
+// With its place in the table, and what the allocator adds to each block.
+constexpr std::size_t kEntryBytes = sizeof(CacheEntry) + 40;
+constexpr std::size_t kLine = 64;  // of the processor's caches
 constexpr std::size_t kBlockBytes = 16;
 
-CacheEntry* StateCache::find(std::uint8_t slot, std::string_view customer) {
-  const auto it = slots_[slot].find(customer);
-  return it == slots_[slot].end() ? nullptr : &it->second;
+StateCache::~StateCache() {
+  for (Table& table : slots_) {
+    for (const Place& place : table.places) delete place.entry;
+  }
+}
+
+void StateCache::Table::insert(CacheEntry* entry) {
+  if (4 * (size + 1) > 3 * places.size()) {
+    std::vector<Place> old(std::max<std::size_t>(16, 2 * places.size()));
+    old.swap(places);
+    size = 0;
+    for (const Place& place : old) {
+      if (place.entry != nullptr) insert(place.entry);
+    }
+  }
+  std::size_t at = entry->hash & mask();
+  while (places[at].entry != nullptr) at = (at + 1) & mask();
+  places[at] = {entry->hash, entry};
+  ++size;
+}
+
+// What stands behind it moves up, so that no search ends too early.
+void StateCache::Table::erase(const CacheEntry* entry) {
+  std::size_t hole = entry->hash & mask();
+  while (places[hole].entry != entry) hole = (hole + 1) & mask();
+  for (std::size_t at = (hole + 1) & mask(); places[at].entry != nullptr; at = (at + 1) & mask()) {
+    const std::size_t home = places[at].hash & mask();
+    if (((at - home) & mask()) < ((at - hole) & mask())) continue;  // it stands between its home and the hole: there it stays
+    places[hole] = places[at];
+    hole = at;
+  }
+  places[hole] = {};
+  --size;
+}
+
+void StateCache::prefetch_place(std::uint8_t slot, std::uint32_t hash) const {
+  const Table& table = slots_[slot];
+  if (!table.places.empty()) __builtin_prefetch(&table.places[hash & table.mask()]);
+}
+
+void StateCache::prefetch_entry(std::uint8_t slot, std::uint32_t hash) const {
+  const Table& table = slots_[slot];
+  if (table.places.empty()) return;
+  const Place& place = table.places[hash & table.mask()];  // nearly always
+  if (place.entry == nullptr) return;
+  const char* const at = reinterpret_cast<const char*>(place.entry);
+  for (std::size_t line = 0; line < sizeof(CacheEntry); line += kLine) __builtin_prefetch(at + line);
+}
+
+void StateCache::prefetch_state(const CacheEntry& entry) {
+  if (entry.newer != nullptr) __builtin_prefetch(&entry.newer->older);
+  if (entry.older != nullptr) __builtin_prefetch(&entry.older->newer);
+  if (entry.state != nullptr) {
+    const char* const at = reinterpret_cast<const char*>(entry.state.get());
+    for (std::size_t line = 0; line < sizeof(CustomerState); line += kLine) __builtin_prefetch(at + line);
+  } else if (entry.record != nullptr) {
+    for (std::size_t line = 0; line < std::min<std::size_t>(entry.record_bytes, 8 * kLine); line += kLine)
+      __builtin_prefetch(entry.record.get() + line);
+  }
+}
+
+void StateCache::prefetch_parts(const CacheEntry& entry) {
+  if (entry.state == nullptr) return;
+  const CustomerState& state = *entry.state;
+  __builtin_prefetch(state.events.data());
+  __builtin_prefetch(state.wakes.data());
+  __builtin_prefetch(state.members.data());
+  state.attributes.prefetch();
+}
+
+CacheEntry* StateCache::find(std::uint8_t slot, std::string_view customer, std::uint32_t hash) {
+  const Table& table = slots_[slot];
+  if (table.places.empty()) return nullptr;
+  for (std::size_t at = hash & table.mask(); table.places[at].entry != nullptr; at = (at + 1) & table.mask()) {
+    if (table.places[at].hash == hash && table.places[at].entry->id == customer) return table.places[at].entry;
+  }
+  return nullptr;
 }
 
 CacheEntry* StateCache::add(std::uint8_t slot, std::string_view customer) {
-  const auto it = slots_[slot].try_emplace(std::string(customer)).first;
-  CacheEntry* entry = &it->second;
-  entry->id = it->first;
+  auto made = std::make_unique<CacheEntry>();
+  CacheEntry* const entry = made.get();
+  entry->name = customer;
+  entry->id = entry->name;
   entry->slot = slot;
+  entry->hash = hash_of(customer);
+  slots_[slot].insert(entry);
+  [[maybe_unused]] CacheEntry* const owned = made.release();
   link(decoded_, entry);
   return entry;
 }
 
 void StateCache::erase(CacheEntry* entry) {
   unlink(list_of(entry), entry);
-  Map& map = slots_[entry->slot];
-  map.erase(map.find(entry->id));
+  slots_[entry->slot].erase(entry);
+  delete entry;
 }
 
 void StateCache::link(List& list, CacheEntry* entry) {
@@ -53,6 +132,7 @@ void StateCache::unlink(List& list, CacheEntry* entry) {
 }
 
 void StateCache::touch(CacheEntry* entry) {
+  entry->used = ++touched_;
   List& list = list_of(entry);
   if (list.newest == entry) return;
   unlink(list, entry);
@@ -123,7 +203,12 @@ void StateCache::set_clean(CacheEntry* entry) {
 }
 
 void StateCache::each_in_slot(std::uint8_t slot, const std::function<void(CacheEntry&)>& each) {
-  for (auto& [customer, entry] : slots_[slot]) each(entry);
+  const std::vector<Place>& places = slots_[slot].places;
+  for (std::size_t at = 0; at < places.size(); ++at) {
+    constexpr std::size_t kAhead = 16;
+    if (at + kAhead < places.size() && places[at + kAhead].entry != nullptr) __builtin_prefetch(places[at + kAhead].entry);
+    if (CacheEntry* const entry = places[at].entry; entry != nullptr) each(*entry);
+  }
 }
 
 }  // namespace nudge::daemon

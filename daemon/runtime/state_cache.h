@@ -1,6 +1,9 @@
 // The states of a shard's customers that are in memory: those used lately decoded, ready to be judged; the others packed, as the records
 // that they are on disk, in a quarter of the room. Knows the order of use in each of the two, and which have changed since they were last
 // written. Not thread-safe; one shard thread owns it. Pointers to entries stay valid until erase().
+//
+// A million customers do not fit into the processor's caches, so each first look at one waits for memory. Whoever has many to look at says
+// so ahead, by the prefetch functions.
 #pragma once
 
 #include <array>
@@ -9,7 +12,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <unordered_map>
+#include <vector>
 
 #include "daemon/runtime/timer_heap.h"
 #include "engine/base/hash.h"
@@ -18,7 +21,8 @@
 namespace nudge::daemon {
 
 struct CacheEntry {
-  std::string_view id;                   // the customer's; the map's key
+  std::string name;                      // what `id` is a view of
+  std::string_view id;                   // the customer's
   std::unique_ptr<CustomerState> state;  // null: packed, or still to be read
   std::unique_ptr<char[]> record;        // packed: the state's bytes
   std::uint32_t record_bytes = 0;
@@ -28,6 +32,8 @@ struct CacheEntry {
   bool on_disk = false;           // has a customer record
   bool packed_known = false;      // packed: CustomerState::known()
   bool fresh = false;             // packed, as it came from disk: `due` is not known yet, and it is not in the heap
+  std::uint32_t hash = 0;         // of the id
+  std::uint64_t used = 0;         // when it was last touched, by StateCache's count
   std::uint64_t unit = 0;         // the last unit of the shard that has a change or a write of it
   std::uint64_t dirty_since = 0;  // checkpoint generation in which it became dirty
   TimeMs due = kNever;            // Engine::next_due of the state
@@ -44,7 +50,21 @@ struct CacheEntry {
 
 class StateCache {
  public:
-  CacheEntry* find(std::uint8_t slot, std::string_view customer);
+  StateCache() = default;
+  ~StateCache();
+  StateCache(const StateCache&) = delete;
+  StateCache& operator=(const StateCache&) = delete;
+
+  CacheEntry* find(std::uint8_t slot, std::string_view customer) { return find(slot, customer, hash_of(customer)); }
+  // The same in steps, for many at once: the hash; bring near where it would stand; bring near what stands there; find.
+  static std::uint32_t hash_of(std::string_view customer) { return static_cast<std::uint32_t>(hash64(customer)); }
+  void prefetch_place(std::uint8_t slot, std::uint32_t hash) const;
+  void prefetch_entry(std::uint8_t slot, std::uint32_t hash) const;
+  CacheEntry* find(std::uint8_t slot, std::string_view customer, std::uint32_t hash);
+  // Bring near what a step of this entry reads first, and after that what lies behind it.
+  static void prefetch_state(const CacheEntry& entry);
+  static void prefetch_parts(const CacheEntry& entry);
+
   // A new entry that is still to be read; must not be there yet.
   CacheEntry* add(std::uint8_t slot, std::string_view customer);
   // Must not be dirty nor in the heap.
@@ -61,6 +81,8 @@ class StateCache {
   void set_dirty(CacheEntry* entry, std::uint64_t generation);
   void set_clean(CacheEntry* entry);
 
+  // Entries touched so far: CacheEntry::used of the newest.
+  std::uint64_t touched() const { return touched_; }
   CacheEntry* oldest_decoded() const { return decoded_.oldest; }
   CacheEntry* oldest_packed() const { return packed_.oldest; }
   // The one of the slot that has been dirty for longest.
@@ -73,15 +95,18 @@ class StateCache {
   void each_in_slot(std::uint8_t slot, const std::function<void(CacheEntry&)>& each);
 
  private:
-  struct Hash {
-    using is_transparent = void;
-    std::size_t operator()(std::string_view s) const { return static_cast<std::size_t>(hash64(s)); }
+  // The entries of a slot by their hashes: open addressing, at most three quarters full, the place after the one that is taken.
+  struct Place {
+    std::uint32_t hash = 0;
+    CacheEntry* entry = nullptr;
   };
-  struct Equal {
-    using is_transparent = void;
-    bool operator()(std::string_view a, std::string_view b) const { return a == b; }
+  struct Table {
+    std::vector<Place> places;  // as many as a power of two
+    std::size_t size = 0;
+    std::size_t mask() const { return places.size() - 1; }
+    void insert(CacheEntry* entry);
+    void erase(const CacheEntry* entry);
   };
-  using Map = std::unordered_map<std::string, CacheEntry, Hash, Equal>;
   // Entries by last use, and what they take.
   struct List {
     CacheEntry *newest = nullptr, *oldest = nullptr;
@@ -91,7 +116,8 @@ class StateCache {
   void link(List& list, CacheEntry* entry);
   void unlink(List& list, CacheEntry* entry);
 
-  std::array<Map, kSlots> slots_;
+  std::array<Table, kSlots> slots_;
+  std::uint64_t touched_ = 0;
   List decoded_, packed_;
   struct Dirty {
     CacheEntry *first = nullptr, *last = nullptr;

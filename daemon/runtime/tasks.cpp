@@ -6,8 +6,12 @@
 namespace nudge::daemon {
 namespace {
 
-// The news that were not stored with their customer yet: their inputs, in the order of their ids.
-std::string untold_key(std::string_view event_id) { return Key{}.u8('e').raw(event_id).take(); }
+constexpr std::size_t kStruckAtOnce = 512;  // clocks of tasks in one batch: what else is waiting for the disk comes in between
+
+// The news of one batch that were not all stored with their customers yet: their inputs.
+std::string untold_key(std::uint64_t sequence) { return Key{}.u8('b').u64(sequence).take(); }
+// The earlier form: one each, in the order of their ids.
+std::string untold_each_key(std::string_view event_id) { return Key{}.u8('e').raw(event_id).take(); }
 
 void put_task(WriteSet& set, const Task& task) {
   const std::string id = id_bytes(task.action.id);
@@ -33,15 +37,31 @@ void book_work(WriteSet& set, StatsDelta& delta, const WorkOut& work) {
     put_task(set, task);
   }
   delta[Counter::tasks_overdue] += static_cast<std::int64_t>(work.overdue);
-  for (const Input& input : work.news) {
-    std::string bytes;
-    Writer out(bytes);
-    encode_input(out, input);
-    set.put(Family::task, untold_key(input.id), bytes);
-  }
 }
 
-Result<void> load_tasks(const Store& store, Desk& desk) {
+std::string book_news(WriteSet& set, std::uint64_t sequence, const std::vector<Input>& news) {
+  std::string bytes;
+  Writer out(bytes);
+  for (const Input& input : news) encode_input(out, input);
+  std::string key = untold_key(sequence);
+  set.put(Family::task, key, bytes);
+  return key;
+}
+
+Result<void> load_tasks(const Store& store, Desk& desk, std::function<void(Error)> broken) {
+  desk.work().keep_elsewhere([&store, broken = std::move(broken)](const Hash128& id) {
+    Result<std::optional<std::string>> bytes = store.get(Family::task, task_key(true, id_bytes(id)));
+    if (bytes && bytes->has_value()) {
+      Result<Task> task = decode_task(**bytes);
+      if (task) return *std::move(task);
+      broken(std::move(task).error());
+    } else {
+      broken(bytes ? Error{Code::corrupt, "the record of an open task is missing"} : std::move(bytes).error());
+    }
+    Task none;  // of no use: nothing is written any more
+    none.action.id = id;
+    return none;
+  });
   std::optional<Error> error;
   const std::string open = task_key(true, "");
   NUDGE_TRY(store.scan(Family::task, open, prefix_end(open), [&](std::string_view, std::string_view value) {
@@ -87,10 +107,12 @@ void Tasks::due(TimeMs next) {
   wake_.notify_all();
 }
 
-void Tasks::tell(std::vector<Input> news) {
-  for (Input& input : news) {
-    const std::string key = untold_key(input.id);
-    post_(std::move(input), [key](CommitContext& c, Receipt) { c.set.erase(Family::task, key); });
+void Tasks::tell(News news) {
+  auto left = std::make_shared<std::size_t>(news.inputs.size());  // of the committer's thread
+  for (Input& input : news.inputs) {
+    post_(std::move(input), [key = news.key, left](CommitContext& c, Receipt) {
+      if (--*left == 0) c.set.erase(Family::task, key);
+    });
   }
 }
 
@@ -138,24 +160,25 @@ void Tasks::run() {
 
 void Tasks::strike() {
   committer_.change([this](CommitContext& c) {
-    c.desk.work().run(*plan_(), c.desk.roster(), c.now - 1, c.work);  // never early: the clock has passed it
+    c.desk.work().run(*plan_(), c.desk.roster(), c.now - 1, c.work, kStruckAtOnce);  // never early: the clock has passed it
     c.desk_changed = true;
   });
 }
 
 Result<void> Tasks::tell_again() {
-  std::vector<Input> news;
+  std::vector<News> untold_news;
   bool damaged = false;
-  const std::string mark = untold_key("");
-  NUDGE_TRY(store_.scan(Family::task, mark, prefix_end(mark), [&](std::string_view, std::string_view value) {
-    Reader in(value);
-    Input input;
-    damaged = !decode_input(in, input);
-    news.push_back(std::move(input));
-    return !damaged;
-  }));
+  for (const std::string& mark : {Key{}.u8('b').take(), untold_each_key("")}) {
+    NUDGE_TRY(store_.scan(Family::task, mark, prefix_end(mark), [&](std::string_view key, std::string_view value) {
+      Reader in(value);
+      News& news = untold_news.emplace_back();
+      news.key = key;
+      while (!damaged && !in.at_end()) damaged = !decode_input(in, news.inputs.emplace_back());
+      return !damaged;
+    }));
+  }
   if (damaged) return fail(Code::corrupt, "a stored piece of news about a task can't be read: it is damaged or was written by a newer version");
-  tell(std::move(news));
+  for (News& news : untold_news) tell(std::move(news));
   // Of an earlier form: tasks whose making was not told.
   std::vector<std::string> untold;
   const std::string old = task_untold_key("");

@@ -25,7 +25,7 @@ class Tasks {
   void stop();
   // From the committer: when the next task's clock strikes; what is to be told.
   void due(TimeMs next);
-  void tell(std::vector<Input> news);
+  void tell(News news);
   // The plan is another.
   void plan_changed();
 
@@ -54,9 +54,12 @@ class Tasks {
   std::thread thread_;
 };
 
-// Reads the open tasks into the desk, at the start.
-Result<void> load_tasks(const Store& store, Desk& desk);
-// Puts what a change did to tasks into the books: records, counters, and what is to be told.
+// Reads the open tasks into the desk, at the start. The desk keeps no more of them than it must, and reads one again when something happens
+// to it; `broken` is told, on the thread that uses the desk, when that fails: nothing that comes of it may be written then.
+Result<void> load_tasks(const Store& store, Desk& desk, std::function<void(Error)> broken);
+// Puts what a change did to tasks into the books: records and counters.
 void book_work(WriteSet& set, StatsDelta& delta, const WorkOut& work);
+// … and what is to be told of the tasks of one batch; the block's sequence number names it. Returns its key: there until all are stored.
+std::string book_news(WriteSet& set, std::uint64_t sequence, const std::vector<Input>& news);
 
 }  // namespace nudge::daemon

@@ -64,6 +64,12 @@ struct Job {
   std::atomic<std::uint32_t> remaining{0};  // documents without an outcome on disk
 };
 
+// What is to be told of tasks because of one batch. `key` is there on disk until all of it is stored with its customers.
+struct News {
+  std::string key;
+  std::vector<Input> inputs;
+};
+
 // What a change may do while a batch is put together.
 struct CommitContext {
   WriteSet& set;

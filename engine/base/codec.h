@@ -2,6 +2,7 @@
 // first failure it is `bad()` and every later read answers zero, so that a decoder checks once at the end.
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cstdint>
 #include <cstring>
@@ -10,13 +11,40 @@
 
 namespace nudge {
 
+// Appends to a string. In its raw mode, for records that are made by the million, it keeps room ahead in the string and writes there without
+// asking the string each time: then nobody else may look at the string until finish().
 class Writer {
  public:
   explicit Writer(std::string& out) : out_(out) {}
-  void u8(std::uint8_t v) { out_.push_back(static_cast<char>(v)); }
+  Writer(const Writer&) = delete;
+  Writer& operator=(const Writer&) = delete;
+  ~Writer() { finish(); }
+
+  // Raw mode from here on, until finish().
+  void start_raw() {
+    if (p_ == nullptr) make_room(out_.size(), kRawBytes);
+  }
+  void finish() {
+    if (p_ == nullptr) return;
+    out_.resize(static_cast<std::size_t>(p_ - out_.data()));
+    p_ = end_ = nullptr;
+  }
+
+  void u8(std::uint8_t v) {
+    if (p_ == nullptr) return out_.push_back(static_cast<char>(v));
+    *room(1) = static_cast<char>(v);
+    ++p_;
+  }
   void varint(std::uint64_t v) {
+    if (p_ != nullptr) {
+      char* p = room(kVarintBytes);
+      for (; v >= 0x80; v >>= 7) *p++ = static_cast<char>(v | 0x80);
+      *p++ = static_cast<char>(v);
+      p_ = p;
+      return;
+    }
     if (v < 0x80) return out_.push_back(static_cast<char>(v));
-    char bytes[10];
+    char bytes[kVarintBytes];
     std::size_t n = 0;
     for (; v >= 0x80; v >>= 7) bytes[n++] = static_cast<char>(v | 0x80);
     bytes[n++] = static_cast<char>(v);
@@ -27,18 +55,42 @@ class Writer {
   void fixed64(std::uint64_t v) {
     char bytes[8];
     for (int i = 0; i < 8; ++i) bytes[i] = static_cast<char>(v >> (8 * i));
-    out_.append(bytes, 8);
+    raw({bytes, 8});
   }
   void f64(double v) { fixed64(std::bit_cast<std::uint64_t>(v)); }
   void string(std::string_view s) {
     varint(s.size());
-    out_.append(s);
+    raw(s);
   }
   // As they are; the reader knows how many.
-  void raw(std::string_view bytes) { out_.append(bytes); }
+  void raw(std::string_view bytes) {
+    if (p_ == nullptr) {
+      out_.append(bytes);
+    } else if (!bytes.empty()) {
+      std::memcpy(room(bytes.size()), bytes.data(), bytes.size());
+      p_ += bytes.size();
+    }
+  }
 
  private:
+  static constexpr std::size_t kVarintBytes = 10;
+  static constexpr std::size_t kRawBytes = 512;
+
+  // Where at least n bytes can be written.
+  char* room(std::size_t n) {
+    if (static_cast<std::size_t>(end_ - p_) < n) make_room(static_cast<std::size_t>(p_ - out_.data()), n);
+    return p_;
+  }
+  void make_room(std::size_t used, std::size_t n) {
+    const std::size_t size = std::max(used + n, 2 * used);
+    out_.resize(size);
+    p_ = out_.data() + used;
+    end_ = out_.data() + size;
+  }
+
   std::string& out_;
+  char* p_ = nullptr;  // raw: where the next byte goes; null: not raw
+  char* end_ = nullptr;
 };
 
 class Reader {

@@ -102,6 +102,7 @@ void note_changes(Judge& judge, const CustomerState& state, const std::vector<st
 
 // Rows, updates and tags dated in (state.clock, t]: their time has come.
 void note_arrived(Judge& judge, std::vector<std::pair<AttributeId, Value>>& before, const CustomerState& state, TimeMs t) {
+  if (state.latest <= state.clock) return;  // nothing is dated ahead
   for (const auto& [type, rows] : state.events) {
     for (std::size_t row = rows.upper_bound(state.clock); row < rows.size() && rows.time(row) <= t; ++row) {
       judge.arrived(rows.id(row));
@@ -143,6 +144,7 @@ void drop_holds(const Plan& plan, CustomerState& state, std::uint32_t segment, F
 TimeMs Engine::next_due(const CustomerState& state) {
   TimeMs due = state.runs.empty() ? kNever : state.runs.front().due;
   for (const Wake& wake : state.wakes) due = std::min(due, wake.until);
+  if (state.latest <= state.clock) return due;  // nothing is dated ahead
   for (const auto& [type, rows] : state.events) {
     if (rows.empty() || rows.time(rows.size() - 1) <= state.clock) continue;
     due = std::min(due, rows.time(rows.upper_bound(state.clock)));

@@ -45,11 +45,6 @@ std::string_view task_state_name(TaskState s) {
   return kNames[static_cast<std::size_t>(s)];
 }
 
-const Task* Work::find(const Hash128& id) const {
-  const auto it = tasks_.find(id);
-  return it == tasks_.end() ? nullptr : &it->second;
-}
-
 // --- what is kept of open tasks
 
 Work::Rank Work::rank_of(const Task& task) const {
@@ -93,37 +88,93 @@ void Work::set_waits(Task& task, bool waits) {
   task.waits = waits;
 }
 
-void Work::unarm(const Task& task) {
-  const auto known = clock_of_.find(task.action.id);
-  if (known == clock_of_.end()) return;
-  clocks_.erase({known->second, task.action.id});
-  clock_of_.erase(known);
+// Moves something's place among the clocks.
+void Work::set_clock(const Hash128& id, TimeMs& clock, TimeMs at) {
+  if (clock == at) return;
+  if (clock != kNever) clocks_.erase({clock, id});
+  if (at != kNever) clocks_.emplace(at, id);
+  clock = at;
 }
 
+// To be called after every change of a task.
 void Work::arm(Task& task) {
-  unarm(task);
   TimeMs at = task.expires_at;
   if (task.state == TaskState::offered) at = std::min(at, task.offer_until);
   if (task.not_before != 0) at = std::min(at, task.not_before);
   if (task.action.due != 0 && !task.overdue) at = std::min(at, task.action.due);
   for (const TimeMs rung : task.rungs) at = std::min(at, rung);
-  if (at == kNever) return;
-  clocks_.emplace(at, task.action.id);
-  clock_of_[task.action.id] = at;
+  set_clock(task.action.id, known_[task.action.id].clock, at);
+  count(task);
 }
 
-void Work::insert(Task task) {
+// Its team and whose it is may be others now.
+void Work::count(const Task& task) {
+  const Hash128& id = task.action.id;
+  Known& known = known_[id];
+  if (known.team == nullptr || known.team->first != task.action.assignment.team) {
+    if (known.team != nullptr) {
+      --known.team->second.open;
+      known.team->second.in_pool -= known.in_pool ? 1U : 0U;
+    }
+    known.team = &*by_team_.try_emplace(task.action.assignment.team).first;
+    ++known.team->second.open;
+    known.in_pool = false;
+  }
+  const bool in_pool = task.action.owner.empty();
+  if (in_pool && !known.in_pool) ++known.team->second.in_pool;
+  if (!in_pool && known.in_pool) --known.team->second.in_pool;
+  known.in_pool = in_pool;
+  const bool given = !in_pool && task.action.assigns;
+  if (given != known.given) {
+    if (given)
+      given_.insert(id);
+    else
+      given_.erase(id);
+  }
+  known.given = given;
+}
+
+// It is closed.
+void Work::forget(const Task& task) {
+  const Hash128 id = task.action.id;
+  const auto known = known_.find(id);
+  if (known == known_.end()) return;
+  set_clock(id, known->second.clock, kNever);
+  --known->second.team->second.open;
+  known->second.team->second.in_pool -= known->second.in_pool ? 1U : 0U;
+  if (known->second.given) given_.erase(id);
+  of_customer_.erase({known->second.customer, id});
+  known_.erase(known);
+  here_.erase(id);
+}
+
+Task& Work::task(const Hash128& id) {
+  const auto it = here_.find(id);
+  return it != here_.end() ? it->second : here_.emplace(id, read_(id)).first->second;
+}
+
+Task& Work::insert(Task task) {
   const Hash128 id = task.action.id;
   const bool waits = task.waits;
   task.waits = false;
-  Task& kept = tasks_[id] = std::move(task);
-  of_customer_[kept.action.customer].insert(id);
+  Task& kept = here_[id] = std::move(task);
+  const std::uint64_t customer = hash64(kept.action.customer);
+  known_[id].customer = customer;
+  of_customer_.emplace(customer, id);
   set_waits(kept, waits);
   arm(kept);
+  return kept;
 }
 
 void Work::load(Task task) {
-  if (is_open(task.state)) insert(std::move(task));
+  if (!is_open(task.state)) return;
+  const Hash128 id = task.action.id;
+  insert(std::move(task));
+  if (read_) here_.erase(id);
+}
+
+void Work::rest() {
+  if (read_) here_.clear();
 }
 
 // The ladder's instants; those that hang on the age stay as they were set at first.
@@ -145,8 +196,11 @@ void Work::set_clocks(const Plan& plan, Task& task, TimeMs from) {
 }
 
 void Work::touch(const Task& task, WorkOut& out) {
-  std::erase_if(out.touched, [&](const Task& t) { return t.action.id == task.action.id; });
-  out.touched.push_back(task);
+  const auto [place, added] = out.places.try_emplace(task.action.id, out.touched.size());
+  if (added)
+    out.touched.push_back(task);
+  else
+    out.touched[place->second] = task;
 }
 
 void Work::tell(const Plan& plan, Task& task, std::string_view type, TimeMs at, const std::vector<std::pair<std::string_view, Value>>& more,
@@ -180,14 +234,9 @@ void Work::add(const Plan& plan, ActionOut action, std::uint64_t number, TimeMs 
       tell(plan, task, "task_offered", a.at, {}, out);
     }
   }
-  const Hash128 id = a.id;
-  insert(std::move(task));
-  const Task& kept = tasks_[id];
+  const Task& kept = insert(std::move(task));
   out.made.push_back(kept);
-  if (!kept.waits || clock_of_.contains(kHandOut)) return;
-  const TimeMs chance = next_chance(plan, now);
-  clocks_.emplace(chance, kHandOut);
-  clock_of_[kHandOut] = chance;
+  if (kept.waits && hand_out_at_ == kNever) set_clock(kHandOut, hand_out_at_, next_chance(plan, now));
 }
 
 // --- giving and taking away
@@ -254,7 +303,7 @@ void Work::hand_out(const Plan& plan, Roster& roster, TimeMs now, WorkOut& out) 
       of = &key;
     }
     if (best == nullptr) break;
-    Task& task = tasks_[best->second];
+    Task& task = this->task(best->second);
     if (pass_on(plan, roster, task, now, out)) {
       arm(task);
       touch(task, out);
@@ -262,19 +311,13 @@ void Work::hand_out(const Plan& plan, Roster& roster, TimeMs now, WorkOut& out) 
     }
     stuck.insert(*of);
   }
-  if (const auto known = clock_of_.find(kHandOut); known != clock_of_.end()) {
-    if (!stuck.empty() && known->second > now) return;  // whoever waits: it is the same instant for all
-    clocks_.erase({known->second, kHandOut});
-    clock_of_.erase(known);
-  }
-  if (stuck.empty()) return;
-  const TimeMs chance = next_chance(plan, now);
-  clocks_.emplace(chance, kHandOut);
-  clock_of_[kHandOut] = chance;
+  if (!stuck.empty() && hand_out_at_ != kNever && hand_out_at_ > now) return;  // whoever waits: it is the same instant for all
+  set_clock(kHandOut, hand_out_at_, stuck.empty() ? kNever : next_chance(plan, now));
 }
 
 void Work::plan_changed(const Plan& plan, Roster& roster, TimeMs now, WorkOut& out) {
-  for (auto& [id, task] : tasks_) {
+  for (const Hash128& id : std::vector<Hash128>(given_.begin(), given_.end())) {
+    Task& task = this->task(id);
     const std::string gone = task.action.owner;
     const Team* team = plan.find_team(task.action.assignment.team);
     if (gone.empty() || !task.action.assigns || team == nullptr || !name_of(plan, gone).empty()) continue;
@@ -285,10 +328,7 @@ void Work::plan_changed(const Plan& plan, Roster& roster, TimeMs now, WorkOut& o
     arm(task);
     touch(task, out);
   }
-  if (const auto known = clock_of_.find(kHandOut); known != clock_of_.end()) {  // days and shifts are others now
-    clocks_.erase({known->second, kHandOut});
-    clock_of_.erase(known);
-  }
+  set_clock(kHandOut, hand_out_at_, kNever);  // days and shifts are others now
   hand_out(plan, roster, now, out);
 }
 
@@ -303,23 +343,19 @@ void Work::close(const Plan& plan, Roster& roster, Task& task, TaskState state, 
   task.state = state;
   task.done_at = now;
   touch(task, out);
-  unarm(task);
-  const Hash128 id = task.action.id;
-  if (const auto list = of_customer_.find(task.action.customer); list != of_customer_.end()) {
-    list->second.erase(id);
-    if (list->second.empty()) of_customer_.erase(list);
-  }
-  tasks_.erase(id);
+  forget(task);
   hand_out(plan, roster, now, out);
 }
 
 std::size_t Work::withdraw(const Plan& plan, Roster& roster, std::string_view customer, const std::vector<std::string>& rules,
                            std::string reason, TimeMs now, WorkOut& out) {
-  const auto list = of_customer_.find(customer);
-  if (list == of_customer_.end()) return 0;
+  const std::uint64_t hash = hash64(customer);
+  std::vector<Hash128> ids;
+  for (auto it = of_customer_.lower_bound({hash, Hash128{}}); it != of_customer_.end() && it->first == hash; ++it) ids.push_back(it->second);
   std::size_t closed = 0;
-  for (const Hash128& id : std::vector<Hash128>(list->second.begin(), list->second.end())) {
-    Task& task = tasks_[id];
+  for (const Hash128& id : ids) {
+    Task& task = this->task(id);
+    if (task.action.customer != customer) continue;
     if (!rules.empty() && std::ranges::find(rules, task.action.rule) == rules.end()) continue;
     note_step(task, now, "cancelled", "", reason);
     task.note = reason;
@@ -332,14 +368,14 @@ std::size_t Work::withdraw(const Plan& plan, Roster& roster, std::string_view cu
 
 // --- clocks
 
-void Work::run(const Plan& plan, Roster& roster, TimeMs now, WorkOut& out) {
-  while (!clocks_.empty() && clocks_.begin()->first <= now) {
+void Work::run(const Plan& plan, Roster& roster, TimeMs now, WorkOut& out, std::size_t most) {
+  for (; most > 0 && !clocks_.empty() && clocks_.begin()->first <= now; --most) {
     const auto [at, id] = *clocks_.begin();
     if (id == kHandOut) {
       hand_out(plan, roster, at, out);
       continue;
     }
-    strike(plan, roster, tasks_[id], at, out);
+    strike(plan, roster, task(id), at, out);
   }
 }
 

@@ -1,11 +1,14 @@
 // Work: the open call tasks, their lives and clocks. A task is open, offered to somebody, accepted, and in the end done, cancelled or
 // expired. What happens to it is decided here alone, in the order of the log: people's commands one after the other, clocks at their own
-// instants. Pure: no clock, no I/O. Not thread-safe; owns the open tasks, and the caller keeps what is touched.
+// instants. Pure: no clock, no I/O. Not thread-safe. The caller keeps what is touched; Work owns the open tasks, or, once the caller says that
+// it can give them back (keep_elsewhere), no more of each than what it must know to choose: a million of them is then some 200 MB.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "engine/core/effects.h"
@@ -61,9 +64,10 @@ struct TaskCommand {
   TimeMs at = 0;  // complete: when to try again
 };
 
-// What a change did. `touched` are copies as they are now, closed ones too; each once, in the order of the last change.
+// What a change did. `touched` are copies as they are now, closed ones too; each once, in the order of the first change.
 struct WorkOut {
   std::vector<Task> touched;
+  std::map<Hash128, std::size_t> places;  // in `touched`
   std::vector<Task> made;         // new tasks that follow from others: for managers
   std::vector<ActionOut> actions;  // to be delivered: tickets
   std::vector<Input> news;        // events about tasks, for the rules
@@ -72,17 +76,24 @@ struct WorkOut {
 
 class Work {
  public:
+  Work() = default;
+  Work(Work&&) = default;
+  Work& operator=(Work&&) = default;
   // A new task, settled by the desk (its owner is known, or nobody is). `number` orders tasks.
   void add(const Plan& plan, ActionOut action, std::uint64_t number, TimeMs now, WorkOut& out);
   // A task as it was kept.
   void load(Task task);
+  // From now on the caller gives back an open task as it was when it was last touched or made.
+  void keep_elsewhere(std::function<Task(const Hash128&)> read) { read_ = std::move(read); }
+  // The caller can give back all that was touched so far: nothing need stay here.
+  void rest();
   // A person's word. Error: not_found, conflict (it is not in the state for that), invalid.
   Result<void> apply(const Plan& plan, Roster& roster, const TaskCommand& command, TimeMs now, WorkOut& out);
   // Withdraws a customer's open tasks of these rules (all rules: an empty list). The number of them.
   std::size_t withdraw(const Plan& plan, Roster& roster, std::string_view customer, const std::vector<std::string>& rules, std::string reason,
                        TimeMs now, WorkOut& out);
-  // Everything whose instant is at or before `now`, each at its own, in order.
-  void run(const Plan& plan, Roster& roster, TimeMs now, WorkOut& out);
+  // Everything whose instant is at or before `now`, each at its own, in order; at most so many: next() tells of the others.
+  void run(const Plan& plan, Roster& roster, TimeMs now, WorkOut& out, std::size_t most = static_cast<std::size_t>(-1));
   // When run() has something to do; kNever: nothing is due by time alone.
   TimeMs next() const { return clocks_.empty() ? kNever : clocks_.begin()->first; }
   // The plan is another: whoever is new may take what waits, and what lies with people who are gone is given to others.
@@ -90,16 +101,34 @@ class Work {
   // Somebody has room again: what waits is given out, the most urgent first.
   void hand_out(const Plan& plan, Roster& roster, TimeMs now, WorkOut& out);
 
-  const std::map<Hash128, Task>& tasks() const { return tasks_; }
-  const Task* find(const Hash128& id) const;
+  // Open tasks in all, and by team: those of no team under the empty name.
+  std::size_t size() const { return known_.size(); }
+  struct Count {
+    std::uint64_t open = 0, in_pool = 0;
+  };
+  const std::map<std::string, Count, std::less<>>& by_team() const { return by_team_; }
 
  private:
+  // What is known of every open task.
+  struct Known {
+    TimeMs clock = kNever;                     // in clocks_
+    std::uint64_t customer = 0;                // its hash
+    std::pair<const std::string, Count>* team = nullptr;  // where it is counted
+    bool in_pool = false;
+    bool given = false;  // in given_
+  };
+  struct IdHash {
+    std::size_t operator()(const Hash128& id) const { return static_cast<std::size_t>(id.lo); }
+  };
   using Rank = std::tuple<int, std::int64_t, std::int64_t, std::uint64_t>;  // urgency, priority, due, number: the smallest goes first
   Rank rank_of(const Task& task) const;
   std::string likeness(const Task& task) const;
-  void insert(Task task);
+  Task& task(const Hash128& id);
+  void count(const Task& task);
+  void forget(const Task& task);
+  Task& insert(Task task);
   void arm(Task& task);
-  void unarm(const Task& task);
+  void set_clock(const Hash128& id, TimeMs& clock, TimeMs at);
   void set_waits(Task& task, bool waits);
   void set_clocks(const Plan& plan, Task& task, TimeMs from);
   void give(const Plan& plan, Roster& roster, Task& task, const Member& member, std::string_view team, const std::string& why, TimeMs now,
@@ -118,11 +147,15 @@ class Work {
             WorkOut& out);
   void touch(const Task& task, WorkOut& out);
 
-  std::map<Hash128, Task> tasks_;
-  std::set<std::pair<TimeMs, Hash128>> clocks_;  // by the earliest instant of each; the all-zero id: hand_out
-  std::map<Hash128, TimeMs> clock_of_;
+  std::function<Task(const Hash128&)> read_;
+  std::map<Hash128, Task> here_;                            // with read_: those in use since rest(); else all
+  std::unordered_map<Hash128, Known, IdHash> known_;        // never walked through: it has no order
+  std::set<std::pair<TimeMs, Hash128>> clocks_;             // by the earliest instant of each; the all-zero id: hand_out
+  TimeMs hand_out_at_ = kNever;                             // in clocks_
   std::map<std::string, std::set<std::pair<Rank, Hash128>>> waiting_;  // by likeness: what one can't get the others can't either
-  std::map<std::string, std::set<Hash128>, std::less<>> of_customer_;
+  std::set<std::pair<std::uint64_t, Hash128>> of_customer_;  // by the hash of the customer
+  std::set<Hash128> given_;                                 // to somebody, by an assignment
+  std::map<std::string, Count, std::less<>> by_team_;
 };
 
 // The event that tells of a task. Fields that the catalog's event does not have are left out; no such event: its type is kNoEventType.

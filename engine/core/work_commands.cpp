@@ -35,9 +35,8 @@ std::string owner_words(const Task& task) {
 }  // namespace
 
 Result<void> Work::apply(const Plan& plan, Roster& roster, const TaskCommand& command, TimeMs now, WorkOut& out) {
-  const auto it = tasks_.find(command.task);
-  if (it == tasks_.end()) return fail(Code::not_found, "there is no open task with this id");
-  Task& task = it->second;
+  if (!known_.contains(command.task)) return fail(Code::not_found, "there is no open task with this id");
+  Task& task = this->task(command.task);
   switch (command.kind) {
     case TaskCommand::Kind::accept: return accept(plan, roster, task, command, now, out);
     case TaskCommand::Kind::decline: return decline(plan, roster, task, command, now, out);

@@ -258,6 +258,7 @@ bool CustomerState::store(const Input& input, const Catalog& catalog) {
       break;
     }
   }
+  latest = std::max(latest, input.time);
   if (ids.size() > 0)
     ids.add(input.id);
   else if (facts() >= kIndexFrom)
@@ -300,6 +301,11 @@ std::optional<Input> CustomerState::find(std::string_view input_id, const Catalo
 }
 
 void CustomerState::rebuild_ids() {
+  latest = attributes.latest();
+  for (const auto& entry : events) {
+    if (!entry.second.empty()) latest = std::max(latest, entry.second.time(entry.second.size() - 1));
+  }
+  for (const TagUpdate& t : tags) latest = std::max(latest, t.time);
   ids = IdIndex{};
   const std::size_t count = facts();
   if (count < kIndexFrom) return;

@@ -53,7 +53,11 @@ class AttributeHistory {
 
   // Earliest time of an update after `now`, or kNever.
   TimeMs next_after(TimeMs now) const;
+  // The time of the latest update, or kAlways.
+  TimeMs latest() const { return latest_; }
   std::size_t memory_bytes() const { return updates_.memory_bytes() + texts_.memory_bytes(); }
+  // Brings the updates near the processor.
+  void prefetch() const { __builtin_prefetch(updates_.data()); }
   void encode(Writer& out, IdCoder& ids) const;
   bool decode(Reader& in, IdCoder& ids);
   friend bool operator==(const AttributeHistory& a, const AttributeHistory& b);
@@ -166,6 +170,7 @@ struct CustomerState {
   std::string merged_into;                           // not empty: this id is another name of that customer, who has all its facts
   std::vector<std::string> aliases;                  // ids whose facts are here, ascending
   IdIndex ids;                                       // of the facts above once they are many, else empty; derived
+  TimeMs latest = kAlways;                           // no row, update or tag is dated later; derived
   mutable DerivedSlot derived;                       // of the evaluator; see core/columns.h
 
   bool known() const { return clock != kAlways; }
@@ -177,7 +182,7 @@ struct CustomerState {
   bool store(const Input& input, const Catalog& catalog);
   // The stored input with this id, put together again from the facts; nothing when the id is new. For telling a duplicate from a conflict.
   std::optional<Input> find(std::string_view input_id, const Catalog& catalog) const;
-  // The same as reading every fact again: to be called after facts were put in or taken out by other ways than `store`.
+  // What is derived from the facts, read anew: to be called after facts were put in or taken out by other ways than `store`.
   void rebuild_ids();
   std::size_t memory_bytes() const;
 

@@ -294,6 +294,7 @@ std::unexpected<Error> damaged(std::string_view what) {
 
 void encode_customer(std::string& out, const CustomerState& state, const Catalog& catalog) {
   Writer writer(out);
+  writer.start_raw();
   writer.u8(kCustomerVersion);
   writer.string(state.id);
   writer.svarint(state.clock);

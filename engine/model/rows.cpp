@@ -69,7 +69,11 @@ std::size_t Rows::lower_bound(TimeMs t) const {
   return low;
 }
 
-std::size_t Rows::upper_bound(TimeMs t) const { return t == kNever ? size() : lower_bound(t + 1); }
+std::size_t Rows::upper_bound(TimeMs t) const {
+  const std::size_t rows = size();
+  if (rows == 0 || time(rows - 1) <= t) return rows;  // most questions are about now, and all rows are before it
+  return lower_bound(t + 1);
+}
 
 std::size_t Rows::position(TimeMs t, std::string_view id) const {
   std::size_t low = lower_bound(t);

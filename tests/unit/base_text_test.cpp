@@ -176,6 +176,33 @@ TEST_CASE("regular expressions: linear time") {
   CHECK(!(*re)->found_in(std::string(60'000, 'a')));
 }
 
+TEST_CASE("codec: the raw mode writes the same bytes") {
+  std::mt19937_64 random(2);
+  for (int round = 0; round < 200; ++round) {
+    std::string plain = "before", raw = "before";
+    Writer a(plain), b(raw);
+    if (round % 2 == 0) b.start_raw();
+    for (int i = 0; i < round; ++i) {
+      if (i == round / 2) b.start_raw();
+      const std::uint64_t v = random() >> (random() % 64);
+      const std::string text(v % 700, static_cast<char>('a' + v % 26));
+      for (Writer* w : {&a, &b}) {
+        w->u8(static_cast<std::uint8_t>(v));
+        w->varint(v);
+        w->svarint(static_cast<std::int64_t>(v));
+        w->f64(static_cast<double>(v));
+        w->string(text);
+        w->raw({});
+      }
+    }
+    b.finish();
+    CHECK(plain == raw);
+    b.varint(300);  // not raw any more
+    a.varint(300);
+    CHECK(plain == raw);
+  }
+}
+
 TEST_CASE("codec: round trip and truncation") {
   std::mt19937_64 random(1);
   std::string bytes;

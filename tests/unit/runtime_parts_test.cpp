@@ -157,7 +157,8 @@ TEST_CASE("a block says what was stepped and decided") {
   CHECK(seen == std::vector<std::string>{"c10:2", "d11:0", "e12:0", "c12:1", "c29:0c1", "c9:0"});
   std::vector<std::string> moved;
   REQUIRE(read_edges(back->edges, [&](const LogEdge& e) {
-    moved.push_back(std::string(e.customer) + std::to_string(e.root) + (e.entered ? "+" : "-") + (e.silent ? "s" : "") + std::to_string(e.at));
+    moved.push_back(std::string(e.customer) + std::to_string(e.root) + (e.entered ? "+" : "-") + (e.silent ? "s" : "") +
+                    std::to_string(e.at));
   }));
   CHECK(moved == std::vector<std::string>{"c4+10", "c5-s11"});
   for (std::size_t cut = 0; cut < bytes.size(); ++cut) CHECK_FALSE(decode_block(std::string_view(bytes).substr(0, cut), BlockPart::all));
@@ -243,6 +244,35 @@ TEST_CASE("the timer heap agrees with a sorted set under random changes") {
     last = heap.next();
     heap.remove(heap.top());
   }
+}
+
+TEST_CASE("the cache finds what is in it, whatever came and went") {
+  StateCache cache;
+  std::map<std::string, CacheEntry*> model;
+  std::mt19937_64 random(3);
+  for (int i = 0; i < 20'000; ++i) {
+    const std::string id = "c" + std::to_string(random() % 3000);
+    const auto known = model.find(id);
+    CHECK(cache.find(7, id) == (known == model.end() ? nullptr : known->second));
+    if (known == model.end()) {
+      CacheEntry* entry = model[id] = cache.add(7, id);
+      cache.measure(entry);
+      CHECK(entry->id == id);
+    } else if (random() % 2 == 0) {
+      cache.erase(known->second);
+      model.erase(known);
+    } else {
+      cache.touch(known->second);
+      CHECK(known->second->used == cache.touched());
+    }
+  }
+  std::size_t seen = 0;
+  cache.each_in_slot(7, [&](CacheEntry& entry) {
+    ++seen;
+    CHECK(model.at(std::string(entry.id)) == &entry);
+  });
+  CHECK(seen == model.size());
+  CHECK(cache.size() == model.size());
 }
 
 TEST_CASE("the cache keeps use, dirt and memory in order") {

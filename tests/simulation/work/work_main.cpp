@@ -15,6 +15,7 @@ namespace ref = nudge::work_reference;
 
 constexpr TimeMs kStart = 1769990400000;  // Monday, 2 February 2026, 00:00 UTC
 constexpr int kTick = 15, kDays = 9;
+constexpr std::size_t kTasksMost = 1'000'000;
 
 TimeMs instant(int minute) { return kStart + minute * kMinute; }
 
@@ -27,7 +28,10 @@ struct Random {
 
 class Case {
  public:
-  explicit Case(std::uint64_t seed) : random_{std::mt19937_64(seed)}, judge_(make_groups()) {
+  // Every other seed keeps the tasks elsewhere, and every third takes the clocks in small portions.
+  explicit Case(std::uint64_t seed)
+      : random_{std::mt19937_64(seed)}, elsewhere_(seed % 2 == 1), portion_(seed % 3 == 0 ? 2 : static_cast<std::size_t>(-1)), judge_(make_groups()) {
+    keep_elsewhere(desk_);
     auto catalog = std::make_shared<Catalog>();
     catalog->add_built_in();
     catalog->index();
@@ -38,10 +42,14 @@ class Case {
   // The first difference; empty: none. With NUDGE_TRACE in the environment every act and what both sides hold after it are printed.
   std::string run() {
     for (int now = 0; now < kDays * 24 * 60; now += kTick) {
-      WorkOut out;
-      desk_.work().run(plan_, desk_.roster(), instant(now), out);
+      constexpr int kPortionsMost = 10'000;
+      for (int i = 0; i < kPortionsMost && (i == 0 || desk_.work().next() <= instant(now)); ++i) {
+        WorkOut out;
+        desk_.work().run(plan_, desk_.roster(), instant(now), out, portion_);
+        keep(out);
+        if (portion_ > kTasksMost) break;
+      }
       if (desk_.work().next() <= instant(now)) return "a clock of the engine stands still";
-      keep(out);
       judge_.minute(now);
       if (std::string wrong = compare(now, "by time"); !wrong.empty()) return wrong;
       const int acts = random_.below(4) == 0 ? random_.below(4) : 0;
@@ -273,6 +281,16 @@ class Case {
   void keep(const WorkOut& out) {
     for (const Task& task : out.made) seen_[task.action.id] = task;
     for (const Task& task : out.touched) seen_[task.action.id] = task;
+    desk_.work().rest();
+  }
+
+  void keep_elsewhere(Desk& desk) {
+    if (!elsewhere_) return;
+    desk.work().keep_elsewhere([this](const Hash128& id) {
+      std::string record;
+      encode_task(record, seen_.at(id));
+      return decode_task(record).value_or(Task{});
+    });
   }
 
   // Another process reads what this one kept.
@@ -281,6 +299,7 @@ class Case {
     desk_.encode(bytes);
     Result<Desk> desk = Desk::decode(bytes);
     if (!desk) return "the desk does not decode";
+    keep_elsewhere(*desk);
     for (const auto& [id, task] : seen_) {
       if (!is_open(task.state)) continue;
       std::string record;
@@ -289,7 +308,7 @@ class Case {
       if (!back) return "a task does not decode";
       desk->work().load(*std::move(back));
     }
-    if (desk->work().tasks().size() != desk_.work().tasks().size()) return "the records do not hold all open tasks";
+    if (desk->work().size() != desk_.work().size()) return "the records do not hold all open tasks";
     desk_ = *std::move(desk);
     WorkOut out;
     desk_.work().hand_out(plan_, desk_.roster(), instant(now), out);
@@ -329,6 +348,8 @@ class Case {
   }
 
   Random random_;
+  const bool elsewhere_;
+  const std::size_t portion_;
   std::vector<ref::Group> groups_;
   ref::Judge judge_;
   Plan plan_;
