@@ -66,7 +66,7 @@ def config(marketing, folder):
     secret = pathlib.Path(folder, "marketing.secret")
     secret.touch(mode=0o600)
     secret.write_text("whsec_" + base64.b64encode(os.urandom(32)).decode())
-    return (f"connectors:\n  marketing: {{kind: webhook, url: '{marketing.url}/hook', allow_http: true, allow_private: true, "
+    return (f"rules_from: apply\nconnectors:\n  marketing: {{kind: webhook, url: '{marketing.url}/hook', allow_http: true, allow_private: true, "
             f"secrets: [{{file: {secret}}}]}}\n")
 
 

@@ -11,6 +11,7 @@ import { useReason } from '../ui/reason';
 import { Decisions } from '../ui/decisions';
 import { Draft } from '../ui/draft';
 import { TryRule } from '../ui/explanation';
+import { RuleState } from '../ui/rule-state';
 import { may, personOf, useSession } from '../ui/session';
 import { At, Loaded, Page, StateTag } from '../ui/show';
 import { number } from '../ui/time';
@@ -162,7 +163,7 @@ export default function Rule({ name }: { name: string }) {
   const tab = url['tab'] ?? 'overview';
   const knows = may(session, 'salesperson', 'manager', 'author', 'operator');
   return (
-    <Page title={name} extra={asked.data && <StateTag state={asked.data.state} />}>
+    <Page title={name} extra={asked.data && (may(session, 'author') && text !== undefined && asked.data.state !== 'draft' ? <RuleState rule={asked.data} text={text} from={status.data?.plan.rules_from ?? ''} /> : <StateTag state={asked.data.state} />)}>
       <Loaded asked={asked}>
         {(rule) => (
           <>

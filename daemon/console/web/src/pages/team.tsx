@@ -165,8 +165,12 @@ export default function Team() {
                 />
               </Suspense>
               <div className="grid">
-                <DataTable name="results-by-person" columns={ofResults(t('team.person'), nameOf)} rows={results(tasks, (task) => task.owner)} rowKey={(each) => each.key} empty={t('table.empty')} />
-                <DataTable name="results-by-rule" columns={ofResults(t('common.rule'), (key) => key)} rows={results(tasks, (task) => task.rule)} rowKey={(each) => each.key} empty={t('table.empty')} />
+                <div>
+                  <DataTable name="results-by-person" columns={ofResults(t('team.person'), nameOf)} rows={results(tasks, (task) => task.owner)} rowKey={(each) => each.key} empty={t('table.empty')} />
+                </div>
+                <div>
+                  <DataTable name="results-by-rule" columns={ofResults(t('common.rule'), (key) => key)} rows={results(tasks, (task) => task.rule)} rowKey={(each) => each.key} empty={t('table.empty')} />
+                </div>
               </div>
             </>
           )

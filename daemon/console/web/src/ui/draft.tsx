@@ -1,6 +1,6 @@
 // A rule's file in the editor: checked as `nudge check` checks it, compared with what is in force, tried on the past, applied.
 import { useQuery, useQueryClient } from '@tanstack/react-query';
-import { Alert, Button, DatePicker, Descriptions, Flex, Progress, Space } from 'antd';
+import { Alert, Button, DatePicker, Flex, Progress, Space } from 'antd';
 import dayjs from 'dayjs';
 import { lazy, Suspense, useState } from 'react';
 import { useTranslation } from 'react-i18next';
@@ -9,6 +9,7 @@ import rulesSchema from '../generated/rules.schema.json';
 import { ApiError, del, get, post, segment } from '../api/client';
 import type { Json } from '../api/types';
 import type { Mistake } from './editor';
+import { applyPlan, fetchPlan, PlanOf, type Plan, type Report } from './plans';
 import { useReason } from './reason';
 import { may, personOf, useSession } from './session';
 import { Loaded } from './show';
@@ -16,17 +17,6 @@ import { Loaded } from './show';
 const Editor = lazy(() => import('./editor'));
 const BacktestReport = lazy(() => import('./backtest'));
 
-interface Report {
-  diagnostics: { code: string; severity: string; file: string; line: number; column: number; length: number; message: string; hint?: string }[];
-}
-interface Plan {
-  id: string;
-  changed: boolean;
-  items: { kind: string; name: string; change: string; state: string; parts: { part: string; was: string; now: string }[] }[];
-  fires_at_once: number;
-  held_at_once: number;
-  actions_at_once: number;
-}
 interface Backtest {
   id: string;
   state: 'running' | 'done' | 'cancelled' | 'failed';
@@ -52,33 +42,6 @@ function mistakesOf(report: Report | undefined, file: string): Mistake[] {
   return (report?.diagnostics ?? [])
     .filter((each) => each.file === file)
     .map(({ line, column, length, severity, code, message, hint }) => ({ line, column, length, severity: severity === 'error' ? 'error' : severity === 'warning' ? 'warning' : 'info', message: `${code}: ${message}${hint ? `\n${hint}` : ''}` }));
-}
-
-function PlanOf({ plan }: { plan: Plan }) {
-  const { t } = useTranslation();
-  const changed = plan.items.reduce((sum, item) => sum + Math.max(1, item.parts.length), 0);
-  return (
-    <>
-      <Alert type={plan.actions_at_once > 0 ? 'warning' : 'info'} showIcon title={t('rule.planned', { changed, fires: plan.fires_at_once, actions: plan.actions_at_once })} />
-      <Descriptions
-        column={1}
-        size="small"
-        bordered
-        items={plan.items.map((item) => ({
-          key: `${item.kind} ${item.name}`,
-          label: `${item.kind} ${item.name}: ${item.change}`,
-          children: (
-            <>
-              {item.state}
-              {item.parts.map((part) => (
-                <pre className="code" key={part.part}>{`${part.part}\n− ${part.was}\n+ ${part.now}`}</pre>
-              ))}
-            </>
-          ),
-        }))}
-      />
-    </>
-  );
 }
 
 function BacktestOf({ id, forget }: { id: string; forget: () => void }) {
@@ -149,7 +112,7 @@ export function Draft({ file, text, rule, from }: { file: string; text: string; 
   const apply = (reason: string) =>
     attempt(async () => {
       if (!plan) return;
-      const { plan: version } = await post<{ plan: number }>(`/v1/plans/${segment(plan.id)}/apply`, { yes: true, max_actions: plan.actions_at_once, author: personOf(session), comment: reason });
+      const version = await applyPlan(plan, personOf(session), reason);
       void message.success(t('rule.applied', { plan: version }));
       await client.invalidateQueries();
     });
@@ -191,14 +154,4 @@ export function Draft({ file, text, rule, from }: { file: string; text: string; 
       )}
     </Space>
   );
-}
-
-// Comparing a draft answers with a plan, or with the report of `nudge check`.
-async function fetchPlan(draft: object): Promise<{ plan: Plan } | { report: Report; text: string }> {
-  try {
-    return { plan: await post<Plan>('/v1/plans', draft) };
-  } catch (error) {
-    if (error instanceof ApiError && error.code === 'bad_rules' && error.problem?.['report']) return { report: error.problem['report'] as unknown as Report, text: String(error.problem['text'] ?? error.message) };
-    throw error;
-  }
 }
