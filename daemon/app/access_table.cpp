@@ -126,6 +126,8 @@ constexpr RouteAccess kTable[] = {
     {Method::get, "/v1/trace/{id}", kSales | kOperator, "", kSales},  // whole messages, too
     {Method::get, "/v1/tasks", kSales | kOperator, "", kSales},
     {Method::get, "/v1/tasks/{id}", kSales | kOperator, "", kSales},
+    {Method::get, "/v1/approvals", kManager | kOperator, "", kManager},
+    {Method::get, "/v1/approvals/{id}", kManager | kOperator, "", kManager},
     {Method::get, "/v1/teams", kSales | kOperator, ""},
     {Method::get, "/v1/teams/{name}", kSales | kOperator, ""},
     {Method::get, "/v1/dispositions", kReaders, ""},
@@ -143,6 +145,11 @@ constexpr RouteAccess kTable[] = {
     {Method::post, "/v1/tasks/{id}/release", kSales, "task.release"},
     {Method::post, "/v1/tasks/{id}/reassign", kManager, "task.reassign"},
     {Method::post, "/v1/tasks/{id}/cancel", kManager, "task.cancel"},
+    // Only who is asked, or an admin: daemon/app/api_approvals.cpp.
+    {Method::post, "/v1/approvals/{id}/approve", kManager, "approval.approve"},
+    {Method::post, "/v1/approvals/{id}/reject", kManager, "approval.reject"},
+    {Method::get, "/a/{token}", kAnybody, ""},   // a manager, by the link in a message
+    {Method::post, "/a/{token}", kAnybody, ""},  // the same; the route itself puts it on record, for a link of ours only
     {Method::get, "/c/{file}", kAnybody, ""},  // a calendar program, by the secret in the address
     {Method::post, "/v1/calendars/{owner}", kSales, "calendar.make"},
     {Method::del, "/v1/calendars/{owner}", kSales, "calendar.revoke"},

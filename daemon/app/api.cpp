@@ -37,6 +37,7 @@ Result<void> Api::install(http::HttpServer& server) {
   NUDGE_TRY(install_quarantine(server));
   NUDGE_TRY(install_policy(server));
   NUDGE_TRY(install_unsubscribe(server));
+  NUDGE_TRY(install_approvals(server));
   NUDGE_TRY(install_drafts(server));
   NUDGE_TRY(install_admin(server));
   NUDGE_TRY(install_access(server));

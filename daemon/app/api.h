@@ -142,6 +142,13 @@ class Api {
   void task_command(http::Request& request, http::Responder responder, std::string_view word);
   void teams(http::Request& request, http::Responder responder);
   http::Response dispositions() const;
+  Result<void> install_approvals(http::HttpServer& server);
+  http::Response approvals(const http::Request& request);
+  http::Response approval(const http::Request& request);
+  Result<Request> shown_approval(const http::Request& request, const std::string& id);
+  void answer_approval(http::Request& request, http::Responder responder, bool yes);
+  http::Response approval_page(const http::Request& request);
+  void approval_by_link(http::Request& request, http::Responder responder);
   Result<void> install_unsubscribe(http::HttpServer& server);
   void unsubscribe(http::Request& request, http::Responder responder);
   http::Response unsubscribe_page(const http::Request& request);

@@ -201,6 +201,7 @@ Result<void> App::Impl::open_runtime() {
     return fail(Code::not_found, "the configuration has no connector `" + name + "` any more; start nudged again to take it out");
   };
   o.send_only_to = s.test_mode_send_only_to;
+  o.delivery.approvals = {s.approvals_url, s.approvals_key.empty() ? std::string() : std::string(s.approvals_key.reveal())};
   o.delivery.unsubscribe = {s.unsubscribe_url, s.unsubscribe_key.empty() ? std::string() : std::string(s.unsubscribe_key.reveal())};
   o.reopen = [doors = doors](const IntakeSchema& schema, std::string_view kept, TimeMs received) {
     return doors->reopen(schema, kept, received);

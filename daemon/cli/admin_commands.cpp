@@ -119,6 +119,25 @@ void stream_commands(CLI::App& app, AdminLine& line, const AddOnline& ask) {
       ->check(CLI::IsMember({"documents", "decisions", "actions", "tasks", "quarantine", "audit"}));
 }
 
+void approval_commands(CLI::App& app, AdminLine& line, const AddOnline& ask) {
+  CLI::App* approval = app.add_subcommand("approval", "actions that wait for somebody's yes");
+  approval->require_subcommand(1);
+  CLI::App* list = ask(*approval, "list", "what waits, the most urgent first",
+                       [&line](const Output& out, Client& c) { return approvals(out, c, line.approval); });
+  list->add_option("--state", line.approval.state, "open, approved, rejected, expired or closed")
+      ->check(CLI::IsMember({"open", "approved", "rejected", "expired", "closed"}))
+      ->capture_default_str();
+  list->add_option("--asked", line.approval.asked, "only what this member is asked");
+  const auto answer = [&](const char* name, const char* what) {
+    CLI::App* sub = ask(*approval, name, what, [&line, name](const Output& out, Client& c) { return answer_approval(out, c, name, line.approval); });
+    sub->add_option("ID", line.approval.id, "the approval's id")->required();
+    sub->add_option("--by", line.approval.by, "who did it");
+    return sub->add_option("--reason", line.approval.reason, "why");
+  };
+  answer("approve", "let it go out");
+  answer("reject", "it does not go out")->required();
+}
+
 void work_commands(CLI::App& app, AdminLine& line, const AddOnline& ask) {
   ask(app, "teams", "who is in which team, and has how much", [&line](const Output& out, Client& c) { return teams(out, c, line.team); })
       ->add_option("TEAM", line.team, "only this one");
@@ -149,6 +168,7 @@ void add_admin_commands(CLI::App& app, AdminLine& line, const Door& door, const 
   access_commands(app, line, ask);
   stream_commands(app, line, ask);
   work_commands(app, line, ask);
+  approval_commands(app, line, ask);
   care_commands(app, line, door, ask, offline);
   ask(app, "callback", "hand in what a provider reports, from standard input: a bounced mail, through a pipe",
       [&line](const Output& out, Client& c) { return hand_in_callback(out, c, line.word); })

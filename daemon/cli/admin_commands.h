@@ -22,6 +22,7 @@ struct AdminLine {
   TraceCommand trace;
   WorkOptions work;
   std::string team;
+  ApprovalOptions approval;
 };
 // Adds a command that needs the daemon, or one that does not, to `parent`.
 using AddOnline = std::function<CLI::App*(CLI::App& parent, const std::string& name, const std::string& what,

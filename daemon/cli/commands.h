@@ -129,6 +129,12 @@ struct WorkOptions {
 // Gives a task to `to`; without it, tells how it came to whom it is with.
 Exit assign(const Output& out, Client& client, const WorkOptions& options);
 Exit change_task(const Output& out, Client& client, const std::string& word, const WorkOptions& options);  // accept, decline, release, cancel
+struct ApprovalOptions {
+  std::string id, reason, by, asked;
+  std::string state = "open";
+};
+Exit approvals(const Output& out, Client& client, const ApprovalOptions& options);
+Exit answer_approval(const Output& out, Client& client, const std::string& word, const ApprovalOptions& options);  // approve, reject
 struct ActionOptions {
   std::string customer, rule, state, kind, channel, connector, held, note;
   std::uint32_t limit = 50;

@@ -1,4 +1,4 @@
-// What `doctor` and `support` say, in Simplified Chinese.
+// What `doctor`, `support` and `approval` say, in Simplified Chinese.
 #include <array>
 
 #include "daemon/cli/words.h"
@@ -67,6 +67,19 @@ constexpr std::array kPhrases{std::to_array<Phrase>({
     {"nudge actions --state kept; nudge rules release or discard", "nudge actions --state kept；nudge rules release 或 discard"},
     {"this is nudge {1}, and nudged is {2}", "nudge 的版本是 {1}，nudged 的版本是 {2}"},
     {"restart nudged after an upgrade", "升级之后请重启 nudged"},
+    // Approvals
+    {"actions that wait for somebody's yes", "等待批准的动作"},
+    {"what waits, the most urgent first", "等待批准的动作，最紧急的在前"},
+    {"open, approved, rejected, expired or closed", "open 待批、approved 已批准、rejected 已拒绝、expired 过期、closed 已决定"},
+    {"only what this member is asked", "只看请此成员批准的"},
+    {"the approval's id", "批准请求的 id"},
+    {"let it go out", "批准发出"},
+    {"it does not go out", "拒绝，不发出"},
+    {"nothing waits for a yes", "没有等待批准的动作"},
+    {"nothing of this kind", "没有此类记录"},
+    {"ELSE", "逾期则"},
+    {"ASKED", "批准人"},
+    {"DECIDED", "决定时间"},
 })};
 
 }  // namespace

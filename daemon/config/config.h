@@ -61,6 +61,8 @@ struct Settings {
   std::vector<std::string> test_mode_send_only_to;
   std::string unsubscribe_url;  // under which customers reach this daemon
   Secret unsubscribe_key;
+  std::string approvals_url;  // under which managers reach it
+  Secret approvals_key;
   Secret segment_write_key;
   std::vector<std::string> segment_allowed_origins;
 

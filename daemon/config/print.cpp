@@ -167,6 +167,7 @@ std::string_view group_help(std::string_view group) {
   if (group == "http") return "The HTTP interface.";
   if (group == "log") return "What is written to the log, and how.";
   if (group == "test_mode") return "Where messages go while everything is tried out.";
+  if (group == "approvals") return "Links in messages to managers, by which they say yes or no.";
   if (group == "unsubscribe") return "One-click unsubscribe (RFC 8058).";
   if (group == "segment") return "What Segment's and RudderStack's libraries send.";
   if (group == "engine") return "How customers are judged.";

@@ -4,7 +4,7 @@
 #include <chrono>
 #include <future>
 
-#include "daemon/runtime/log_block.h"
+#include "daemon/runtime/committer_batch.h"
 #include "daemon/runtime/tasks.h"
 #include "engine/core/write.h"
 
@@ -32,22 +32,6 @@ std::string_view line_outcome_name(LineOutcome outcome) {
   return "";
 }
 
-// One batch under way.
-struct Committer::Batch {
-  std::vector<std::unique_ptr<Unit>> units;
-  LogBlock block;
-  std::string edges;
-  WriteSet set;
-  std::vector<ActionRecord> actions;  // that wait to be delivered
-  News news;
-  bool worked = false;  // tasks were touched, or their clocks
-  std::vector<ActionRecord> held;  // that the rules are to hear of
-  std::vector<std::function<void()>> after;
-  StatsDelta sums;  // as they will be after this batch
-  bool desk_changed = false;
-  bool synced = false;  // somebody waits for it
-};
-
 Committer::Committer(Store& store, LogicalClock& clock, CommitHooks hooks) : store_(store), clock_(clock), hooks_(std::move(hooks)) {}
 Committer::~Committer() { stop(); }
 
@@ -61,7 +45,7 @@ void Committer::restore(StoredStats stats, Desk desk) {
 
 void Committer::start() {
   if (hooks_.controls) hooks_.controls(controls_);
-  if (hooks_.work_due) hooks_.work_due(desk_.work().next());
+  if (hooks_.work_due) hooks_.work_due(work_due());
   thread_ = std::thread([this] { run(); });
 }
 
@@ -167,9 +151,11 @@ void Committer::put_together(Batch& batch) {
     settle(*unit, batch);
     set_aside(*unit, batch);
     WorkOut work;
-    CommitContext context{batch.set, delta, desk_, batch.desk_changed, now, batch.after, work};
+    ApprovalOut approvals;
+    CommitContext context{batch.set, delta, desk_, batch.desk_changed, now, batch.after, work, approvals};
     if (!unit->changes.empty()) batch.worked = true;
     for (Change& change : unit->changes) change(context);
+    keep_approvals(approvals, batch);
     keep_work(work, batch);
     if (!unit->entries.empty()) batch.block.units.push_back({unit->plan->sequence, unit->entries.bytes()});
     batch.edges += unit->edges;
@@ -239,6 +225,7 @@ void Committer::settle(Unit& unit, Batch& batch) {
       batch.set.put(Family::decision, decision_key(batch.block.decisions.back().customer, first), list);
     }
     for (ActionOut& action : effects.actions) add_action(*unit.plan, std::move(action), batch);
+    for (ActionOut& action : effects.questions) ask_first(*unit.plan, std::move(action), batch);
     for (HeldAction& held : effects.held_actions) add_held(std::move(held), batch);
   }
 }
@@ -350,7 +337,7 @@ void Committer::complete(Batch& batch, const Error* failure) {
   }
   if (failure == nullptr) {
     for (const ActionRecord& action : batch.actions) hooks_.action(action);
-    if (batch.worked && hooks_.work_due) hooks_.work_due(desk_.work().next());
+    if (batch.worked && hooks_.work_due) hooks_.work_due(work_due());
     if (!batch.news.inputs.empty() && hooks_.news) hooks_.news(std::move(batch.news));
     if (hooks_.held) {
       for (const ActionRecord& held : batch.held) hooks_.held(held);

@@ -7,6 +7,7 @@
 // Thread-safety: push(), stats(), figures(), committed() from any thread. Hooks and callbacks run on the committer's thread.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <condition_variable>
@@ -29,7 +30,7 @@ struct CommitHooks {
   std::function<void(const Error&)> fatal;
   // New actions that wait to be delivered, once they are on disk.
   std::function<void(const ActionRecord&)> action;
-  // News about tasks that are on disk, to be stored with their customers; when the next clock of a task strikes (after each batch that
+  // News about tasks and approvals that are on disk, to be stored with their customers; when the next clock of one strikes (after each batch that
   // touched any, and at start()).
   std::function<void(News)> news;
   std::function<void(TimeMs)> work_due;
@@ -91,6 +92,9 @@ class Committer {
   void add_action(const Plan& plan, ActionOut action, Batch& batch);
   void add_held(HeldAction held, Batch& batch);
   void keep_work(WorkOut& work, Batch& batch);
+  void ask_first(const Plan& plan, ActionOut action, Batch& batch);
+  void keep_approvals(ApprovalOut& out, Batch& batch);
+  TimeMs work_due() const { return std::min(desk_.work().next(), desk_.approvals().next()); }
   void list_action(const ActionRecord& record, Batch& batch);
   void set_aside(Unit& unit, Batch& batch);
   void complete(Batch& batch, const Error* failure);

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "connectors/host/connector_process.h"
+#include "daemon/runtime/approvals.h"
 #include "daemon/runtime/clock.h"
 #include "daemon/runtime/committer.h"
 #include "daemon/runtime/delivery_policy.h"
@@ -36,6 +37,7 @@ struct ConnectorSetup {
 
 struct DeliveryOptions {
   UnsubscribeLinks unsubscribe;
+  ApprovalLinks approvals;
   std::vector<ConnectorSetup> connectors;
   // The connector's setup as the configuration has it now, for a restart. Empty: as it was.
   std::function<Result<ConnectorSetup>(const std::string& name)> reread;

@@ -175,10 +175,10 @@ void Delivery::submit(Lane& lane, const std::string& id) {
   request.channel = r.action.channel;
   request.attempt = r.tries;
   request.customer_id = r.action.customer;
-  request.payload_json = r.action.payload;
+  request.payload_json = r.action.asks_for.empty() ? r.action.payload : options_.approvals.filled(r.action);
   // Test mode changes where it goes, and nothing else; the record keeps what was meant.
   if (const GateVerdict gate = gate_.ask(r.action, clock_.now()); !gate.send_to.empty())
-    request.payload_json = with_recipient(r.action.payload, gate.send_to);
+    request.payload_json = with_recipient(request.payload_json, gate.send_to);
   // A mail that sells carries its way out; the same link at every attempt.
   if (r.action.channel == "email" && r.action.purpose == Purpose::marketing && options_.unsubscribe.on())
     request.payload_json =

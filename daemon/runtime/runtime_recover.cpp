@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "daemon/log/log.h"
+#include "daemon/runtime/approvals.h"
 #include "daemon/runtime/log_block.h"
 #include "daemon/runtime/runtime_impl.h"
 
@@ -52,6 +53,7 @@ Result<void> Runtime::Impl::recover() {
   checkpointed = checkpoint;
   clock.not_before(stats.latest);
   NUDGE_TRY(load_tasks(store, desk, [this](Error error) { committer.cannot_go_on(std::move(error)); }));
+  NUDGE_TRY(load_approvals(store, desk));
   committer.restore(std::move(stats), std::move(desk));
   return {};
 }

@@ -138,6 +138,19 @@ void Tasks::apply(TaskCommand command, Done done) {
       });
 }
 
+void Tasks::answer(ApprovalCommand command, Done done) {
+  auto result = std::make_shared<Result<void>>();
+  committer_.change(
+      [this, command = std::move(command), result](CommitContext& c) {
+        c.desk.approvals().run(*plan_(), c.now - 1, c.approvals);  // an answer that comes after the deadline is none
+        *result = c.desk.approvals().apply(*plan_(), command, c.now, c.approvals);
+      },
+      [result, done = std::move(done)](const Error* failure) {
+        if (failure != nullptr) return done(std::unexpected(*failure));
+        done(std::move(*result));
+      });
+}
+
 void Tasks::look(std::function<void(const Desk&, TimeMs now)> see, std::function<void(const Error*)> done) {
   committer_.change([see = std::move(see)](CommitContext& c) { see(c.desk, c.now); }, std::move(done));
 }
@@ -161,6 +174,7 @@ void Tasks::run() {
 void Tasks::strike() {
   committer_.change([this](CommitContext& c) {
     c.desk.work().run(*plan_(), c.desk.roster(), c.now - 1, c.work, kStruckAtOnce);  // never early: the clock has passed it
+    c.desk.approvals().run(*plan_(), c.now - 1, c.approvals);
     c.desk_changed = true;
   });
 }

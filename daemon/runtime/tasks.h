@@ -32,6 +32,8 @@ class Tasks {
   using Done = std::function<void(Result<void>)>;
   // A person's word; `done` is told once it is on disk.
   void apply(TaskCommand command, Done done);
+  // The answer to what waits for a yes; the same. Of two answers the first decides, and the second is told that nothing is open.
+  void answer(ApprovalCommand command, Done done);
   // Looks at the desk between two batches, on the committer's thread: whoever has how much.
   void look(std::function<void(const Desk&, TimeMs now)> see, std::function<void(const Error*)> done);
 

@@ -79,6 +79,7 @@ struct CommitContext {
   TimeMs now;
   std::vector<std::function<void()>>& after;  // run once the batch is on disk, on the committer's thread
   WorkOut& work;                              // what the change did to tasks: booked, and told, with this batch
+  ApprovalOut& approvals;                     // … and to what waits for a yes
 };
 
 using Change = std::function<void(CommitContext&)>;

@@ -4,9 +4,7 @@
 #include "engine/base/codec.h"
 
 namespace nudge::daemon {
-namespace {
 
-// RFC 4648, section 5, without padding.
 std::string base64url(std::string_view bytes) {
   std::string text = connectors::base64(bytes);
   while (text.ends_with('=')) text.pop_back();
@@ -21,8 +19,6 @@ bool equal_in_constant_time(std::string_view a, std::string_view b) {
     difference |= static_cast<unsigned>(static_cast<unsigned char>(a[i]) ^ static_cast<unsigned char>(b[i]));
   return difference == 0;
 }
-
-}  // namespace
 
 std::string UnsubscribeLinks::token(const UnsubscribeWish& wish) const {
   std::string bytes;

@@ -8,6 +8,10 @@
 
 namespace nudge::daemon {
 
+// For tokens in links. RFC 4648, section 5, without padding; and a comparison that does not tell by its time where two texts differ.
+std::string base64url(std::string_view bytes);
+bool equal_in_constant_time(std::string_view a, std::string_view b);
+
 struct UnsubscribeWish {
   std::string customer, channel, purpose;
   friend bool operator==(const UnsubscribeWish&, const UnsubscribeWish&) = default;

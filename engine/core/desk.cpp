@@ -70,6 +70,12 @@ bool Desk::settle(const Plan& plan, Effects& effects) {
   const auto fill = [&](ActionOut& action) {
     if (!action.late.empty()) fill_late(action, find_member(plan, action.owner));
   };
+  std::erase_if(effects.actions, [&](ActionOut& action) {
+    if (action.question == nullptr) return false;
+    fill(action);
+    effects.questions.push_back(std::move(action));
+    return true;
+  });
   for (ActionOut& action : effects.actions) {
     give(action);
     fill(action);

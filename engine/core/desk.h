@@ -6,6 +6,7 @@
 #include <map>
 #include <string>
 
+#include "engine/core/approvals.h"
 #include "engine/core/controls.h"
 #include "engine/core/effects.h"
 #include "engine/core/roster.h"
@@ -16,8 +17,8 @@ namespace nudge {
 class Desk {
  public:
   // Goes through the effects of one step in order: gives tasks their owners, and takes back firings above a rule's at_most (the decision
-  // becomes held, its actions are removed). Actions that a silence, a budget or the brake holds back move to effects.held_actions. True
-  // when the desk's state changed.
+  // becomes held, its actions are removed). Actions that a silence, a budget or the brake holds back move to effects.held_actions, those
+  // that wait for a yes to effects.questions. True when the desk's state changed.
   bool settle(const Plan& plan, Effects& effects);
 
   // What people have set, and which rules the brake has stopped.
@@ -35,6 +36,9 @@ class Desk {
   // The open tasks. They are kept one by one, not with the desk: whoever makes a desk of its record loads them too.
   Work& work() { return work_; }
   const Work& work() const { return work_; }
+  // Actions that wait for a yes. Kept one by one, like tasks.
+  Approvals& approvals() { return approvals_; }
+  const Approvals& approvals() const { return approvals_; }
 
   void encode(std::string& out) const;
   static Result<Desk> decode(std::string_view bytes);
@@ -57,6 +61,7 @@ class Desk {
   bool brake(const Policy& policy, const ActionOut& action, std::string& words);
   Roster roster_;
   Work work_;
+  Approvals approvals_;
   std::map<RuleId, Window> fired_;             // at_most windows
   std::map<std::string, Window> budgets_;      // policy, or policy + rule
   std::map<RuleId, History> history_;          // of rules that a brake watches

@@ -65,6 +65,8 @@ bool Desk::judge_actions(const Plan& plan, Effects& effects) {
   const auto judge = [&](ActionOut& action) {
     if (done_by_engine(action)) return false;  // it is in the customer's state already
     const auto hold = [&](Held held, std::string words, bool kept) {
+      // Released by a person it would go out without the yes that it needs: it is not kept.
+      if (kept && action.question != nullptr) kept = false, words += "; it is not kept, for it would have needed a yes besides";
       effects.held_actions.push_back({std::move(action), held, std::move(words), kept});
       return true;
     };

@@ -35,6 +35,9 @@ std::string_view held_text(Held h) {
     case Held::silenced: return "a silence holds it back";
     case Held::suppressed: return "the recipient is on the suppression list";
     case Held::deferred: return "it waits until a policy lets it through";
+    case Held::approval: return "it waits for a yes";
+    case Held::refused: return "it was not approved";
+    case Held::not_approved: return "nobody approved it in time";
     case Held::test_mode: return "in test mode only given addresses are sent to";
   }
   return "";
@@ -66,6 +69,9 @@ std::string_view held_name(Held h) {
     case Held::silenced: return "silenced";
     case Held::suppressed: return "suppressed";
     case Held::test_mode: return "test_mode";
+    case Held::approval: return "approval";
+    case Held::refused: return "refused";
+    case Held::not_approved: return "not_approved";
     case Held::exit: return "exit";
     case Held::goal: return "goal";
     case Held::step_gone: return "step_gone";
@@ -160,8 +166,9 @@ void encode_action(Writer& out, const ActionOut& a) {
   // A task goes to no connector: it has terms where others may have a choice.
   if (a.kind == "call_task")
     encode_terms(extra, a.terms);
-  else if (a.on_unknown != OnUnknown::by_connector)
+  else if (a.on_unknown != OnUnknown::by_connector || !a.asks_for.empty())
     extra.u8(static_cast<std::uint8_t>(a.on_unknown));
+  if (!a.asks_for.empty()) extra.string(a.asks_for);
   out.string(more);
 }
 
@@ -197,6 +204,7 @@ bool decode_action(Reader& in, ActionOut& a) {
     if (!decode_terms(extra, a.terms)) return false;
   } else if (!extra.at_end()) {
     a.on_unknown = static_cast<OnUnknown>(extra.u8());
+    if (!extra.at_end()) a.asks_for = extra.string();
   }
   return !in.bad() && !extra.bad();
 }

@@ -56,6 +56,9 @@ enum class Held : std::uint8_t {
   braked = 31,
   silenced = 32,
   suppressed = 33,  // the customer, address or domain is on the suppression list
+  approval = 36,      // kept until somebody says yes or no
+  refused = 37,       // somebody said no
+  not_approved = 38,  // nobody said yes in time
   test_mode = 34,   // only given addresses are sent to
   deferred = 35,    // not dropped: the step waits, see Decision::deferred_until
 };
@@ -97,6 +100,8 @@ struct LateText {
   Escape escape = Escape::none;
 };
 
+struct Question;
+
 // An action to be carried out. `id` is derived from rule, version, customer, cause and step: neither replay nor restart makes a second one.
 struct ActionOut {
   Hash128 id;
@@ -130,6 +135,17 @@ struct ActionOut {
   Purpose purpose = Purpose::marketing;
   TimeMs expires_at = kNever;  // not sent from then on
   OnUnknown on_unknown = OnUnknown::by_connector;
+  std::shared_ptr<const Question> question;  // to be asked before it goes out; never stored
+  std::string asks_for;  // of a message that asks: which approval, by when and whom (core/approvals.h); empty: it asks nothing
+};
+
+// What is asked before an action goes out, as the step made it.
+struct Question {
+  std::string team, person;  // as Approval has them
+  TimeMs deadline = 0;
+  bool otherwise_send = false;
+  std::string subject;
+  std::vector<ActionOut> asks;
 };
 
 // The event that a rule's goal names came in time after a firing, or after one that the holdout kept back: what the rule brings in is the
@@ -156,7 +172,9 @@ struct Effects {
   std::vector<Edge> edges;
   std::vector<Decision> decisions;
   std::vector<ActionOut> actions;
+  std::vector<ActionOut> questions;  // moved there by the desk: actions that wait for a yes
   void clear() {
+    questions.clear();
     goals.clear();
     edges.clear();
     decisions.clear();

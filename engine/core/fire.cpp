@@ -160,6 +160,7 @@ TimeMs Judge::act(const Rule& rule, const Cause& cause, std::uint32_t step, Time
   ActionOut out = outline(rule, cause, step, since, now);
   out.payload = std::move(payload);
   out.late = std::move(late);
+  if (action.approval != nullptr && !put_question(rule, cause, now, out)) return now;
   keep_contact(*plan_, *state_, subject_of(out), now);
   effects_->actions.push_back(std::move(out));
   return done;

@@ -104,6 +104,7 @@ class Judge {
   Leave may_leave(const Rule& rule, const Cause& cause, TimeMs started, std::uint32_t step, TimeMs since, TimeMs now);
   // The action without its rendered parameters. `since`: when it was first due.
   ActionOut outline(const Rule& rule, const Cause& cause, std::uint32_t step, TimeMs since, TimeMs now);
+  bool put_question(const Rule& rule, const Cause& cause, TimeMs now, ActionOut& out);
   void choose_entries(const Action& action, ActionOut& out, TimeMs now);
   void find_last_owner(ActionOut& out, TimeMs now);
   TimeMs act(const Rule& rule, const Cause& cause, std::uint32_t step, TimeMs since, TimeMs now);

@@ -335,7 +335,7 @@ Value member_property(const Member& member, std::string_view name, TimeMs now) {
   return {};
 }
 
-void fill_late(ActionOut& action, const Member* member) {
+void fill_late(ActionOut& action, const Member* member, const std::vector<std::pair<std::string, Value>>* more) {
   std::string out;
   std::size_t from = 0;
   for (const LateText& late : action.late) {
@@ -343,6 +343,10 @@ void fill_late(ActionOut& action, const Member* member) {
     out.append(action.payload, from, late.at - from);
     from = late.at;
     Shown shown;
+    if (more != nullptr) {
+      const auto known = std::ranges::find(*more, late.property, &std::pair<std::string, Value>::first);
+      if (known != more->end()) shown.value = known->second;
+    }
     if (member != nullptr) shown.value = member_property(*member, late.property, action.at);
     for (const Filter& filter : late.filters) apply_filter({nullptr, late.locale}, filter, nullptr, shown);
     if (shown.missing()) continue;

@@ -33,7 +33,8 @@ void append_escaped(std::string& out, std::string_view text, Escape how);
 const Member* find_member(const Plan& plan, std::string_view id);
 // The member's property; `tenure_days` at that instant.
 Value member_property(const Member& member, std::string_view name, TimeMs now);
-// Puts what was left open for the desk into the payload: properties of `member` (null: nobody was chosen).
-void fill_late(ActionOut& action, const Member* member);
+// Puts what was left open for the desk into the payload: properties of `member` (null: nobody was chosen), or by `more` (may be null) what is
+// known by name, of an approval.
+void fill_late(ActionOut& action, const Member* member, const std::vector<std::pair<std::string, Value>>* more = nullptr);
 
 }  // namespace nudge

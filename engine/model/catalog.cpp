@@ -42,6 +42,11 @@ constexpr BuiltInField kTicketFields[] = {
     {"action", Type::text}, {"rule", Type::text},       {"channel", Type::text}, {"connector", Type::text},
     {"status", Type::text}, {"raw_status", Type::text}, {"ticket", Type::text},
 };
+constexpr BuiltInField kApprovalFields[] = {
+    {"action", Type::text}, {"rule", Type::text},   {"kind", Type::text},    {"channel", Type::text},       {"team", Type::text},
+    {"asked", Type::text},  {"by", Type::text},     {"reason", Type::text},  {"subject", Type::text},       {"deadline", Type::timestamp},
+    {"sent", Type::boolean},
+};
 constexpr BuiltInEvent kBuiltIn[] = {
     {"task_created", "A task was put on a salesperson's list", kTaskFields},
     {"task_completed", "A task was done; `disposition` says what came of it", kTaskFields},
@@ -63,6 +68,10 @@ constexpr BuiltInEvent kBuiltIn[] = {
     {"message_subscribed", "The customer wants messages of this channel and purpose (again)", kConsentFields},
     {"message_delivered", "A provider reports that a message arrived", kMessageFields},
     {"message_replied", "The customer answered a message; `text` is the answer", kAnswerFields},
+    {"approval_requested", "An action waits for the yes of `asked`, until `deadline`", kApprovalFields},
+    {"approval_given", "Somebody said yes to an action that waited for it", kApprovalFields},
+    {"approval_refused", "Somebody said no to an action that waited for a yes; `reason` says why", kApprovalFields},
+    {"approval_expired", "Nobody said yes or no in time; `sent` says whether the action goes out all the same", kApprovalFields},
     {"ticket_updated", "The system of a ticket reports its `status`: open, waiting, done or rejected", kTicketFields},
 };
 

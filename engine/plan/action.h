@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -140,6 +141,8 @@ enum class OnUnknown : std::uint8_t {
 };
 std::string_view on_unknown_name(OnUnknown word);
 
+struct Approval;
+
 struct Action {
   std::string kind;  // call_task, email, sms, ticket, webhook, set_attribute …
   Category category = Category::sales;
@@ -155,7 +158,21 @@ struct Action {
   OnUnknown on_unknown = OnUnknown::by_connector;
   std::string template_name;  // of `templates`, when one was named
   Write write;                // nothing: it goes out by a connector or to the task list
+  std::shared_ptr<const Approval> approval;  // waits for somebody's yes before it goes out; null: does not
 };
+
+// Whose yes an action waits for (core/approvals.h).
+struct Approval {
+  std::string team;     // its manager is asked; empty: `person`
+  std::string person;   // a member's id
+  DurationMs within = 0;       // for so long; then what `otherwise_send` says is done
+  bool working = false;        // `within` counts the working time of the team (of the person's team)
+  bool otherwise_send = false;
+  TemplateId subject = kNone;  // what it is about, in a line; kNone: the action and the rule
+  std::vector<Action> asks;    // messages that tell whom is asked
+};
+// What such a message can show, as `approval.NAME`.
+inline constexpr std::string_view kApprovalProperties[] = {"link", "id", "deadline", "asked", "email", "subject", "otherwise"};
 
 // One step of a rule's program. `then` is compiled to a flat list: steps run in order, branches and jumps only lead forward, so the number
 // of the step that a run waits at is all there is to remember of its place.

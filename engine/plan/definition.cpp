@@ -292,6 +292,7 @@ void Definitions::put_step(Writer& out, const Step& step) {
     put_enum(out, a.on_unknown);
   }
   put_task(out, a);
+  if (a.approval != nullptr) put_approval(out, *a.approval);
   if (a.write.kind != Write::Kind::none) put_write(out, a.write);  // nothing else: rules without writes keep their definition
 }
 

@@ -41,6 +41,7 @@ class Definitions {
   void put_step(Writer& out, const Step& step);
   void put_write(Writer& out, const Write& write);
   void put_task(Writer& out, const Action& action);
+  void put_approval(Writer& out, const Approval& approval);
   void put_param(Writer& out, const Param& param);
   void put_members(Writer& out, const MemberFilter& filter);
   void put_attribute(Writer& out, std::uint32_t id) const;

@@ -68,6 +68,24 @@ void Definitions::put_task(Writer& out, const Action& a) {
   }
 }
 
+void Definitions::put_approval(Writer& out, const Approval& a) {
+  out.string("approval");
+  out.string(a.team);
+  out.string(a.person);
+  out.svarint(a.within);
+  put_bool(out, a.working);
+  put_bool(out, a.otherwise_send);
+  put_hash(out, rendered(a.subject));
+  out.varint(a.asks.size());
+  for (const Action& ask : a.asks) {
+    out.string(ask.kind);
+    out.string(ask.connector);
+    out.string(ask.template_name);
+    out.varint(ask.params.size());
+    for (const Param& p : ask.params) put_param(out, p);
+  }
+}
+
 Hash128 Definitions::team(const Team& t) const {
   std::string bytes;
   Writer out(bytes);

@@ -181,6 +181,12 @@ void World::keep(const CustomerState& state, Effects& effects) {
       if (std::optional<Input> fact = owner_fact(*plan_->catalog, action)) submit_at(fact->time, std::move(*fact));
     }
   }
+  for (ActionOut& action : effects.questions) {
+    encode_action(writer, action);
+    ApprovalOut asked;
+    desk_.approvals().add(*plan_, std::move(action), record_.actions.size() + requests_.size() + 1, asked);
+    keep_approvals(asked);
+  }
   for (const HeldAction& held : effects.held_actions) {
     encode_action(writer, held.action);
     writer.u8(static_cast<std::uint8_t>(held.held));
@@ -215,7 +221,8 @@ TimeMs World::next_instant() const {
   TimeMs at = kNever;
   if (!due_.empty()) at = std::min(at, due_.begin()->first);
   if (!arriving_.empty()) at = std::min(at, arriving_.begin()->first);
-  at = std::min(at, desk_.work().next());
+  at = std::min({at, desk_.work().next(), desk_.approvals().next()});
+  if (!released_.empty()) at = std::min(at, released_.begin()->first);
   return at;
 }
 
@@ -258,7 +265,9 @@ void World::keep_work(WorkOut& out) {
 }
 
 void World::run_work(TimeMs at) {
-  if (plan_ == nullptr || desk_.work().next() > at) return;
+  if (plan_ == nullptr) return;
+  run_approvals(at);
+  if (desk_.work().next() > at) return;
   WorkOut out;
   desk_.work().run(*plan_, desk_.roster(), at, out);
   keep_work(out);

@@ -105,6 +105,10 @@ class World {
   const Desk& desk() const { return desk_; }
   // A person's word on the newest open task of the rule for the customer. Error: there is none, or it is not to be done now.
   Result<void> work(std::string_view customer, std::string_view rule, TaskCommand command);
+  // Everything that ever waited for a yes, as it is now, in the order in which it was asked.
+  const std::vector<Request>& approvals() const { return requests_; }
+  // The answer to what waits longest of the rule for the customer. Error: nothing waits, or another is asked.
+  Result<void> answer_approval(std::string_view customer, std::string_view rule, ApprovalCommand command);
   // Closes the newest open task of the rule for the customer and tells the rules so (task_completed). False when there is none.
   bool complete_task(std::string_view customer, std::string_view rule, std::string_view disposition, std::string_view note);
   // How the newest action of the rule for the customer went, told to the rules: "accepted", "delivered", "failed", "held", "replied" (with
@@ -139,6 +143,10 @@ class World {
   void keep_work(WorkOut& out);
   void tell_held(const HeldAction& held);
   void run_work(TimeMs at);
+  void run_approvals(TimeMs at);
+  void keep_approvals(ApprovalOut& out);
+  void send_released(ActionOut action);
+  void hold_released(ActionOut action, Held held, std::string words);
   // An event that nudge itself makes about one of its actions. Fields that the catalog's event does not have are left out.
   void echo(const ActionOut& action, std::string_view type, std::string_view suffix, TimeMs at,
             const std::vector<std::pair<std::string_view, Value>>& more);
@@ -155,6 +163,8 @@ class World {
   std::map<TimeMs, Instant> arriving_;
   std::vector<Task> tasks_;
   std::map<Hash128, std::size_t> task_index_;
+  std::vector<Request> requests_;
+  std::multimap<TimeMs, ActionOut> released_;  // approved, and waiting until a policy lets them through
   WorldRecord record_;
   TimeMs writes_until_ = kAlways;  // what was written so far has taken effect by then
   Hash128 digest_;

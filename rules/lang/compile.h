@@ -28,6 +28,8 @@ struct Scope {
   std::string user;                          // "the rule `x`", for messages about what it uses
   FieldId trigger_field_same = kNoField;     // the trigger's `same`
   const Team* team = nullptr;                // whom an action gives itself to: `assignee`
+  bool approval = false;                     // a message that asks for a yes: `approval.…`
+  bool asked_has_email = false;              // … and whom it asks has an address
 };
 
 /// The left side of a comparison.
@@ -123,6 +125,13 @@ class Compiler {
   void task_action(MapReader& map, Action& action, const Scope& scope);
   void message_action(MapReader& map, Action& action, const Scope& scope);
   void webhook_action(MapReader& map, Action& action, const Scope& scope);
+
+  // compile_approval.cpp
+  void approval_param(MapReader& map, Action& action, const RuleAst& rule, const Scope& scope);
+  const Member* whom_to_ask(MapReader& map, Approval& approval);
+  void approval_time(MapReader& map, Approval& approval, const Member* asked);
+  void approval_asks(const doc::Entry& entry, const Context& context, Approval& approval, const Member* asked, const RuleAst& rule,
+                     const Scope& scope);
 
   // compile_task.cpp
   void due_param(MapReader& map, Action& action);

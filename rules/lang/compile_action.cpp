@@ -70,6 +70,7 @@ Action Compiler::action(const ActionAst& ast, const RuleAst& rule, const Scope& 
               doc::did_you_mean(connector.text, known, "connectors"));
       }
     }
+    if (ast.kind.text != "enrich") approval_param(map, action, rule, rule_scope);
     if (ast.kind.text == "webhook") {
       webhook_action(map, action, rule_scope);
     } else if (ast.kind.text == "enrich") {
@@ -106,6 +107,16 @@ bool Compiler::text_param(MapReader& map, std::string_view key, Action& action, 
 
 void Compiler::recipient_param(MapReader& map, std::string_view attribute, Action& action, const Scope& scope) {
   if (text_param(map, "to", action, scope)) return;
+  if (scope.approval) {  // never to the customer
+    if (action.kind != "email" || !scope.asked_has_email) {
+      error("R0103", map.context().at(map.mark()),
+            map.what() + (action.kind == "email" ? " needs `to`: whom it asks has no `email` in the team file" : " needs `to`: whom it asks"),
+            action.kind == "email" ? "give the member an `email`" : "to: \"+49 …\"");
+      return;
+    }
+    action.params.push_back(text_param_of("to", template_text("{{ approval.email }}", map.context().at(map.mark()), scope, "to")));
+    return;
+  }
   const AttributeId id = catalog_->find_attribute(attribute);
   if (id == kNoAttribute || family_of(catalog_->attributes[id].type) != kText) {
     error("R0103", map.context().at(map.mark()),

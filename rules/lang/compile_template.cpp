@@ -207,7 +207,7 @@ bool Compiler::template_variable(std::string_view variable, TypedPart& out, cons
     out.type = Type::list;
     return true;
   }
-  if ((head == "assignee" || head == "owner") && !rest.empty()) return member_variable(head, rest, out, where, scope.rule);
+  if ((head == "assignee" || head == "owner" || head == "approval") && !rest.empty()) return member_variable(head, rest, out, where, scope.rule);
   if (head == "event" && !rest.empty()) return event_variable(variable, rest, out, where, scope.rule);
   static const std::vector<std::string_view> kHeads = {"customer", "trait", "score", "band", "segment", "rule", "goal", "events"};
   if (!rest.empty() && std::ranges::find(kHeads, head) != kHeads.end()) return plain_variable(head, rest, out, where);
@@ -336,6 +336,18 @@ bool Compiler::member_variable(std::string_view head, std::string_view rest, Typ
     out.type = property.type;
     return property.ok;
   }
+  if (head == "approval") {
+    out.part.kind = Kind::assignee_field;
+    const std::vector<std::string_view> known(std::begin(kApprovalProperties), std::end(kApprovalProperties));
+    if (std::ranges::find(known, rest) == known.end()) {
+      error("R0802", where, "there is no variable " + quoted("approval." + std::string(rest)), doc::did_you_mean(rest, known, "members of `approval`"));
+      return false;
+    }
+    if (scope.approval || scope.any_event) return true;
+    error("R0805", where, quoted("approval." + std::string(rest)) + " is not known: this message asks nobody for a yes",
+          "it is known in the messages of `ask` of an `approval`");
+    return false;
+  }
   out.part.kind = Kind::owner_field;
   const ObjectDef* object = nullptr;
   const Operated attribute = attribute_operand({"owner", where}, &object);
@@ -362,7 +374,7 @@ bool Compiler::unknown_variable(std::string_view variable, const Where& where, c
   const std::string rest(variable.substr(std::min(head.size() + 1, variable.size())));
   // A bare word: most likely the attribute or field of that name.
   std::string hint = "variables are `customer.NAME`, `event.FIELD`, `trait.NAME`, `score.NAME`, `rule.name` and `now`";
-  std::vector<std::string_view> known = {"customer", "event", "trait", "score", "band", "segment", "tags", "rule", "goal", "owner", "assignee", "now"};
+  std::vector<std::string_view> known = {"customer", "event", "trait", "score", "band", "segment", "tags", "rule", "goal", "owner", "assignee", "approval", "now"};
   for (const auto& [name, local] : scope.locals) known.push_back(name);
   if (catalog_->find_attribute(variable) != kNoAttribute) {
     hint = "did you mean `customer." + std::string(variable) + "`?";

@@ -10,14 +10,15 @@ namespace {
 using doc::quoted;
 
 // In the language, not yet in the engine: recognised, so that the message can say so.
-constexpr std::array<std::string_view, 10> kLaterActions = {"task",         "approval", "add_attribute", "add_to_list", "remove_from_list",
-                                                            "move_to_pool", "call",     "conversion",    "wechat",      "notify"};
+constexpr std::array<std::string_view, 9> kLaterActions = {"task",         "add_attribute", "add_to_list", "remove_from_list", "move_to_pool",
+                                                           "call",         "conversion",    "wechat",      "notify"};
 // What other products call these steps.
 struct Synonym {
   std::string_view word, ours;
 };
-constexpr std::array<Synonym, 6> kSynonyms = {
-    {{"wait", "`- after: 2d` waits for a time, `- until: CONDITION` for a condition"},
+constexpr std::array<Synonym, 7> kSynonyms = {
+    {{"approval", "it stands inside the action that waits for it: `email: {…, approval: {team: NAME, within: 4h}}`"},
+     {"wait", "`- after: 2d` waits for a time, `- until: CONDITION` for a condition"},
      {"delay", "`- after: 2d` waits for a time"},
      {"branch", "`- if: CONDITION` with `then` and `else`"},
      {"stop_when", "the rule's `exit: CONDITION`, or `- if: CONDITION` with `then: [{stop: true}]`"},

@@ -211,15 +211,16 @@ std::string task_json(const Task& task) {
 
 }  // namespace
 
-std::vector<Difference> task_differences(const doc::Node& expected, const Task& task) {
+namespace {
+
+std::vector<Difference> state_differences(const doc::Node& expected, const std::string& json, std::string_view what) {
   std::vector<Difference> out;
   if (!expected.is_map()) {
-    out.push_back({"task", "`{owner: ID, state: WORD …}`", std::string(doc::kind_name(expected))});
+    out.push_back({std::string(what), "`{NAME: VALUE …}`", std::string(doc::kind_name(expected))});
     return out;
   }
   simdjson::dom::parser parser;
   element all;
-  const std::string json = task_json(task);
   if (parser.parse(json).get(all) != simdjson::SUCCESS) return out;
   for (const doc::Entry& one : expected.entries) {
     element found;
@@ -228,6 +229,45 @@ std::vector<Difference> task_differences(const doc::Node& expected, const Task& 
     compare(std::string(one.key), *one.value, there ? &found : nullptr, out);
   }
   return out;
+}
+
+/// What a test can ask of an approval, as one JSON object.
+std::string approval_json(const Request& r) {
+  std::string out = "{";
+  const auto add = [&](std::string_view key, std::string_view value) {
+    if (out.size() > 1) out += ',';
+    append_json_string(out, key);
+    out += ':';
+    if (value.empty()) out += "null";
+    else append_json_string(out, value);
+  };
+  const auto instant = [&](std::string_view key, TimeMs t) { add(key, t == 0 || t == kNever ? "" : format_timestamp(t)); };
+  add("rule", r.action.rule);
+  add("customer", r.action.customer);
+  add("kind", r.action.kind);
+  add("state", approval_state_name(r.state));
+  add("team", r.team);
+  add("asked", r.person);
+  add("subject", r.subject);
+  add("otherwise", r.otherwise_send ? "send" : "drop");
+  instant("deadline", r.deadline);
+  instant("decided", r.decided_at);
+  add("decided_by", r.decided_by);
+  add("reason", r.reason);
+  return out + (r.sent ? ",\"sent\":true}" : ",\"sent\":false}");
+}
+
+}  // namespace
+
+std::vector<Difference> task_differences(const doc::Node& expected, const Task& task) { return state_differences(expected, task_json(task), "task"); }
+
+std::vector<Difference> approval_differences(const doc::Node& expected, const Request& request) {
+  return state_differences(expected, approval_json(request), "approval");
+}
+
+std::string describe_approval(const Request& request) {
+  return request.action.kind + " for " + request.action.customer + " by " + request.action.rule + ", " +
+         std::string(approval_state_name(request.state)) + ": " + decision_words(request);
 }
 
 std::string describe_task(const Task& task) {

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/core/approvals.h"
 #include "engine/core/work.h"
 #include "rules/testing/run_tests.h"
 
@@ -21,6 +22,10 @@ std::string describe_expected(const doc::Node& expected);
 // What differs between a task and the one that a test expects: `owner: lin`, `state: offered` …; and a task on one line.
 std::vector<Difference> task_differences(const doc::Node& expected, const Task& task);
 std::string describe_task(const Task& task);
+
+// The same for what waited for a yes: `asked: chen`, `state: approved` …
+std::vector<Difference> approval_differences(const doc::Node& expected, const Request& request);
+std::string describe_approval(const Request& request);
 
 // Whether a plain value written in a test equals a JSON value: texts by bytes, numbers by value, instants by meaning.
 bool equals_json(const doc::Node& expected, std::string_view json);

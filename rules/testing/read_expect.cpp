@@ -10,7 +10,9 @@ using doc::quoted;
 using lang::Context;
 using lang::MapReader;
 
-constexpr std::array<std::pair<std::string_view, Held>, 26> kHeldWords = {{{"once_per", Held::once_per},
+constexpr std::array<std::pair<std::string_view, Held>, 28> kHeldWords = {{{"once_per", Held::once_per},
+                                                                          {"refused", Held::refused},
+                                                                          {"not_approved", Held::not_approved},
                                                                           {"rollout", Held::rollout},
                                                                           {"holdout", Held::holdout},
                                                                           {"shadow", Held::shadow},
@@ -261,6 +263,11 @@ Expectation read_expectation(NameReader& names, const doc::Node& node, const doc
   if (e.tasks && !e.tasks.node->is_list()) {
     lang::items_of(context, *e.tasks.node, e.tasks.key.mark, "`tasks`");
     e.tasks = {};
+  }
+  e.approvals = map.raw("approvals");
+  if (e.approvals && !e.approvals.node->is_list()) {
+    lang::items_of(context, *e.approvals.node, e.approvals.key.mark, "`approvals`");
+    e.approvals = {};
   }
   e.duplicates = read_count(map, "duplicates");
   e.conflicts = read_count(map, "conflicts");

@@ -108,21 +108,27 @@ class Reader {
     } else if (map.has("reload")) {
       step.kind = TimelineStep::Kind::reload;
       if (!map.boolean("reload", true)) context_.error("R0753", map.mark(), "`reload: false` does nothing", "write `reload: true`");
-    } else if (map.has("task") || map.has("delivery")) {
+    } else if (map.has("task") || map.has("delivery") || map.has("approval")) {
       read_outcome(map, step);
     } else if (!at) {
       context_.error(
           "R0754", node.mark, "this step of the timeline does nothing",
-          "a step has one of `event`, `attributes`, `tag`, `advance`, `activate`, `reload`, `task`, `delivery`, `expect`, or `at` alone");
+          "a step has one of `event`, `attributes`, `tag`, `advance`, `activate`, `reload`, `task`, `approval`, `delivery`, `expect`, or `at` alone");
     }
     map.finish();
     test.timeline.push_back(std::move(step));
   }
 
   void read_outcome(MapReader& map, TimelineStep& step) {
-    const bool task = map.has("task");
-    step.kind = task ? TimelineStep::Kind::task : TimelineStep::Kind::delivery;
-    if (task) {
+    const bool task = map.has("task"), approval = !task && map.has("approval");
+    step.kind = task ? TimelineStep::Kind::task : approval ? TimelineStep::Kind::approval : TimelineStep::Kind::delivery;
+    if (approval) {
+      step.answer.yes = map.word("approval", {"approved", "rejected"}) == 0;
+      step.answer.by = map.text("by");
+      step.answer.reason = map.text("reason");
+      step.answer.as_admin = step.answer.by.empty();
+      if (step.answer.as_admin) step.answer.by = "an admin";
+    } else if (task) {
       read_task(map, step.command);
     } else {
       constexpr std::string_view kOutcomes[] = {"accepted", "delivered", "failed", "held", "replied", "unsubscribed"};

@@ -74,6 +74,11 @@ class Run {
         if (const Result<void> done = world_.work(step.customer.text, step.rule.text, step.command); !done)
           fail(step.where, done.error().message);
         break;
+      case TimelineStep::Kind::approval:
+        world_.settle();
+        if (const Result<void> done = world_.answer_approval(step.customer.text, step.rule.text, step.answer); !done)
+          fail(step.where, done.error().message);
+        break;
       case TimelineStep::Kind::delivery:
         world_.settle();
         if (!step.result.empty()) return answer(step);
@@ -177,6 +182,7 @@ class Run {
             })));
     }
     check_tasks(e);
+    check_approvals(e);
     const auto receipts = [&](Receipt kind) {
       const auto& all = world_.record().receipts;
       return static_cast<std::size_t>(std::count_if(
@@ -276,17 +282,31 @@ class Run {
     for (const Task& task : world_.tasks()) {
       if (concerns(e, task.action.rule, task.action.customer)) actual.push_back(&task);
     }
+    check_each(e, *e.tasks.node, actual, "task", task_differences, describe_task);
+  }
+
+  void check_approvals(const Expectation& e) {
+    if (!e.approvals) return;
+    std::vector<const Request*> actual;
+    for (const Request& request : world_.approvals()) {
+      if (concerns(e, request.action.rule, request.action.customer)) actual.push_back(&request);
+    }
+    check_each(e, *e.approvals.node, actual, "approval", approval_differences, describe_approval);
+  }
+
+  template <class T, class Compare, class Describe>
+  void check_each(const Expectation& e, const doc::Node& list, const std::vector<const T*>& actual, const std::string& what, Compare compare,
+                  Describe describe) {
     std::string all;
-    for (const Task* task : actual) all += (all.empty() ? "" : "\n") + describe_task(*task);
-    const auto expected = e.tasks.node->items;
-    if (expected.size() != actual.size()) return differ(e, "tasks", std::to_string(expected.size()), std::to_string(actual.size()), all);
-    for (std::size_t i = 0; i < expected.size(); ++i) {
-      std::vector<Difference> wrong = task_differences(*expected[i], *actual[i]);
+    for (const T* one : actual) all += (all.empty() ? "" : "\n") + describe(*one);
+    if (list.items.size() != actual.size()) return differ(e, what + "s", std::to_string(list.items.size()), std::to_string(actual.size()), all);
+    for (std::size_t i = 0; i < list.items.size(); ++i) {
+      std::vector<Difference> wrong = compare(*list.items[i], *actual[i]);
       if (wrong.empty()) continue;
-      Failure failure = at({e.where.document, expected[i]->mark});
-      failure.subject = subject(e) + (subject(e).empty() ? "" : ", ") + "task " + std::to_string(i + 1);
+      Failure failure = at({e.where.document, list.items[i]->mark});
+      failure.subject = subject(e) + (subject(e).empty() ? "" : ", ") + what + " " + std::to_string(i + 1);
       failure.differences = std::move(wrong);
-      failure.context = {"the task: " + describe_task(*actual[i])};
+      failure.context = {"the " + what + ": " + describe(*actual[i])};
       result_.failures.push_back(std::move(failure));
     }
   }

@@ -8,8 +8,9 @@
 #include <utility>
 #include <vector>
 
-#include "engine/core/work.h"
+#include "engine/core/approvals.h"
 #include "engine/core/effects.h"
+#include "engine/core/work.h"
 #include "engine/model/input.h"
 #include "rules/lang/shape.h"
 
@@ -38,18 +39,20 @@ struct Expectation {
   std::vector<std::string> tags, no_tags;               // that `customer` carries, or does not
   std::optional<std::int64_t> open_tasks, duplicates, conflicts;
   Raw tasks;             // a list, of all tasks of `rule` and `customer` ever made: {owner, state, due …}
+  Raw approvals;         // the same of all that ever waited for a yes: {asked, state, deadline …}
   bool nothing = false;  // no firing, nothing held, no action
 };
 
 struct TimelineStep {
-  enum class Kind : std::uint8_t { input, move, activate, reload, task, delivery, expect };
+  enum class Kind : std::uint8_t { input, move, activate, reload, task, delivery, approval, expect };
   Kind kind = Kind::move;
   Where where;
   TimeMs at = 0;                                // when it arrives: what the clock shows then
   Input input;                                  // input
-  Name rule, customer;                          // activate, task, delivery
+  Name rule, customer;                          // activate, task, delivery, approval
   std::string_view outcome, note;               // delivery
   TaskCommand command;                          // task
+  ApprovalCommand answer;                       // approval
   std::string_view text;                        // delivery: what the customer answered
   std::string result;                           // delivery: what an `enrich` was answered, as JSON; empty: none
   std::vector<Expectation> expectations;        // expect

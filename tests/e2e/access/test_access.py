@@ -15,7 +15,7 @@ from harness import Daemon  # noqa: E402
 ROLES = ["ingest", "viewer", "salesperson", "manager", "author", "operator", "admin"]
 PASSWORD = "correct horse battery"
 # What may be done without credentials, said here once more and by hand.
-OPEN = {("GET", "/"), ("GET", "/console"), ("GET", "/console/"), ("GET", "/console/{rest...}"), ("GET", "/-/healthy"), ("GET", "/-/ready"), ("POST", "/v1/session"), ("GET", "/u/{token}"), ("POST", "/u/{token}")}
+OPEN = {("GET", "/"), ("GET", "/console"), ("GET", "/console/"), ("GET", "/console/{rest...}"), ("GET", "/-/healthy"), ("GET", "/-/ready"), ("POST", "/v1/session"), ("GET", "/a/{token}"), ("POST", "/a/{token}"), ("GET", "/u/{token}"), ("POST", "/u/{token}")}
 # Doors that ask for a write key themselves: test_the_doors_ask_for_a_key below.
 DOORS = {(method, "/v1/" + name + slash) for method in ("POST", "OPTIONS") for slash in ("", "/")
          for name in ("identify", "track", "page", "screen", "group", "alias", "batch", "i", "t", "p", "s", "g", "a", "b")}
@@ -99,7 +99,7 @@ class Access(unittest.TestCase):
                     self.assertNotIn("admin", role)
             if route["path"].startswith(ADMIN_ONLY):
                 self.assertEqual(route["roles"], ["admin"], route)
-            if re.match(r"/v1/(customers|explain|decisions|actions|tasks|quarantine|maildrop|suppressions|silences|segments/.*/members)", route["path"]):
+            if re.match(r"/v1/(customers|explain|decisions|actions|tasks|approvals|quarantine|maildrop|suppressions|silences|segments/.*/members)", route["path"]):
                 self.assertNotIn("viewer", route["roles"], f"a viewer sees nothing of a single customer: {route}")
             if "ingest" in route["roles"] and not route["anybody"]:
                 self.assertTrue(method == "POST" or route["path"].startswith("/v1/session"), f"ingest reads nothing: {route}")
