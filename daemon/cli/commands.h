@@ -64,7 +64,7 @@ struct ReplayOptions {
   std::vector<std::string> at;              // instants for members and values
   bool live = false;                        // the rules fire as time goes by; else it is history that fires nothing
   bool digest = false;
-  std::string decisions, edges, members, values;  // NDJSON files to write; empty: none
+  std::string decisions, edges, members, values, tasks;  // NDJSON files to write; empty: none
   std::string data_dir;                           // of a nudged that does not run
 };
 Exit replay(const Output& out, const ReplayOptions& options);

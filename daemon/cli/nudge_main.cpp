@@ -171,6 +171,7 @@ class Setup {
                              "the daemon decides its whole log anew, and says whether that gives the same");
     replay_command->add_option("--data-dir", line_.replay.data_dir, "the data directory of a nudged that does not run; it is only read");
     replay_command->add_option("--decisions", line_.replay.decisions, "write each decision as a line of JSON to this file");
+    replay_command->add_option("--tasks", line_.replay.tasks, "write each task, whose it would be and why, to this file (with --live)");
     replay_command->add_option("--edges", line_.replay.edges, "write each entry into and exit from a segment to this file");
     replay_command->add_option("--members", line_.replay.members, "write the members of each segment at each --at to this file");
     replay_command->add_option("--values", line_.replay.values, "write each customer's traits and scores at each --at to this file");

@@ -84,6 +84,38 @@ Result<void> write_decisions(const World& world, const std::string& path) {
   return {};
 }
 
+// Whose each task would be: nobody does them, so each stays with whom it goes to until the rules or its clocks say otherwise.
+Result<void> write_tasks(const World& world, const std::string& path) {
+  NUDGE_ASSIGN(const auto lines, Lines::open(path));
+  for (const Task& task : world.tasks()) {
+    const ActionOut& a = task.action;
+    auto& line = lines->begin();
+    line.text("rule", a.rule).text("customer", a.customer).text("subject", json_text(a.payload, "subject")).text("team", a.assignment.team);
+    line.text("owner", a.owner).text("state", task_state_name(task.state)).text("at", format_timestamp(a.at));
+    if (a.due != 0) line.text("due", format_timestamp(a.due));
+    std::string steps = "[";
+    for (const TaskStep& step : task.steps) {
+      if (steps.size() > 1) steps += ',';
+      steps += "{\"at\":\"" + format_timestamp(step.at) + "\"";
+      for (const auto& [name, text] : {std::pair<std::string_view, const std::string&>{"what", step.what}, {"who", step.who}, {"why", step.words}}) {
+        steps += ",\"" + std::string(name) + "\":";
+        append_json_string(steps, text);
+      }
+      steps += '}';
+    }
+    line.json("steps", steps + "]").end();
+  }
+  return {};
+}
+
+// How much each person would get: whether it is fair.
+void people(const Output& out, const World& world) {
+  Table table({"PERSON", ">GIVEN", ">DECLINED"});
+  for (const auto& [id, account] : world.desk().roster().ledger())
+    table.row({id, grouped(static_cast<std::int64_t>(account.given)), grouped(static_cast<std::int64_t>(account.declined))});
+  if (!table.empty()) table.print(out.terminal);
+}
+
 Result<void> write_edges(const World& world, const std::string& path) {
   NUDGE_ASSIGN(const auto lines, Lines::open(path));
   for (const WorldRecord::CustomerEdge& e : world.record().edges) {
@@ -170,6 +202,7 @@ void summary(const Output& out, World& world, std::size_t inputs, bool live) {
     table.row({rule.name, grouped(n(fired)), grouped(n(held)), grouped(n(customers.size()))});
   }
   if (!table.empty()) table.print(out.terminal);
+  people(out, world);
 }
 
 }  // namespace
@@ -228,6 +261,7 @@ Exit replay(const Output& out, const ReplayOptions& options) {
     world.settle();
   }
   for (const auto& written : {options.decisions.empty() ? Result<void>() : write_decisions(world, options.decisions),
+                              options.tasks.empty() ? Result<void>() : write_tasks(world, options.tasks),
                               options.edges.empty() ? Result<void>() : write_edges(world, options.edges),
                               options.members.empty() ? Result<void>() : write_members(world, *at, options.members),
                               options.values.empty() ? Result<void>() : write_values(world, *at, options.values)}) {

@@ -67,6 +67,8 @@ constexpr std::array kPhrases{std::to_array<Phrase>({
     {"nudge actions --state kept; nudge rules release or discard", "nudge actions --state kept；nudge rules release 或 discard"},
     {"this is nudge {1}, and nudged is {2}", "nudge 的版本是 {1}，nudged 的版本是 {2}"},
     {"restart nudged after an upgrade", "升级之后请重启 nudged"},
+    {"write each task, whose it would be and why, to this file (with --live)", "把每个任务、归谁以及为什么写入此文件（与 --live 合用）"},
+    {"PERSON", "人员"},
     // Approvals
     {"actions that wait for somebody's yes", "等待批准的动作"},
     {"what waits, the most urgent first", "等待批准的动作，最紧急的在前"},

@@ -155,6 +155,11 @@ void Committer::put_together(Batch& batch) {
     CommitContext context{batch.set, delta, desk_, batch.desk_changed, now, batch.after, work, approvals};
     if (!unit->changes.empty()) batch.worked = true;
     for (Change& change : unit->changes) change(context);
+    if (desk_.digests().next() < now) {  // never early: the clock has passed it
+      DigestOut made;
+      desk_.digests().run(now - 1, made);
+      keep_digests(made, batch);
+    }
     keep_approvals(approvals, batch);
     keep_work(work, batch);
     if (!unit->entries.empty()) batch.block.units.push_back({unit->plan->sequence, unit->entries.bytes()});
@@ -276,11 +281,13 @@ void Committer::add_action(const Plan& plan, ActionOut action, Batch& batch) {
     record.note = "nobody of the team `" + out.assignment.team + "` fits the assignment; the owner stays as it is";
     ++delta[Counter::dead];
     ++delta.rules[out.rule_id].failed;
+  } else if (is_hit(out)) {
+    gather(record, batch);
   } else {
     ++delta[Counter::waiting];
   }
   list_action(record, batch);
-  if (is_pending(record.state)) batch.actions.push_back(std::move(record));
+  if (is_pending(record.state) && record.state != ActionState::kept) batch.actions.push_back(std::move(record));
 }
 
 void Committer::list_action(const ActionRecord& record, Batch& batch) {

@@ -94,7 +94,9 @@ class Committer {
   void keep_work(WorkOut& work, Batch& batch);
   void ask_first(const Plan& plan, ActionOut action, Batch& batch);
   void keep_approvals(ApprovalOut& out, Batch& batch);
-  TimeMs work_due() const { return std::min(desk_.work().next(), desk_.approvals().next()); }
+  void gather(ActionRecord& record, Batch& batch);
+  void keep_digests(DigestOut& out, Batch& batch);
+  TimeMs work_due() const { return std::min({desk_.work().next(), desk_.approvals().next(), desk_.digests().next()}); }
   void list_action(const ActionRecord& record, Batch& batch);
   void set_aside(Unit& unit, Batch& batch);
   void complete(Batch& batch, const Error* failure);

@@ -175,7 +175,7 @@ void Delivery::submit(Lane& lane, const std::string& id) {
   request.channel = r.action.channel;
   request.attempt = r.tries;
   request.customer_id = r.action.customer;
-  request.payload_json = r.action.asks_for.empty() ? r.action.payload : options_.approvals.filled(r.action);
+  request.payload_json = r.action.asks_for.empty() ? digest_of_one(r.action) : options_.approvals.filled(r.action);
   // Test mode changes where it goes, and nothing else; the record keeps what was meant.
   if (const GateVerdict gate = gate_.ask(r.action, clock_.now()); !gate.send_to.empty())
     request.payload_json = with_recipient(request.payload_json, gate.send_to);

@@ -160,6 +160,8 @@ Result<ActionRecord> Delivery::idle_action(const std::string& id, Word word) {
   if (under_way) return fail(Code::conflict, "the action is under way at this moment; try again when it has its outcome");
   if (record.state == ActionState::kept && record.held == Held::approval)
     return fail(Code::conflict, "the action waits for somebody's yes: `nudge approval approve` or `reject` with its id");
+  if (record.state == ActionState::kept && record.held == Held::none)
+    return fail(Code::conflict, "the action is " + record.note + ", and goes out with it");
   if (!may_be_told(record.state, word)) {
     return fail(Code::conflict, "the action is " + std::string(action_state_name(record.state)) + "; only one that is " +
                                     std::string(states_for(word)) + " can be " +
@@ -177,7 +179,7 @@ void Delivery::settle_kept(RuleId rule, Word word, Told by, Counted done) {
     const std::string pending = action_key(true, "");
     const Result<void> scanned = store_.scan(Family::outbox, pending, prefix_end(pending), [&](std::string_view, std::string_view value) {
       const Result<ActionRecord> record = decode_action_record(value);
-      if (record && record->state == ActionState::kept && record->held != Held::approval && record->action.rule_id == rule)
+      if (record && record->state == ActionState::kept && record->held != Held::approval && record->held != Held::none && record->action.rule_id == rule)
         kept.emplace_back(record->number, id_bytes(record->action.id));
       return true;
     });

@@ -8,6 +8,7 @@
 
 #include "engine/core/approvals.h"
 #include "engine/core/controls.h"
+#include "engine/core/digests.h"
 #include "engine/core/effects.h"
 #include "engine/core/roster.h"
 #include "engine/core/work.h"
@@ -39,6 +40,9 @@ class Desk {
   // Actions that wait for a yes. Kept one by one, like tasks.
   Approvals& approvals() { return approvals_; }
   const Approvals& approvals() const { return approvals_; }
+  // Hits that wait to go out in one message. Kept one by one, too.
+  Digests& digests() { return digests_; }
+  const Digests& digests() const { return digests_; }
 
   void encode(std::string& out) const;
   static Result<Desk> decode(std::string_view bytes);
@@ -62,6 +66,7 @@ class Desk {
   Roster roster_;
   Work work_;
   Approvals approvals_;
+  Digests digests_;
   std::map<RuleId, Window> fired_;             // at_most windows
   std::map<std::string, Window> budgets_;      // policy, or policy + rule
   std::map<RuleId, History> history_;          // of rules that a brake watches

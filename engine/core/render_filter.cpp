@@ -335,6 +335,10 @@ Value member_property(const Member& member, std::string_view name, TimeMs now) {
   return {};
 }
 
+std::string digest_mark(std::string_view property, Escape escape) {
+  return "nudge-digest-" + std::string(property) + "-" + std::to_string(static_cast<int>(escape)) + ";";
+}
+
 void fill_late(ActionOut& action, const Member* member, const std::vector<std::pair<std::string, Value>>* more) {
   std::string out;
   std::size_t from = 0;
@@ -342,6 +346,10 @@ void fill_late(ActionOut& action, const Member* member, const std::vector<std::p
     if (late.at < from || late.at > action.payload.size()) break;
     out.append(action.payload, from, late.at - from);
     from = late.at;
+    if (constexpr std::string_view kOfDigest = "digest."; late.property.starts_with(kOfDigest)) {
+      out += digest_mark(std::string_view(late.property).substr(kOfDigest.size()), late.escape);
+      continue;
+    }
     Shown shown;
     if (more != nullptr) {
       const auto known = std::ranges::find(*more, late.property, &std::pair<std::string, Value>::first);

@@ -27,6 +27,9 @@ struct FilterContext {
 // `operand`: the filter's argument, when it is a variable.
 void apply_filter(const FilterContext& context, const Filter& filter, const Shown* operand, Shown& shown);
 
+// What stands in a stored text until a digest's message is made (core/digests.h): of "list" or "size".
+std::string digest_mark(std::string_view property, Escape escape);
+
 void append_escaped(std::string& out, std::string_view text, Escape how);
 
 // The member of a team with this id, in any team of the plan; null when there is none.

@@ -167,6 +167,11 @@ void World::keep(const CustomerState& state, Effects& effects) {
   }
   for (const ActionOut& action : effects.actions) {
     encode_action(writer, action);
+    if (is_hit(action)) {
+      DigestOut gathered;
+      desk_.digests().add(action, ++hits_, gathered);
+      continue;
+    }
     record_.actions.push_back(action);
     WorkOut work;
     if (action.kind == "call_task") desk_.work().add(*plan_, action, record_.actions.size(), action.at, work);
@@ -221,7 +226,7 @@ TimeMs World::next_instant() const {
   TimeMs at = kNever;
   if (!due_.empty()) at = std::min(at, due_.begin()->first);
   if (!arriving_.empty()) at = std::min(at, arriving_.begin()->first);
-  at = std::min({at, desk_.work().next(), desk_.approvals().next()});
+  at = std::min({at, desk_.work().next(), desk_.approvals().next(), desk_.digests().next()});
   if (!released_.empty()) at = std::min(at, released_.begin()->first);
   return at;
 }
@@ -267,6 +272,7 @@ void World::keep_work(WorkOut& out) {
 void World::run_work(TimeMs at) {
   if (plan_ == nullptr) return;
   run_approvals(at);
+  run_digests(at);
   if (desk_.work().next() > at) return;
   WorkOut out;
   desk_.work().run(*plan_, desk_.roster(), at, out);

@@ -144,6 +144,7 @@ class World {
   void tell_held(const HeldAction& held);
   void run_work(TimeMs at);
   void run_approvals(TimeMs at);
+  void run_digests(TimeMs at);
   void keep_approvals(ApprovalOut& out);
   void send_released(ActionOut action);
   void hold_released(ActionOut action, Held held, std::string words);
@@ -164,6 +165,7 @@ class World {
   std::vector<Task> tasks_;
   std::map<Hash128, std::size_t> task_index_;
   std::vector<Request> requests_;
+  std::uint64_t hits_ = 0;  // of digests
   std::multimap<TimeMs, ActionOut> released_;  // approved, and waiting until a policy lets them through
   WorldRecord record_;
   TimeMs writes_until_ = kAlways;  // what was written so far has taken effect by then

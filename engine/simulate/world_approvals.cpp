@@ -66,6 +66,13 @@ void World::run_approvals(TimeMs at) {
   }
 }
 
+void World::run_digests(TimeMs at) {
+  if (desk_.digests().next() > at) return;
+  DigestOut out;
+  desk_.digests().run(at, out);
+  for (DigestOut::Message& message : out.messages) record_.actions.push_back(std::move(message.action));
+}
+
 Result<void> World::answer_approval(std::string_view customer, std::string_view rule, ApprovalCommand command) {
   const auto request = std::ranges::find_if(requests_, [&](const Request& r) {
     return r.state == ApprovalState::open && r.action.customer == customer && r.action.rule == rule;

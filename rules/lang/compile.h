@@ -28,6 +28,7 @@ struct Scope {
   std::string user;                          // "the rule `x`", for messages about what it uses
   FieldId trigger_field_same = kNoField;     // the trigger's `same`
   const Team* team = nullptr;                // whom an action gives itself to: `assignee`
+  bool digest = false;                       // a message that lists many hits: `digest.…`
   bool approval = false;                     // a message that asks for a yes: `approval.…`
   bool asked_has_email = false;              // … and whom it asks has an address
 };
@@ -125,6 +126,9 @@ class Compiler {
   void task_action(MapReader& map, Action& action, const Scope& scope);
   void message_action(MapReader& map, Action& action, const Scope& scope);
   void webhook_action(MapReader& map, Action& action, const Scope& scope);
+
+  // compile_digest.cpp
+  void digest_param(const doc::Entry& entry, const Context& context, Action& action, const Scope& rule_scope);
 
   // compile_approval.cpp
   void approval_param(MapReader& map, Action& action, const RuleAst& rule, const Scope& scope);

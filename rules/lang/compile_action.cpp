@@ -76,7 +76,12 @@ Action Compiler::action(const ActionAst& ast, const RuleAst& rule, const Scope& 
     } else if (ast.kind.text == "enrich") {
       enrich_action(map, action, rule_scope);
     } else {
-      message_action(map, action, rule_scope);
+      const bool gathers = ast.kind.text != "ticket";
+      const doc::Entry* digest = gathers ? map.take("digest") : nullptr;
+      Scope texts = rule_scope;
+      texts.digest = digest != nullptr;
+      message_action(map, action, texts);
+      if (digest != nullptr) digest_param(*digest, context, action, rule_scope);
     }
   }
   map.finish();

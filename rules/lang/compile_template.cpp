@@ -207,7 +207,7 @@ bool Compiler::template_variable(std::string_view variable, TypedPart& out, cons
     out.type = Type::list;
     return true;
   }
-  if ((head == "assignee" || head == "owner" || head == "approval") && !rest.empty()) return member_variable(head, rest, out, where, scope.rule);
+  if ((head == "assignee" || head == "owner" || head == "approval" || head == "digest") && !rest.empty()) return member_variable(head, rest, out, where, scope.rule);
   if (head == "event" && !rest.empty()) return event_variable(variable, rest, out, where, scope.rule);
   static const std::vector<std::string_view> kHeads = {"customer", "trait", "score", "band", "segment", "rule", "goal", "events"};
   if (!rest.empty() && std::ranges::find(kHeads, head) != kHeads.end()) return plain_variable(head, rest, out, where);
@@ -336,6 +336,17 @@ bool Compiler::member_variable(std::string_view head, std::string_view rest, Typ
     out.type = property.type;
     return property.ok;
   }
+  if (head == "digest") {
+    out.part.kind = Kind::assignee_field;
+    out.part.text = "digest." + std::string(rest);
+    if (rest != "list" && rest != "size") {
+      error("R0802", where, "there is no variable " + quoted(out.part.text), "`digest.list` are the lines, `digest.size` is how many there are");
+      return false;
+    }
+    if (scope.digest || scope.any_event) return true;
+    error("R0805", where, quoted(out.part.text) + " is not known: this message lists nothing", "it is known in the texts of a message with `digest`");
+    return false;
+  }
   if (head == "approval") {
     out.part.kind = Kind::assignee_field;
     const std::vector<std::string_view> known(std::begin(kApprovalProperties), std::end(kApprovalProperties));
@@ -374,7 +385,7 @@ bool Compiler::unknown_variable(std::string_view variable, const Where& where, c
   const std::string rest(variable.substr(std::min(head.size() + 1, variable.size())));
   // A bare word: most likely the attribute or field of that name.
   std::string hint = "variables are `customer.NAME`, `event.FIELD`, `trait.NAME`, `score.NAME`, `rule.name` and `now`";
-  std::vector<std::string_view> known = {"customer", "event", "trait", "score", "band", "segment", "tags", "rule", "goal", "owner", "assignee", "approval", "now"};
+  std::vector<std::string_view> known = {"customer", "event", "trait", "score", "band", "segment", "tags", "rule", "goal", "owner", "assignee", "approval", "digest", "now"};
   for (const auto& [name, local] : scope.locals) known.push_back(name);
   if (catalog_->find_attribute(variable) != kNoAttribute) {
     hint = "did you mean `customer." + std::string(variable) + "`?";

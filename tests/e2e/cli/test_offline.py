@@ -122,6 +122,35 @@ class Offline(unittest.TestCase):
         values = {v["customer"]: v["value"] for v in map(json.loads, ran.out.splitlines()[:-1]) if v["score"] == "s"}
         self.assertEqual(values, {"1": 5, "2": 0, "3": 5}, ran)
 
+    def test_replay_tells_whose_each_task_would_be(self):
+        folder = project(self.folder, rules="""
+rules:
+  call:
+    when: {event: order_placed}
+    then: [{call_task: {subject: "Call {{ customer.id }}", team: t, accept_within: 1h, assign: {strategy: weighted}}}]
+teams: {t: {members: [{id: lin, weight: 2, capacity: 2, per_day: 9}, {id: mo, capacity: 1, per_day: 9}, {id: off, weight: 0}]}}
+""")
+        mapping = folder / "m.yaml"
+        mapping.write_text("rows:\n  - {customer: who, event: order_placed, time: when, data: {amount: amount}}\n")
+        (folder / "x.csv").write_text("who,when,amount\n" + "".join(f"c{n},2026-02-02T10:0{n}:00Z,1\n" for n in range(4)))
+
+        def replay(*more):
+            ran = nudge("replay", folder, "--live", "--data", folder / "x.csv", "--mapping", mapping, *more)
+            self.assertEqual(ran.code, 0, ran)
+            return ran.out
+
+        def tasks(at):
+            return [json.loads(line) for line in replay("--at", at, "--tasks", "-").splitlines() if line.startswith("{")]
+
+        now = tasks("2026-02-02T10:30:00Z")
+        self.assertEqual([(t["customer"], t["owner"], t["state"]) for t in now], [("c0", "lin", "offered"), ("c1", "mo", "offered"), ("c2", "lin", "offered"), ("c3", "", "open")])
+        self.assertIn("by weight", now[0]["steps"][0]["why"])
+        later = tasks("2026-02-02T11:00:00Z")
+        self.assertEqual([step["what"] for step in later[0]["steps"]], ["created", "not accepted"], later[0])
+        self.assertEqual(later[3]["owner"], "lin", "what the first let run out went to the one that waited")
+        self.assertRegex(replay("--at", "2026-02-02T11:00:00Z"), r"lin +3 +1\n")
+        self.assertEqual(tasks("2026-02-02T11:00:00Z"), later, "the same data, the same choices")
+
     def test_replay_is_deterministic(self):
         folder = project(self.folder)
         (folder / "orders.csv").write_text("who,when,amount\n" + "".join(f"c{n % 7},2026-05-{n % 28 + 1:02d} 10:00,{n * 3}.50\n" for n in range(300)))
