@@ -139,6 +139,7 @@ class Shard {
   void end_sweep();
   Result<void> sweep_records(std::uint8_t slot, std::size_t& left);
   bool concerns(std::string_view record);
+  bool concerns(const CustomerState& state) const;
   void evict();
   void write_state(CacheEntry& entry);
   bool soon_packed(const CacheEntry& entry) const;

@@ -18,6 +18,9 @@ constexpr std::size_t kGlancesPerJudging = 8;
 constexpr std::size_t kStateBytes = 1024;  // of a usual state's record, with room
 constexpr std::size_t kDecodedPart = 4;    // of the memory for states: this part stays with decoded ones
 
+// A slot's records are a short range in each of some files.
+constexpr ScanOptions kOfSlot{.fill_cache = false, .read_ahead = 128U << 10};
+
 }  // namespace
 
 // --- reading
@@ -179,7 +182,7 @@ Result<void> Shard::each_customer(std::uint8_t slot, const std::function<void(co
         each(*state);
         return true;
       },
-      ScanOptions{.fill_cache = false}));
+      kOfSlot));
   if (error) return std::unexpected(*std::move(error));
   return {};
 }
@@ -302,7 +305,12 @@ void Shard::swept(std::shared_ptr<const Plan> plan) {
 bool Shard::concerns(std::string_view record) {
   if (ruled_out_ == nullptr || plan_ != sweep_plan_) return true;
   if (!decode_customer_head(record, *plan_->catalog, head_)) return true;  // who reads all of it says what is wrong
-  return !head_.known() || head_.plan > brought_->sequence || !ruled_out_->all(head_);
+  return concerns(head_);
+}
+
+bool Shard::concerns(const CustomerState& state) const {
+  if (ruled_out_ == nullptr || plan_ != sweep_plan_) return true;
+  return !state.known() || state.plan > brought_->sequence || !ruled_out_->all(state);
 }
 
 // Slot by slot, as far as a turn goes: hot customers first, then the records in portions. A record that was brought over by an input
@@ -314,7 +322,7 @@ void Shard::sweep_portion() {
     const auto slot = static_cast<std::uint8_t>(sweep_slot_);
     if (sweep_cursor_.empty()) {
       cache_.each_in_slot(slot, [&](CacheEntry& entry) {
-        const bool judged = entry.record == nullptr || concerns(entry.packed());
+        const bool judged = entry.record != nullptr ? concerns(entry.packed()) : entry.state == nullptr || concerns(*entry.state);
         if (judged) reconcile_entry(entry);
         left -= std::min(left, judged ? kGlancesPerJudging : 1);
       });
@@ -354,7 +362,7 @@ Result<void> Shard::sweep_records(std::uint8_t slot, std::size_t& left) {
         cold.emplace_back(std::move(parsed->customer), value);
         return true;
       },
-      ScanOptions{.fill_cache = false}));
+      kOfSlot));
   for (const auto& [customer, record] : cold) {
     CacheEntry* entry = cache_.add(slot, customer);
     NUDGE_TRY(fill(*entry, record));

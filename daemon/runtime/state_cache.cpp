@@ -204,9 +204,20 @@ void StateCache::set_clean(CacheEntry* entry) {
 
 void StateCache::each_in_slot(std::uint8_t slot, const std::function<void(CacheEntry&)>& each) {
   const std::vector<Place>& places = slots_[slot].places;
+  constexpr std::size_t kAhead = 8;  // a customer's entry, state and attributes are three looks behind one another
+  const auto ahead = [&](std::size_t at) { return at < places.size() ? places[at].entry : nullptr; };
   for (std::size_t at = 0; at < places.size(); ++at) {
-    constexpr std::size_t kAhead = 16;
-    if (at + kAhead < places.size() && places[at + kAhead].entry != nullptr) __builtin_prefetch(places[at + kAhead].entry);
+    if (const CacheEntry* entry = ahead(at + 3 * kAhead)) {
+      __builtin_prefetch(&entry->state);
+      __builtin_prefetch(&entry->record_bytes);
+    }
+    if (const CacheEntry* entry = ahead(at + 2 * kAhead)) {
+      if (entry->state != nullptr) __builtin_prefetch(&entry->state->clock);
+      if (entry->state != nullptr) __builtin_prefetch(&entry->state->attributes);
+      if (entry->record != nullptr) __builtin_prefetch(entry->record.get());
+      if (entry->record != nullptr) __builtin_prefetch(entry->record.get() + kLine);
+    }
+    if (const CacheEntry* entry = ahead(at + kAhead); entry != nullptr && entry->state != nullptr) entry->state->attributes.prefetch();
     if (CacheEntry* const entry = places[at].entry; entry != nullptr) each(*entry);
   }
 }

@@ -89,9 +89,10 @@ void set_writes(rocksdb::DBOptions& db, const StoreOptions& options) {
   db.recycle_log_file_num = 0;  // does not go with kTolerateCorruptedTailRecords
   db.wal_compression = rocksdb::kNoCompression;
   db.manual_wal_flush = false;
-  db.bytes_per_sync = kMiB;  // compaction output goes out steadily instead of in a burst beside a commit
+  db.bytes_per_sync = kMiB;  // compaction output goes out steadily instead of in a burst beside a commit,
   db.wal_bytes_per_sync = 0;
-  db.strict_bytes_per_sync = false;
+  // and never far ahead of the disk: a sync of the write-ahead log waits for what other files have in the file system's journal.
+  db.strict_bytes_per_sync = true;
   db.rate_limiter = nullptr;
   db.db_write_buffer_size = 6 * options.write_buffer_bytes;
   db.write_buffer_manager = nullptr;
@@ -268,8 +269,11 @@ rocksdb::ColumnFamilyOptions make_family_options(Family family, const StoreOptio
   cf.comparator = rocksdb::BytewiseComparator();
   cf.merge_operator = nullptr;
   cf.prefix_extractor = nullptr;
-  set_levels(cf, family == Family::customer);
-  set_memory(cf, large ? options.write_buffer_bytes : std::max<std::uint64_t>(options.write_buffer_bytes / 4, kMiB / 4));
+  // Actions and tasks come by the thousand when rules fire. Each buffer that is full begins a new write-ahead log, whose first sync waits
+  // for the directory as well, and with it for whatever the file system's journal holds.
+  const bool busy = family == Family::outbox || family == Family::task;
+  set_levels(cf, family == Family::customer || busy);
+  set_memory(cf, large ? options.write_buffer_bytes : std::max<std::uint64_t>(options.write_buffer_bytes / (busy ? 2 : 4), kMiB / 4));
   set_blobs(cf);
   cf.compression = rocksdb::kLZ4Compression;
   cf.compression_per_level.clear();

@@ -136,6 +136,7 @@ struct ScanOptions {
   bool backward = false;               // from the last key below `to` down to `from`
   const Snapshot* snapshot = nullptr;  // null: as of now, one view for the whole scan
   bool fill_cache = true;              // false for long one-off scans
+  std::uint32_t read_ahead = 2U << 20;  // of those: bytes of each file at a time; a short range wants less
 };
 
 class Store {

@@ -74,7 +74,7 @@ Result<void> Store::scan(Family family, std::string_view from, std::string_view 
   options.iterate_lower_bound = &lower;
   if (!to.empty()) options.iterate_upper_bound = &upper;
   options.fill_cache = how.fill_cache;
-  if (!how.fill_cache) options.readahead_size = 2U << 20;
+  if (!how.fill_cache) options.readahead_size = how.read_ahead;
   if (how.snapshot != nullptr) options.snapshot = how.snapshot->state_->snapshot;
   const std::unique_ptr<rocksdb::Iterator> it(impl_->database->db().NewIterator(options, impl_->database->handle(family)));
   if (how.backward)

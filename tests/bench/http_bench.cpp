@@ -24,6 +24,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <mutex>
+#include <random>
 #include <string>
 #include <thread>
 #include <vector>
@@ -36,10 +37,28 @@ using Clock = std::chrono::steady_clock;
 
 namespace {
 
-constexpr std::string_view kEvent =
-    R"({"id":"e000000000","ts":"2026-01-01T00:00:00.000Z","customer":"c0000001","type":"page_view","data":{"path":"/p/17"}})"
-    "\n";
 constexpr std::size_t kEventsPerBatch = 500;
+constexpr std::size_t kBodies = 64;
+
+// Bodies of so many events, all of one length and no two events alike: equal ones would be compressed to nothing on their way to the disk.
+std::vector<std::string> make_bodies(std::size_t events) {
+  std::mt19937_64 random(1);
+  const auto below = [&](unsigned n) { return static_cast<unsigned>(random() % n); };
+  std::vector<std::string> bodies(kBodies);
+  unsigned number = 0;
+  for (std::string& body : bodies) {
+    for (std::size_t i = 0; i < events; ++i, ++number) {
+      char line[160];
+      const int bytes = std::snprintf(
+          line, sizeof line,
+          R"({"id":"e%09u","ts":"2026-01-%02uT%02u:%02u:%02u.%03uZ","customer":"c%07u","type":"page_view","data":{"path":"/p/%02u"}})"
+          "\n",
+          number, 1 + below(28), below(24), below(60), below(60), below(1000), below(1'000'000), below(100));
+      body.append(line, static_cast<std::size_t>(bytes));
+    }
+  }
+  return bodies;
+}
 
 // Collects responders and answers all that are there at once, like the committer.
 class Committer {
@@ -201,14 +220,23 @@ void send_all(int fd, std::string_view bytes) {
 
 // One client thread drives all connections by epoll: `depth` requests in flight on each. Answers all have the same length,
 // learned from the first one, so counting bytes is enough. Gives requests per second.
-double drive(std::uint16_t port, std::string_view path, std::size_t connections, std::size_t depth, const std::string& body,
+double drive(std::uint16_t port, std::string_view path, std::size_t connections, std::size_t depth, const std::vector<std::string>& bodies,
              double seconds) {
-  const std::string request =
-      "POST " + std::string(path) +
-      " HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" +
-      body;
-  std::string in_flight;
-  for (std::size_t i = 0; i < depth; ++i) in_flight += request;
+  // The requests in a row, and the first ones once more: any `depth` of them are one piece.
+  std::string requests;
+  for (std::size_t i = 0; i < bodies.size() + depth; ++i) {
+    const std::string& body = bodies[i % bodies.size()];
+    requests += "POST " + std::string(path) +
+                " HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\nContent-Length: " + std::to_string(body.size()) +
+                "\r\n\r\n" + body;
+  }
+  const std::size_t size = requests.size() / (bodies.size() + depth);
+  std::size_t next = 0;
+  const auto take = [&](std::size_t n) {
+    const std::string_view piece = std::string_view(requests).substr(next * size, n * size);
+    next = (next + n) % bodies.size();
+    return piece;
+  };
   const int epoll = ::epoll_create1(0);
   std::vector<std::size_t> received(connections, 0);
   std::vector<int> sockets;
@@ -218,7 +246,7 @@ double drive(std::uint16_t port, std::string_view path, std::size_t connections,
     const int fd = connect_to(port);
     sockets.push_back(fd);
     if (i == 0) {
-      send_all(fd, request);
+      send_all(fd, take(1));
       answer_size = static_cast<std::size_t>(::recv(fd, buffer.data(), buffer.size(), 0));
       if (std::string_view(buffer.data(), 10) != "HTTP/1.1 2") {
         std::fprintf(stderr, "unexpected answer: %.*s\n", static_cast<int>(answer_size), buffer.data());
@@ -228,7 +256,7 @@ double drive(std::uint16_t port, std::string_view path, std::size_t connections,
     epoll_event event{.events = EPOLLIN, .data = {.u64 = i}};
     ::epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
   }
-  for (const int fd : sockets) send_all(fd, in_flight);
+  for (const int fd : sockets) send_all(fd, take(depth));
   std::size_t answers = 0;
   const auto begin = Clock::now();
   const auto end = begin + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
@@ -246,7 +274,7 @@ double drive(std::uint16_t port, std::string_view path, std::size_t connections,
       const std::size_t done = received[i] / answer_size;
       received[i] %= answer_size;
       answers += done;
-      if (done > 0) send_all(sockets[i], std::string_view(in_flight).substr(0, done * request.size()));
+      if (done > 0) send_all(sockets[i], take(done));
     }
   }
   const double took = std::chrono::duration<double>(Clock::now() - begin).count();
@@ -283,12 +311,10 @@ int main(int argc, char** argv) {
       !server.route(Method::post, "/v1/durable", keep) || !server.start())
     return 1;
 
-  const std::string one(kEvent);
-  std::string batch;
-  for (std::size_t i = 0; i < kEventsPerBatch; ++i) batch += kEvent;
+  const std::vector<std::string> one = make_bodies(1), batch = make_bodies(kEventsPerBatch);
   const double batches = drive(server.port(), "/v1/events", 4, 1, batch, seconds);
   std::printf("batches    %9.0f requests/s  %10.0f events/s  %6.0f MB/s\n", batches, batches * kEventsPerBatch,
-              batches * static_cast<double>(batch.size()) / 1e6);
+              batches * static_cast<double>(batch[0].size()) / 1e6);
   const double singles = drive(server.port(), "/v1/events", 16, 1, one, seconds);
   std::printf("singles    %9.0f requests/s\n", singles);
   const double committed = drive(server.port(), "/v1/committed", 16, 1, one, seconds);
