@@ -20,10 +20,12 @@ import unicodedata
 import urllib.error
 import urllib.parse
 import urllib.request
+import webbrowser
 
 from aiosmtpd.controller import Controller
 
 import company
+import day as company_day
 
 HERE = pathlib.Path(__file__).resolve().parent
 REPO = HERE.parents[1]
@@ -220,7 +222,9 @@ def team(day):
               ("olga", "Olga Berg", "north", 25)]
     lines = ["teams:", "  inside-sales:", "    manager: zhao", "    members:"]
     for ident, name, region, months in people:
-        lines.append(f'      - {{id: {ident}, name: "{name}", email: {ident}@spruce.example, region: {region}, hired: {months_ago(day, months)}}}')
+        lines.append(f'      - {{id: {ident}, name: "{name}", email: {ident}@spruce.example, region: {region}, capacity: 40, hired: {months_ago(day, months)}}}')
+    lines += ["dispositions:", "  won: {}", "  connected: {}", "  no_answer: {retry_after: 2h, at_most: 3}", "  call_back: {asks_time: true}", "  not_interested: {}", "  wrong_number: {}"]
+    lines += [f"  {name}: {{}}" for name in ("approved", "declined", "qualified", "not_qualified", "later")]  # what some of the packs wait for
     return "\n".join(lines) + "\n", {ident: (name, months) for ident, name, _, months in people}
 
 
@@ -413,7 +417,8 @@ def path_from_here(path):
 
 
 def where_to_look(nudge, home, story):
-    screen.chapter(5, "Where to look")
+    screen.chapter(6, "Where to look")
+    screen.step(screen.paint(f"{nudge.url}/console/", "1") + "   the console: rules, customers, the team, each salesperson's day")
     cli = path_from_here(nudge.cli)
     if not nudge.url.endswith(":8650"):
         screen.step(screen.paint(f"export NUDGE_URL={nudge.url}", "1"))
@@ -457,6 +462,7 @@ def play(args):
     mailbox, departments = Mailbox(), Departments()
     packs, people = write_project(home, day, mailbox, departments)
     nudge = Nudge(args.build.resolve(), home)
+    day_of_all = None
     try:
         checked = subprocess.run([nudge.cli, "check", home], capture_output=True, text=True)
         if checked.returncode not in (0, 3):
@@ -482,17 +488,36 @@ def play(args):
         story.contract()
         story.by_time_alone()
         story.why(returned)
+        day_of_all = company_day.Day(nudge, args.customers, story.run_id)
+        the_day(nudge, day_of_all)
         books(nudge, departments)
         where_to_look(nudge, home, number)
         if args.once:
             return
         screen.say()
-        screen.say(screen.paint(" nudged keeps running. Ctrl-C ends the demo.", "1"))
+        screen.say(screen.paint(" nudged keeps running, and so does the company. Ctrl-C ends the demo.", "1"))
+        open_console(nudge)
+        day_of_all.goes_on()
         watch(nudge, mailbox)
     finally:
+        if day_of_all is not None:
+            day_of_all.over.set()
         nudge.stop()
         mailbox.controller.stop()
         departments.server.shutdown()
+
+
+def the_day(nudge, day):
+    screen.chapter(5, "The rest of the day")
+    day.happens(400)
+    tasks = wait_for("tasks out of the day", lambda: (nudge.get("/v1/tasks?state=open&limit=1") or {"total": 0})["total"])
+    screen.step(f"400 things happen in the company: {tasks} tasks are open; the salespeople see to {day.work(30)} of them")
+
+
+def open_console(nudge):
+    """In a browser where there is a screen for one."""
+    if sys.stdout.isatty() and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        webbrowser.open(f"{nudge.url}/console/")
 
 
 def books(nudge, departments):

@@ -160,6 +160,8 @@ export interface Customer {
   as_of: Time;
   clock: Time;
   attributes: Record<string, Json>;
+  /** Names of attributes that are shown masked. */
+  masked?: string[];
   tags: string[];
   segments: { name: string; since: Time | null }[];
   traits: Record<string, Json>;

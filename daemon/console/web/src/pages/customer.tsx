@@ -1,7 +1,7 @@
 // One customer in one screen: who it is, what happened, what was done, what waits; and why a rule does or does not fire.
-import { useQuery } from '@tanstack/react-query';
-import { Card, Descriptions, Flex, Select, Tabs, Tag, Timeline } from 'antd';
-import type { ReactNode } from 'react';
+import { keepPreviousData, useQuery } from '@tanstack/react-query';
+import { Button, Card, Descriptions, Flex, Select, Tabs, Tag, Timeline } from 'antd';
+import { useState, type ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
 import { Link } from 'wouter';
 import { get, segment } from '../api/client';
@@ -9,7 +9,7 @@ import type { Customer as CustomerOf, Rule, Segment } from '../api/types';
 import { Actions } from '../ui/actions';
 import { Decisions } from '../ui/decisions';
 import { ExplanationOf } from '../ui/explanation';
-import { At, Loaded, Nothing, Page, RuleLink, StateTag, valueText } from '../ui/show';
+import { At, Loaded, Nothing, Page, RuleLink, StateTag, TaskTag, valueText } from '../ui/show';
 import { useUrlState } from '../ui/url';
 import '../generated/rest.css';
 
@@ -18,6 +18,14 @@ interface Moment {
   key: string;
   color: string;
   what: ReactNode;
+}
+
+// Of events that tell of the product's own work people want to know these, in this order; the ids are for machines.
+const ofWork = ['subject', 'disposition', 'note', 'reason', 'owner', 'by', 'previous', 'again_at', 'channel', 'rule'];
+function facts(event: string, data: Record<string, unknown>): [string, unknown][] {
+  const given = Object.entries(data).filter(([, value]) => value !== null && value !== '');
+  if (!/^(task|message|lead|approval|opportunity)_/.test(event)) return given;
+  return given.filter(([name]) => ofWork.includes(name)).sort(([a], [b]) => ofWork.indexOf(a) - ofWork.indexOf(b));
 }
 
 // Everything that happened, newest first, in one line: events, decisions, messages.
@@ -30,8 +38,7 @@ function moments(customer: CustomerOf): Moment[] {
       <>
         <strong>{each.event}</strong>{' '}
         <span className="quiet breakable">
-          {Object.entries(each.data)
-            .filter(([, value]) => value !== null)
+          {facts(each.event, each.data)
             .map(([name, value]) => `${name}: ${valueText(value)}`)
             .join(' · ')}
         </span>
@@ -107,9 +114,28 @@ function Explain({ customer }: { customer: string }) {
 export default function Customer({ id }: { id: string }) {
   const { t } = useTranslation();
   const [url, setUrl] = useUrlState();
-  const asked = useQuery({ queryKey: ['customer', id], queryFn: () => get<CustomerOf>(`/v1/customers/${segment(id)}`, { events: 200 }), refetchInterval: 5000 });
+  const [whole, setWhole] = useState(false);
+  // Personal data is asked for once, not every few seconds: each look is a record of the audit log.
+  const asked = useQuery({
+    queryKey: ['customer', id, whole],
+    queryFn: () => get<CustomerOf>(`/v1/customers/${segment(id)}`, { events: 200, ...(whole && { personal: 'full' }) }),
+    refetchInterval: whole ? false : 5000,
+    placeholderData: keepPreviousData,
+  });
   return (
-    <Page title={valueText(asked.data?.attributes['name']) || id} extra={<span className="quiet breakable">{id}</span>}>
+    <Page
+      title={valueText(asked.data?.attributes['name']) || id}
+      extra={
+        <Flex gap="small" align="center" wrap>
+          <span className="quiet breakable">{id}</span>
+          {(asked.data?.masked?.length ?? 0) > 0 && !whole && (
+            <Button title={t('customer.showHint')} onClick={() => setWhole(true)}>
+              {t('customer.show')}
+            </Button>
+          )}
+        </Flex>
+      }
+    >
       <Loaded asked={asked}>
         {(customer) => (
           <>
@@ -143,7 +169,7 @@ export default function Customer({ id }: { id: string }) {
                       </Card>
                       <Flex vertical gap="middle">
                         {customer.tasks.map((task) => (
-                          <Card key={task.id} size="small" title={task.subject} extra={<StateTag state={task.state} />}>
+                          <Card key={task.id} size="small" title={task.subject} extra={<TaskTag state={task.state} />}>
                             <p className="breakable">{valueText(task.payload['reason']) || task.reason}</p>
                             <span className="quiet">
                               {task.owner_name || task.team} · <At at={task.due} none={t('day.noDue')} />

@@ -78,7 +78,7 @@ export default function Rules() {
           const shown = rules.filter(
             (rule) =>
               (!words || rule.name.toLowerCase().includes(words) || rule.description.toLowerCase().includes(words)) && (!url['state'] || rule.state === url['state']) && (!url['category'] || rule.category === url['category']),
-          );
+          ).sort((a, b) => b.failed - a.failed || b.fired + b.held - (a.fired + a.held) || a.name.localeCompare(b.name));
           return (
             <>
               <DataTable

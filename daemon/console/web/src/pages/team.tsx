@@ -10,7 +10,7 @@ import { useNotice } from '../ui/notice';
 import { dragged, People } from '../ui/people';
 import { useReason } from '../ui/reason';
 import { may, useSession } from '../ui/session';
-import { At, CustomerLink, Loaded, Nothing, Page, RuleLink, StateTag } from '../ui/show';
+import { At, CustomerLink, Loaded, Nothing, Page, RuleLink, TaskTag } from '../ui/show';
 import { DataTable, type Column } from '../ui/table';
 import { useUrlState } from '../ui/url';
 import '../generated/rest.css';
@@ -51,7 +51,7 @@ function Reassign({ task, teams, choose, close }: { task: Task; teams: TeamOf[];
         placeholder={t('team.person')}
         value={to}
         onChange={setTo}
-        options={members.map((each) => ({ value: each.id, label: `${each.name || each.id} · ${t('team.units', { load: each.load, capacity: each.capacity })}`, disabled: each.absent }))}
+        options={members.map((each) => ({ value: each.id, label: `${each.name || each.id} · ${each.capacity > 0 ? t('team.units', { load: each.load, capacity: each.capacity }) : t('team.unitsOpen', { count: each.load })}`, disabled: each.absent }))}
       />
     </Modal>
   );
@@ -106,7 +106,7 @@ export default function Team() {
   const ofTasks: Column<Task>[] = [
     { key: 'subject', title: t('team.task'), text: (each) => each.subject, render: (_, each) => <span className="cut">{each.subject}</span> },
     { key: 'owner', title: t('team.person'), text: (each) => nameOf(each.owner), sortable: true },
-    { key: 'state', title: t('common.state'), text: (each) => each.state, render: (_, each) => <StateTag state={each.overdue ? 'overdue' : each.state} /> },
+    { key: 'state', title: t('common.state'), text: (each) => each.state, render: (_, each) => <TaskTag state={each.overdue ? 'overdue' : each.state} /> },
     { key: 'due', title: t('team.due'), text: (each) => each.due, sortable: true, render: (_, each) => <At at={each.due} none={t('day.noDue')} /> },
     { key: 'customer', title: t('common.customer'), text: (each) => each.customer, render: (_, each) => <CustomerLink id={each.customer} /> },
     { key: 'rule', title: t('common.rule'), text: (each) => each.rule, sortable: true, render: (_, each) => <RuleLink name={each.rule} /> },

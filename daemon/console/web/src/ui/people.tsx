@@ -29,9 +29,10 @@ function Person({ member, overdue, drop }: { member: Member; overdue: number; dr
         <strong>{member.name || member.id}</strong>
         {member.absent ? <Tag color="warning">{t('team.away', { until: member.absent_until })}</Tag> : member.working ? <Tag color="success">{t('team.working')}</Tag> : <Tag>{t('team.off')}</Tag>}
       </Flex>
-      <Progress percent={Math.min(100, full)} status={full >= 100 ? 'exception' : 'normal'} showInfo={false} size="small" aria-label={t('team.loadOf', { name: member.name || member.id })} />
+      {member.capacity > 0 && <Progress percent={Math.min(100, full)} status={full >= 100 ? 'exception' : 'normal'} showInfo={false} size="small" aria-label={t('team.loadOf', { name: member.name || member.id })} />}
       <span className="quiet">
-        {t('team.units', { load: member.load, capacity: member.capacity })} · {t('team.today', { today: member.today, most: member.per_day })}
+        {member.capacity > 0 ? t('team.units', { load: member.load, capacity: member.capacity }) : t('team.unitsOpen', { count: member.load })} ·{' '}
+        {member.per_day > 0 ? t('team.today', { today: member.today, most: member.per_day }) : t('team.todayOpen', { count: member.today })}
         {overdue > 0 && <strong className="is-bad"> · {t('team.overdueOf', { count: overdue })}</strong>}
       </span>
     </li>

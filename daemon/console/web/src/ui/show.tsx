@@ -11,7 +11,7 @@ const colors: Record<string, string> = {
   accepted: 'success', done: 'success', active: 'success', ready: 'success',
   unknown: 'error', dead: 'error', failed: 'error', overdue: 'error',
   held: 'warning', kept: 'warning', retrying: 'warning', paused: 'warning', backoff: 'warning', expired: 'warning', declined: 'warning',
-  in_flight: 'processing', shadow: 'processing', starting: 'processing', offered: 'processing',
+  in_flight: 'processing', taken: 'processing', shadow: 'processing', starting: 'processing', offered: 'processing',
 };
 
 export function StateTag({ state }: { state: string }) {
@@ -19,6 +19,9 @@ export function StateTag({ state }: { state: string }) {
   const key = `state.${state}`;
   return <Tag color={colors[state] ?? 'default'}>{i18n.exists(key) ? t(key as Word) : state}</Tag>;
 }
+
+/** A task that is accepted is somebody's; an action that is accepted is delivered. */
+export const TaskTag = ({ state }: { state: string }) => <StateTag state={state === 'accepted' ? 'taken' : state} />;
 
 export function Page({ title, extra, children }: { title: ReactNode; extra?: ReactNode; children: ReactNode }) {
   return (
