@@ -26,6 +26,10 @@ SEQUENCE = "engine/core/sequence.cpp"
 STEPS = "engine/core/steps.cpp"
 CUSTOMER = "engine/model/customer.cpp"
 CROSSING = "engine/core/crossing.cpp"
+ROSTER = "engine/core/roster.cpp"
+WORK = "engine/core/work.cpp"
+WORK_COMMANDS = "engine/core/work_commands.cpp"
+WORKTIME = "engine/core/worktime.cpp"
 
 # name: (file, what stands there, what is put in its place)
 MUTATIONS = {
@@ -127,6 +131,20 @@ MUTATIONS = {
     "policy-holiday-worked": ("engine/plan/policy.cpp", "if (holiday != nullptr) return false;", ""),
     "policy-brake-one-late": (DESK_POLICY, "history.count <= busiest * policy.times) return false;", "history.count <= busiest * policy.times + 1) return false;"),
     "policy-brake-forgets-a-release": (DESK_POLICY, "    busiest = std::max(busiest, history.count);\n  }\n  return true;", "  }\n  return true;"),
+    # Who gets which task, and what becomes of it: found by `work_compare`.
+    "work-capacity-one-more": (ROSTER, "} else if (room(member) < bid.units) {", "} else if (room(member) + 1 < bid.units) {"),
+    "work-day-one-more": (ROSTER, "had + bid.units > per_day_of(member)) {", "had + bid.units > per_day_of(member) + 1) {"),
+    "work-turns-from-the-start": (ROSTER, "start = static_cast<std::size_t>(it - members.begin()) + 1;", "start = static_cast<std::size_t>(it - members.begin()) + 2;"),
+    "work-weight-never-paid": (ROSTER, "if (best != nullptr) credit[best->id] -= total;", "if (best != nullptr) credit[best->id] -= 1;"),
+    "work-most-loaded": (ROSTER, "load(member->id) < load(best->id) ||", "load(member->id) > load(best->id) ||"),
+    "work-refused-is-asked-again": (ROSTER, "std::ranges::find(*bid.refused, member.id) != bid.refused->end()", "false"),
+    "work-load-stays": (ROSTER, "it->second -= units;", "it->second -= units - 1;"),
+    "work-absence-ends-a-day-early": (WORKTIME, "today > absence.to) continue;", "today >= absence.to) continue;"),
+    "work-hours-one-millisecond-short": (WORKTIME, "if (end - start < left) {", "if (end - start <= left) {"),
+    "work-rung-late": (WORK, "kNever : after_work(plan, hours, due, ladder[i].after);", "kNever : after_work(plan, hours, due, ladder[i].after) + 1;"),
+    "work-mandatory-waits": (WORK, "-(a.terms.rank * 2 + (a.mandatory ? 1 : 0))", "-(a.terms.rank * 2)"),
+    "work-declined-keeps-the-turn": (WORK_COMMANDS, """  const std::string who = task.action.owner;
+  task.refused.push_back(who);""", """  const std::string who = task.action.owner;"""),
 }
 
 
