@@ -37,6 +37,9 @@ constexpr RouteAccess kTable[] = {
 
     {Method::post, "/v1/events", kIngest, ""},
     {Method::post, "/v1/customers/{id}", kIngest, ""},
+    {Method::del, "/v1/customers/{id}", kAdmin, "customer.erase"},
+    {Method::get, "/v1/customers/{id}/erasure", kAdmin, ""},
+    {Method::get, "/v1/erasures", kAdmin, ""},
     {Method::post, "/v1/import", kIngest | kOperator, ""},
 
     {Method::post, "/v1/cloudevents", kIngest, ""},

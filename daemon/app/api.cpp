@@ -42,6 +42,7 @@ Result<void> Api::install(http::HttpServer& server) {
   NUDGE_TRY(install_admin(server));
   NUDGE_TRY(install_access(server));
   NUDGE_TRY(install_streams(server));
+  NUDGE_TRY(install_erasure(server));
   NUDGE_TRY(install_users(server));
   return {};
 }

@@ -18,6 +18,7 @@
 #include "daemon/access/gate.h"
 #include "daemon/app/backtests.h"
 #include "daemon/app/customer_index.h"
+#include "daemon/app/erasure_ledger.h"
 #include "daemon/app/exports.h"
 #include "daemon/app/json.h"
 #include "daemon/app/personal.h"
@@ -50,6 +51,7 @@ struct ApiAccess {
   access::Accounts& accounts;
   access::AuditLog& audit;
   access::Gate& gate;
+  ErasureLedgers& ledgers;
   bool tls = false;
 };
 // The table of routes and roles: every route that there is (access_table.cpp).
@@ -95,6 +97,7 @@ class Api {
   Result<void> install_access(http::HttpServer& server);
   Result<void> install_users(http::HttpServer& server);
   Result<void> install_streams(http::HttpServer& server);
+  Result<void> install_erasure(http::HttpServer& server);
 
   http::BodySinks intake_sinks(bool import);
   void ingest(http::Request& request, http::Responder responder, bool import, std::string customer);
@@ -189,6 +192,9 @@ class Api {
   http::Response change_user(const http::Request& request);
   http::Response audit_records(const http::Request& request);
   http::Response back_up(const http::Request& request);
+  http::Response erasure_sight(const http::Request& request);
+  http::Response erase_customer(const http::Request& request);
+  http::Response erasures();
   http::Response audit_verdict(const http::Request& request);
 
   Runtime& runtime_;

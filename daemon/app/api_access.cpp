@@ -366,6 +366,8 @@ Response Api::back_up(const Request& request) {
                                                      .at = format_timestamp(runtime_.now()),
                                                      .keep = static_cast<std::uint64_t>(keep)});
   if (!made) return error_response(made.error());
+  if (const Result<void> noted_too = access_.ledgers.backup_to(*directory); !noted_too)
+    return error_response(Error(noted_too.error()).prefixed("the backup is made, but the list of erasures beside it could not be written"));
   last_backup_ = runtime_.now();
   // So that a start knows how old it is. The backup is whole whatever becomes of this.
   (void)write_private_file(options_.data_dir + "/last_backup", made->at + "\n");

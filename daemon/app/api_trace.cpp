@@ -123,7 +123,9 @@ http::Response Api::trace(const http::Request& request) {
       customer = record->action.customer;
     }
   }
-  const Result<Search> search = find_inputs(store, id, customer, *before);
+  Result<Search> search = find_inputs(store, id, customer, *before);
+  if (search)
+    std::erase_if(search->found, [this](const Found& f) { return runtime_.eraser().erased().covers(f.input.customer, f.instant); });
   if (!search) return error_response(search.error());
   if (search->found.empty() && search->next == 0) {
     return error_response(

@@ -125,6 +125,7 @@ http::Response Api::decisions(const http::Request& request) {
   if (fired && *fired != "true" && *fired != "false") return error_response({Code::invalid, "`fired` is true or false"});
   if (fired) query->fired = *fired == "true";
   query->held_by = request.query_param("held_by").value_or("");
+  query->erased = &runtime_.eraser().erased();
   DecisionPage page;
   if (const auto customer = request.query_param("customer")) {
     Result<std::vector<Decision>> list = decisions_of(runtime_.store(), *customer, *query);

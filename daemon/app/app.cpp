@@ -63,6 +63,7 @@ struct App::Impl {
   std::unique_ptr<Runtime> runtime;
   std::unique_ptr<access::Accounts> accounts;
   std::unique_ptr<access::AuditLog> audit;
+  std::unique_ptr<ErasureLedgers> ledgers;
   std::unique_ptr<access::Gate> gate;
   std::unique_ptr<metrics::Registry> metrics;
   std::unique_ptr<Workers> workers;
@@ -121,7 +122,7 @@ Result<void> App::start() {
   api.batch_bytes_max = static_cast<std::size_t>(impl.loaded.settings.intake_batch_bytes_max);
   api.started_at = impl.runtime->now();
   impl.api = std::make_unique<Api>(*impl.runtime, *impl.workers, *impl.metrics,
-                                   ApiAccess{*impl.accounts, *impl.audit, *impl.gate, !impl.loaded.settings.http_tls_certificate.empty()},
+                                   ApiAccess{*impl.accounts, *impl.audit, *impl.gate, *impl.ledgers, !impl.loaded.settings.http_tls_certificate.empty()},
                                    std::move(api));
   NUDGE_TRY(impl.start_http());
   impl.api->set_ready(true);
@@ -163,6 +164,7 @@ Result<void> App::Impl::open_access() {
   o.clock = [this] { return clock().now(); };
   NUDGE_ASSIGN(accounts, access::Accounts::open(*store, std::move(o)));
   NUDGE_ASSIGN(audit, access::AuditLog::open(*store));
+  NUDGE_ASSIGN(ledgers, ErasureLedgers::open(data_dir, maildrop, *audit));
   access::GateOptions g;
   g.tls = !s.http_tls_certificate.empty();
   g.requests_per_second = s.http_requests_per_second;
@@ -202,6 +204,8 @@ Result<void> App::Impl::open_runtime() {
   };
   o.send_only_to = s.test_mode_send_only_to;
   o.delivery.approvals = {s.approvals_url, s.approvals_key.empty() ? std::string() : std::string(s.approvals_key.reveal())};
+  o.erasures = ledgers->for_runtime();
+  o.retention = {s.retention_decisions.count(), s.retention_actions.count(), s.retention_tasks.count(), s.retention_log.count()};
   o.delivery.unsubscribe = {s.unsubscribe_url, s.unsubscribe_key.empty() ? std::string() : std::string(s.unsubscribe_key.reveal())};
   o.reopen = [doors = doors](const IntakeSchema& schema, std::string_view kept, TimeMs received) {
     return doors->reopen(schema, kept, received);

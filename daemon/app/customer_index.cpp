@@ -188,7 +188,7 @@ Result<void> CustomerIndex::read_blocks(std::uint64_t last) {
       return;
     }
     const bool attributes = std::ranges::any_of(e.inputs, [](const Input& i) { return i.kind == InputKind::attributes; });
-    if (found == entries_.end() || attributes || e.kind == EntryKind::absorb) again.insert(e.customer);
+    if (found == entries_.end() || attributes || e.kind == EntryKind::absorb || e.kind == EntryKind::erase) again.insert(e.customer);
   };
   const auto edge = [&](const LogEdge& e) {
     const auto found = entries_.find(std::string(e.customer));

@@ -187,6 +187,7 @@ Result<void> Exports::decisions(bool full, Pipe& pipe) {
       return false;
     }
     for (const Decision& d : block->decisions) {
+      if (d.customer.empty() || runtime_.eraser().erased().covers(d.customer, d.at)) continue;
       Json json;
       write_decision(json, d, nullptr);
       good = good && lines.add(d.customer, json.take(), !d.detail.empty() || !d.cause.key.empty());

@@ -23,6 +23,7 @@ Result<std::vector<Decision>> decode_list(std::string_view bytes) {
 bool take(std::vector<Decision>& out, std::vector<Decision>& list, const ListQuery& query) {
   for (auto it = list.rbegin(); it != list.rend(); ++it) {
     if (query.before != 0 && it->number >= query.before) continue;
+    if (it->customer.empty() || (query.erased != nullptr && query.erased->covers(it->customer, it->at))) continue;
     if (!query.rule.empty() && it->rule != query.rule) continue;
     if (it->at < query.from || it->at >= query.to) continue;
     if (query.fired && it->fired != *query.fired) continue;

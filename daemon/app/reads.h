@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "daemon/runtime/erased.h"
 #include "daemon/runtime/records.h"
 #include "daemon/store/store.h"
 
@@ -19,6 +20,7 @@ struct ListQuery {
   TimeMs from = kAlways, to = kNever;
   std::optional<bool> fired;  // decisions only
   std::string held_by;        // decisions only; as held_name says; empty: any
+  const ErasedIds* erased = nullptr;  // decisions out of the log: those of these customers are left out
 };
 
 Result<std::vector<Decision>> decisions_of(const Store& store, std::string_view customer, const ListQuery& query);

@@ -201,17 +201,28 @@ bool Tails::read_block(Listener& listener, std::uint64_t sequence, std::string_v
   if (!block) return false;
   const unsigned what = listener.request.what;
   Writer writer(runtime_, listener.request, sequence, listener.at.block == sequence ? listener.at.index : 0, out);
+  // A listener may ask for blocks of before an erasure that are not rewritten yet.
+  const ErasedIds& erased = runtime_.eraser().erased();
+  const auto gone = [&](std::string_view customer, TimeMs at) { return customer.empty() || erased.covers(customer, at); };
   if ((what & TailRequest::events) != 0) {
     for (const LogUnit& unit : block->units) {
-      if (!read_entries(unit, [&](LogEntry& entry) { writer.event(entry); })) return false;
+      if (!read_entries(unit, [&](LogEntry& entry) {
+            if (!gone(entry.customer, entry.instant)) writer.event(entry);
+          }))
+        return false;
     }
   }
-  if ((what & TailRequest::edges) != 0 && !read_edges(block->edges, [&](const LogEdge& e) { writer.edge(e); })) return false;
+  if ((what & TailRequest::edges) != 0 && !read_edges(block->edges, [&](const LogEdge& e) {
+        if (!gone(e.customer, e.at)) writer.edge(e);
+      }))
+    return false;
   if ((what & TailRequest::decisions) != 0) {
-    for (const Decision& d : block->decisions) writer.decision(d);
+    for (const Decision& d : block->decisions)
+      if (!gone(d.customer, d.at)) writer.decision(d);
   }
   if ((what & TailRequest::actions) != 0) {
-    for (std::size_t i = 0; i < block->actions.size(); ++i) writer.action(block->actions[i], block->first_action + i);
+    for (std::size_t i = 0; i < block->actions.size(); ++i)
+      if (!gone(block->actions[i].customer, block->actions[i].at)) writer.action(block->actions[i], block->first_action + i);
   }
   listener.at = {sequence, writer.index()};
   listener.next = writer.full() ? sequence : sequence + 1;

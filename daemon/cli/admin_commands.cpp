@@ -162,6 +162,16 @@ void work_commands(CLI::App& app, AdminLine& line, const AddOnline& ask) {
   word("cancel", "withdraw it");
 }
 
+void erasure_commands(CLI::App& app, AdminLine& line, const AddOnline& ask) {
+  CLI::App* forget = ask(app, "erase", "forget a customer: in the data, the log, the files, and after a restore",
+                         [&line](const Output& out, Client& c) { return erase(out, c, line.erase); });
+  forget->add_option("ID", line.erase.id, "any of the customer's ids; all others go with it")->required();
+  forget->add_option("--reason", line.erase.reason, "for the audit log, which can't be erased: no names");
+  forget->add_flag("--dry-run", line.erase.dry_run, "only show what there is");
+  forget->add_flag("-y,--yes", line.erase.yes, "without a question");
+  ask(app, "erasures", "who was erased when, and how far that is", [](const Output& out, Client& c) { return erasures(out, c); });
+}
+
 }  // namespace
 
 void add_admin_commands(CLI::App& app, AdminLine& line, const Door& door, const AddOnline& ask, const AddOffline& offline) {
@@ -169,6 +179,7 @@ void add_admin_commands(CLI::App& app, AdminLine& line, const Door& door, const 
   stream_commands(app, line, ask);
   work_commands(app, line, ask);
   approval_commands(app, line, ask);
+  erasure_commands(app, line, ask);
   care_commands(app, line, door, ask, offline);
   ask(app, "callback", "hand in what a provider reports, from standard input: a bounced mail, through a pipe",
       [&line](const Output& out, Client& c) { return hand_in_callback(out, c, line.word); })

@@ -18,6 +18,7 @@ struct AdminLine {
   BackupCommand backup;
   DoctorCommand doctor;
   StreamOptions stream;
+  EraseCommand erase;
   std::string word;
   TraceCommand trace;
   WorkOptions work;

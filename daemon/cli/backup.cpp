@@ -1,6 +1,7 @@
 // Backups: made by the daemon, looked at and restored without it.
 #include "daemon/store/backup.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,6 +12,7 @@
 
 #include "daemon/cli/commands.h"
 #include "daemon/cli/words.h"
+#include "daemon/store/ledger.h"
 
 namespace nudge::cli {
 namespace {
@@ -20,6 +22,18 @@ std::string absolute(const std::string& path) {
   if (path.starts_with('/')) return path;
   char here[PATH_MAX];
   return ::getcwd(here, sizeof here) == nullptr ? path : std::string(here) + "/" + path;
+}
+
+/// What was erased since is erased there too, at the first start; and what is erased there goes into the list beside these backups.
+Result<std::size_t> take_erasures(const BackupCommand& command) {
+  NUDGE_ASSIGN(daemon::Ledger ledger, daemon::read_ledger(command.directory));
+  if (!ledger.key.empty()) NUDGE_TRY(daemon::join_ledger(command.to, ledger));
+  const std::string text = absolute(command.directory) + "\n", path = command.to + "/backup_directories";
+  const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  const bool written = file >= 0 && ::write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size());
+  if (file >= 0) ::close(file);
+  if (!written) return fail(Code::io, say("cannot write {1}: {2}", {path, std::strerror(errno)}));
+  return ledger.entries.size();
 }
 
 std::string shown(std::uint64_t n) { return grouped(static_cast<std::int64_t>(n)); }
@@ -70,6 +84,7 @@ Exit restore(const Output& out, const BackupCommand& command) {
     return report(out, {Code::io, say("cannot make {1}: {2}", {command.to, std::strerror(errno)})});
   const auto info = daemon::restore_backup(command.directory, command.number, command.to + "/store");
   if (!info) return report(out, info.error());
+  if (const auto erasures = take_erasures(command); !erasures) return report(out, erasures.error());
   out.terminal.line(
       say("restored backup {1} of {2} to {3}; start nudged with data_dir: {3}", {std::to_string(info->number), info->at, command.to}));
   return Exit::ok;

@@ -162,6 +162,16 @@ Exit versions(const Output& out, Client& client);
 Exit rollback(const Output& out, Client& client, const PlanOptions& options);
 
 // What nudged streams, a line of JSON each, to standard output.
+struct EraseCommand {
+  std::string id, reason;
+  bool dry_run = false;
+  bool yes = false;  // without a question
+};
+// Forgets a customer, by any of their ids, after a question.
+Exit erase(const Output& out, Client& client, const EraseCommand& command);
+// All erasures, and how far they are.
+Exit erasures(const Output& out, Client& client);
+
 struct StreamOptions {
   std::string what;
   std::string customer, rule, event, segment;  // tail: only of these

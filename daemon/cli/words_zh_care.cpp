@@ -82,6 +82,26 @@ constexpr std::array kPhrases{std::to_array<Phrase>({
     {"ELSE", "逾期则"},
     {"ASKED", "批准人"},
     {"DECIDED", "决定时间"},
+    // Erasure.
+    {"STEP", "步骤"},
+    {"DONE", "完成于"},
+    {"FACTS", "事实"},
+    {"forget a customer: in the data, the log, the files, and after a restore", "清除一个客户：数据、日志、文件中都不再保留，恢复备份后也一样"},
+    {"any of the customer's ids; all others go with it", "该客户的任意一个编号；其余编号一并清除"},
+    {"for the audit log, which can't be erased: no names", "写入审计日志的原因；审计日志无法清除，请勿写姓名"},
+    {"only show what there is", "只显示现有内容，不清除"},
+    {"who was erased when, and how far that is", "何时清除过谁，进行到哪一步"},
+    {"known as: {1}", "已知编号：{1}"},
+    {"{1} facts, {2} decisions, {3} actions, {4} tasks, {5} records in quarantine",
+     "{1} 条事实、{2} 个决策、{3} 个动作、{4} 个任务、{5} 条隔离记录"},
+    {"{1} of the actions are at a provider at this moment and may still arrive", "其中 {1} 个动作此刻已交给服务商，仍可能送达"},
+    {"nothing was erased; say why with --reason: it stands in the audit log, so no names",
+     "未清除任何内容；请用 --reason 说明原因：它会写入审计日志，请勿写姓名"},
+    {"This can't be taken back. Erase all of it?", "此操作无法撤销。确定全部清除吗？"},
+    {"nothing was erased; --yes goes ahead without a question", "未清除任何内容；--yes 可不经询问直接执行"},
+    {"erased, as {1}; log and files follow in the background, see `nudge erasures`",
+     "已清除，编号 {1}；日志和文件在后台继续处理，见 `nudge erasures`"},
+    {"nobody was erased yet", "还没有清除过任何人"},
 })};
 
 }  // namespace

@@ -79,6 +79,9 @@ struct Settings {
 
   std::int64_t store_low_space_bytes = 0;  // of the disk; below it no more events are taken in
   Milliseconds store_checkpoint_interval{};
+
+  // 0: kept for ever
+  Milliseconds retention_decisions{}, retention_actions{}, retention_tasks{}, retention_log{};
 };
 
 enum class Type : std::uint8_t { text, path, paths, texts, choice, timezone, integer, boolean, duration, size, secret };

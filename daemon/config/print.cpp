@@ -166,6 +166,7 @@ namespace {
 std::string_view group_help(std::string_view group) {
   if (group == "http") return "The HTTP interface.";
   if (group == "log") return "What is written to the log, and how.";
+  if (group == "retention") return "How long things that are over are kept. Counters stay.";
   if (group == "test_mode") return "Where messages go while everything is tried out.";
   if (group == "approvals") return "Links in messages to managers, by which they say yes or no.";
   if (group == "unsubscribe") return "One-click unsubscribe (RFC 8058).";

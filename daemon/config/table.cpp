@@ -14,6 +14,7 @@ constexpr std::int64_t kGiB = 1024 * kMiB;
 constexpr std::int64_t kTiB = 1024 * kGiB;
 constexpr std::int64_t kSecondMs = 1000;
 constexpr std::int64_t kHourMs = 3600 * kSecondMs;
+constexpr std::int64_t kYearsMs = 100LL * 366 * 24 * kHourMs;
 
 constexpr std::array kKeys{
     Key{.name = "data_dir",
@@ -330,6 +331,34 @@ constexpr std::array kKeys{
         .min = kSecondMs,
         .max = kHourMs,
         .help = "How often states are written out, which bounds the work after a crash."},
+    Key{.name = "retention.decisions",
+        .type = Type::duration,
+        .place = &S::retention_decisions,
+        .initial = "0s",
+        .min = 0,
+        .max = kYearsMs,
+        .help = "Decisions older than this go, but for customers for whom something waits. 0s: never."},
+    Key{.name = "retention.actions",
+        .type = Type::duration,
+        .place = &S::retention_actions,
+        .initial = "0s",
+        .min = 0,
+        .max = kYearsMs,
+        .help = "Actions that came to their end longer ago than this go. 0s: never."},
+    Key{.name = "retention.tasks",
+        .type = Type::duration,
+        .place = &S::retention_tasks,
+        .initial = "0s",
+        .min = 0,
+        .max = kYearsMs,
+        .help = "Tasks that were closed longer ago than this go. 0s: never."},
+    Key{.name = "retention.log",
+        .type = Type::duration,
+        .place = &S::retention_log,
+        .initial = "0s",
+        .min = 0,
+        .max = kYearsMs,
+        .help = "Blocks of the log older than this go; states no longer can be made anew from the log then. 0s: never."},
 };
 
 }  // namespace

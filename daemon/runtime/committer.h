@@ -111,7 +111,7 @@ class Committer {
   // Committer's thread only.
   Desk desk_;
   TimeMs latest_ = kAlways;
-  TimeMs stats_written_ = kAlways;
+  TimeMs stats_written_ = 0;  // an instant to reckon with: kAlways would wrap
   std::shared_ptr<const Controls> controls_ = std::make_shared<const Controls>();  // as last told
   bool stats_dirty_ = false;
   std::string block_;

@@ -97,6 +97,7 @@ Result<void> Delivery::start() {
       error = std::move(record).error();
       return false;
     }
+    if (erased(record->action)) return true;
     if (record->state == ActionState::in_flight) {
       const auto lane = lanes_.find(record->connector);
       if (lane != lanes_.end()) {
@@ -246,6 +247,7 @@ FairQueue::Entry entry_of(const ActionRecord& record) {
 }
 
 void Delivery::schedule(const ActionRecord& record) {
+  if (erased(record.action)) return;
   if (record.action.kind == "assign_owner") return tell_owner(record);
   std::string why_not;
   Lane* lane = lane_of(record.action, why_not);

@@ -22,6 +22,7 @@
 #include "daemon/runtime/clock.h"
 #include "daemon/runtime/committer.h"
 #include "daemon/runtime/delivery_policy.h"
+#include "daemon/runtime/erased.h"
 #include "daemon/runtime/gate.h"
 #include "daemon/runtime/receipts.h"
 #include "daemon/runtime/records.h"
@@ -113,6 +114,12 @@ class Delivery {
            std::function<std::shared_ptr<const Plan>()> plan);
   ~Delivery();
 
+  // Before start(): whose old actions and tasks are nobody's any more.
+  void use_erased(const ErasedIds& erased) { erased_ = &erased; }
+  // Lets go of what waits for those who are in the list by now; `done` is told, on delivery's thread, how many messages of theirs are at a
+  // provider at this moment: they may arrive, and their outcome goes nowhere.
+  void forget_erased(std::function<void(std::uint64_t in_flight)> done);
+
   // Reads what is pending, starts the connectors and the thread. What was in flight when the last process ended is treated as unknown.
   Result<void> start();
   // Takes nothing new to the connectors, waits up to `deadline` for what is under way, then ends.
@@ -191,6 +198,7 @@ class Delivery {
   Input held_event(const ActionOut& action, const std::string& reason, TimeMs at) const;
   Input event_for(std::string_view type, const ActionOut& action, std::string id_suffix, TimeMs at) const;
   void post_command(std::function<void()> command);
+  bool erased(const ActionOut& action) const { return erased_ != nullptr && erased_->covers(action.customer, action.at); }
 
   const DeliveryOptions options_;
   Store& store_;
@@ -200,6 +208,7 @@ class Delivery {
   const PostEvent post_;
   const AskPolicies ask_;
   const std::function<std::shared_ptr<const Plan>()> plan_;
+  const ErasedIds* erased_ = nullptr;
 
   // Delivery thread only (and start()).
   std::map<std::string, std::unique_ptr<Lane>> lanes_;

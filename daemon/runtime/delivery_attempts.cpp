@@ -124,7 +124,7 @@ bool Delivery::begin_next(Lane& lane, TimeMs now) {
     return true;
   }
   Result<ActionRecord> record = decode_action_record(**bytes);
-  if (!record || (record->state != ActionState::waiting && record->state != ActionState::retrying)) {
+  if (!record || erased(record->action) || (record->state != ActionState::waiting && record->state != ActionState::retrying)) {
     if (!record) log::error("an action can't be read and is left alone", {{"error", record.error()}});
     lane.queue.done(*entry);
     return true;
@@ -169,6 +169,11 @@ void Delivery::submit(Lane& lane, const std::string& id) {
   const auto it = lane.under_way.find(id);
   if (it == lane.under_way.end()) return;
   const ActionRecord& r = it->second;
+  if (erased(r.action)) {
+    lane.queue.done(entry_of(r));
+    lane.under_way.erase(it);
+    return;
+  }
   connectors::DeliverRequest request;
   request.action_id = to_hex(r.action.id);
   request.kind = r.action.kind;
@@ -210,7 +215,26 @@ void Delivery::on_outcome(const std::string& name, const connectors::DeliverRequ
     lane.under_way.erase(it);
     if (!record.attempts.empty()) record.attempts.pop_back();  // the place that was kept for this outcome
     note_health(lane, outcome, clock_.now());
+    if (erased(record.action)) return lane.queue.done(entry_of(record));
     settle(lane, std::move(record), outcome);
+  });
+}
+
+void Delivery::forget_erased(std::function<void(std::uint64_t)> done) {
+  post_command([this, done = std::move(done)] {
+    std::uint64_t in_flight = 0;
+    const auto gone = [this](const auto& kept) { return erased(kept.second.action); };
+    for (auto& [name, lane] : lanes_) {
+      std::erase_if(lane->lost, gone);
+      for (const auto& asked : lane->asking)
+        if (gone(asked)) lane->queue.done(entry_of(asked.second));
+      std::erase_if(lane->asking, gone);
+      for (const ActionRecord& record : lane->cleared)
+        if (erased(record.action)) lane->queue.done(entry_of(record));
+      std::erase_if(lane->cleared, [this](const ActionRecord& record) { return erased(record.action); });
+      in_flight += static_cast<std::uint64_t>(std::ranges::count_if(lane->under_way, gone));
+    }
+    done(in_flight);
   });
 }
 

@@ -24,6 +24,7 @@ void Delivery::controls_changed() {
 
 void Delivery::tell_held(const ActionRecord& record) {
   post_command([this, action = record.action, note = record.note] {
+    if (erased(action)) return;
     const std::string id = id_bytes(action.id);
     if (!wakes_rules(action)) {  // rules that answer what they could not send would wake each other for ever
       committer_.change([id](CommitContext& c) { c.set.erase(Family::outbox, held_untold_key(id)); });

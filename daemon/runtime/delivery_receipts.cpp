@@ -135,7 +135,7 @@ std::optional<ActionRecord> Delivery::action_of(const Lane& lane, const Provider
   if (ids.size() == own && !address.empty() && !address.starts_with('+')) by(way_by_address_key(channel_of(lane.kind), "+" + address));
   for (std::size_t i = 0; i < ids.size(); ++i) {
     Result<ActionRecord> record = load_pending_or_final(ids[i]);
-    if (record && (i >= own || record->connector == lane.name)) return *std::move(record);
+    if (record && !erased(record->action) && (i >= own || record->connector == lane.name)) return *std::move(record);
   }
   return std::nullopt;
 }

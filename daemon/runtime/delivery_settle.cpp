@@ -152,6 +152,7 @@ void Delivery::tell_portion(const Ids& ids, std::size_t from, Word word, const T
 // An action that the word is for, and that nothing is being done with at this moment.
 Result<ActionRecord> Delivery::idle_action(const std::string& id, Word word) {
   NUDGE_ASSIGN(ActionRecord record, load_pending_or_final(id));
+  if (erased(record.action)) return fail(Code::not_found, "there is no action with this id");
   bool under_way = record.state == ActionState::in_flight || busy_.contains(id);
   for (const auto& [name, lane] : lanes_) {
     under_way = under_way || lane->under_way.contains(id) || lane->asking.contains(id) ||

@@ -32,6 +32,8 @@ void book_digests(WriteSet& set, const DigestOut& out) {
   }
 }
 
+void erase_digest_part(WriteSet& set, std::uint64_t number) { set.erase(Family::task, part_key(number)); }
+
 Result<void> load_digests(const Store& store, Desk& desk) {
   std::optional<Error> error;
   const auto each = [&](std::string_view from, auto&& take) {

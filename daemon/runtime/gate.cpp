@@ -204,6 +204,20 @@ bool Gate::remove(CommitContext& context, Suppression::Kind kind, std::string_vi
   return true;
 }
 
+void Gate::forget(CommitContext& context, const std::vector<std::string>& customers) {
+  std::vector<Suppression> gone;
+  {
+    const std::shared_lock lock(mutex_);
+    for (const auto& [key, entry] : entries_)
+      if (entry.kind == Suppression::Kind::customer && std::ranges::find(customers, entry.value) != customers.end()) gone.push_back(entry);
+  }
+  for (const Suppression& entry : gone) remove(context, entry.kind, entry.value, entry.channel);
+  std::vector<std::uint64_t> silences;
+  for (const Silence& s : context.desk.controls().silences)
+    if (!s.customer.empty() && std::ranges::find(customers, s.customer) != customers.end()) silences.push_back(s.id);
+  for (const std::uint64_t id : silences) context.desk_changed = context.desk.end_silence(id, context.now) || context.desk_changed;
+}
+
 std::vector<Suppression> Gate::list(std::string_view after, std::size_t limit, bool& more) const {
   const std::shared_lock lock(mutex_);
   std::vector<Suppression> page;

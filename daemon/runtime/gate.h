@@ -66,6 +66,8 @@ class Gate {
   void add(CommitContext& context, Suppression entry);
   // False when there is no such entry.
   bool remove(CommitContext& context, Suppression::Kind kind, std::string_view value, std::string_view channel);
+  // Entries and silences that name one of these customers; those of addresses stay: they keep a person from being written to again.
+  void forget(CommitContext& context, const std::vector<std::string>& customers);
   // In the order of their keys, behind `after` (empty: from the first); `more`: there are others behind.
   std::vector<Suppression> list(std::string_view after, std::size_t limit, bool& more) const;
   static std::string key_of(Suppression::Kind kind, std::string_view value, std::string_view channel);

@@ -34,7 +34,8 @@ class EntryReader {
       case EntryKind::merge:
       case EntryKind::absorb: entry.text = in_.string(); break;
       case EntryKind::advance:
-      case EntryKind::reconcile: break;
+      case EntryKind::reconcile:
+      case EntryKind::erase: break;
       default: return false;
     }
     return !in_.bad();

@@ -29,6 +29,7 @@ enum class EntryKind : std::uint8_t {
   reconcile = 3,  // Engine::reconcile to the unit's plan
   merge = 4,      // Engine::advance to the instant, then take_out; `text` is who it is now
   absorb = 5,     // Engine::absorb at the instant; `text` is the portion
+  erase = 6,      // nothing is known of the customer any more (docs/decisions/erasure.md)
 };
 
 // Puts the entries of one unit behind one another. Not thread-safe.
@@ -36,7 +37,7 @@ class EntryWriter {
  public:
   // `inputs` are those that were stored, all of the customer.
   void step(std::string_view customer, TimeMs instant, std::span<const Input* const> inputs);
-  // advance, reconcile
+  // advance, reconcile, erase
   void mark(EntryKind kind, std::string_view customer, TimeMs instant);
   // merge, absorb
   void merge(EntryKind kind, std::string_view customer, TimeMs instant, std::string_view text);

@@ -49,6 +49,8 @@ Runtime::~Runtime() { stop(std::chrono::milliseconds(0)); }
 bool Runtime::has_stored_plan() const { return impl_->plans.current() != 0; }
 Delivery& Runtime::delivery() { return *impl_->delivery; }
 Tasks& Runtime::tasks() { return *impl_->tasks; }
+Eraser& Runtime::eraser() { return *impl_->eraser; }
+Retention& Runtime::retention() { return *impl_->retention; }
 Gate& Runtime::gate() { return impl_->gate; }
 void Runtime::change(Change change, std::function<void(const Error*)> done) { impl_->committer.change(std::move(change), std::move(done)); }
 Store& Runtime::store() { return impl_->store; }
@@ -91,6 +93,9 @@ Result<void> Runtime::start() {
       impl.store, impl.clock, impl.committer,
       PostEvent{[this](std::vector<Input> inputs, Attachment attachment) { post_events(std::move(inputs), std::move(attachment)); }},
       [this] { return plan(); });
+  NUDGE_TRY(impl.make_eraser());
+  impl.delivery->use_erased(impl.eraser->erased());
+  impl.tasks->use_erased(impl.eraser->erased());
   impl.committer.start();
   impl.started = true;
   NUDGE_TRY(impl.delivery->start());
@@ -114,6 +119,8 @@ Result<void> Runtime::start() {
   } else {
     for (auto& shard : impl.shards) shard->swept(impl.plan);
   }
+  NUDGE_TRY(impl.eraser->start());
+  impl.retention->start();
   impl.checkpoint_thread = std::thread([this] { impl_->checkpoint_loop(); });
   return {};
 }
@@ -128,6 +135,8 @@ void Runtime::stop(std::chrono::milliseconds deadline) {
   }
   impl.loop_wake.notify_all();
   if (impl.checkpoint_thread.joinable()) impl.checkpoint_thread.join();
+  if (impl.eraser) impl.eraser->stop();
+  if (impl.retention) impl.retention->stop();
   impl.tasks->stop();
   impl.delivery->stop(deadline);
   // What is under way gets to disk before the last checkpoint, so that the next start has nothing to replay.

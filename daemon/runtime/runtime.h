@@ -14,7 +14,9 @@
 #include "daemon/runtime/clock.h"
 #include "daemon/runtime/committer.h"
 #include "daemon/runtime/delivery.h"
+#include "daemon/runtime/erasure.h"
 #include "daemon/runtime/plan_store.h"
+#include "daemon/runtime/retention.h"
 #include "daemon/runtime/shard.h"
 #include "daemon/runtime/versions.h"
 
@@ -36,6 +38,8 @@ struct RuntimeOptions {
   std::function<Result<std::vector<DoorDocument>>(const IntakeSchema& schema, std::string_view kept, TimeMs received)> reopen;
   DeliveryOptions delivery;
   std::vector<std::string> send_only_to;  // test mode; empty: none
+  ErasureLedger erasures;
+  RetentionOptions retention;
 };
 
 struct PlanChange {
@@ -148,6 +152,8 @@ class Runtime {
 
   Delivery& delivery();
   Tasks& tasks();
+  Eraser& eraser();
+  Retention& retention();
   Gate& gate();
   // One change of the books, from any thread; `done` is told once it is on disk, or that it may not be.
   void change(Change change, std::function<void(const Error*)> done);

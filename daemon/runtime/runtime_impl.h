@@ -51,6 +51,9 @@ struct Runtime::Impl {
   std::unique_ptr<IdSource> ids;
   std::unique_ptr<Merger> merger;
   Result<void> resume_merges();
+  std::unique_ptr<Eraser> eraser;
+  std::unique_ptr<Retention> retention;
+  Result<void> make_eraser();
 
   std::atomic<std::uint64_t> queued_items{0};
   std::atomic<std::uint64_t> queued_bytes{0};

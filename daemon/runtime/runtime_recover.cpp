@@ -159,6 +159,42 @@ Result<void> Runtime::Impl::replay_tail(std::uint64_t checkpoint, StoredStats& s
   return {};
 }
 
+// What was erased elsewhere since this directory was backed up is put on the list first.
+Result<void> Runtime::Impl::make_eraser() {
+  if (!options.erasures.erasures.empty()) {
+    NUDGE_TRY(take_erasures(store, options.erasures, [this](const std::function<void(std::string_view)>& each) {
+      for (auto& shard : shards) shard->unwritten_customers(each);
+    }));
+  }
+  eraser = std::make_unique<Eraser>(ErasureParts{
+      .store = store,
+      .clock = clock,
+      .committer = committer,
+      .shard_of = [this](std::uint8_t slot) -> Shard& { return shard_of(slot); },
+      .delivery = [this]() -> Delivery& { return *delivery; },
+      .plan = [this] {
+        const std::lock_guard lock(plan_mutex);
+        return plan;
+      },
+      .checkpoint = [this]() -> Result<std::uint64_t> {
+        NUDGE_TRY(checkpoint_now());
+        return checkpointed.load();
+      },
+      .stopping = [this] { return failed.load(); },
+      .forget_lists = [this](CommitContext& c, const std::vector<std::string>& names) { gate.forget(c, names); },
+      .queued = [this](std::uint64_t n) { queued_items.fetch_add(n, std::memory_order_relaxed); },
+      .record = options.erasures.record,
+      .forget_files = options.erasures.forget_files});
+  // A start reads blocks for the states behind the checkpoint, and for the sums behind the stored ones.
+  retention = std::make_unique<Retention>(options.retention, store, clock, committer, [this]() -> std::uint64_t {
+    const Result<std::optional<std::string>> bytes = store.get(Family::meta, kMetaStats);
+    if (!bytes || !bytes->has_value()) return 0;
+    const Result<StoredStats> stored = decode_stats(**bytes);
+    return stored ? std::min(checkpointed.load(), stored->sequence) + 1 : 0;
+  });
+  return eraser->load();
+}
+
 // --- plans
 
 void Runtime::Impl::publish(std::shared_ptr<const Plan> next) {

@@ -29,7 +29,8 @@ class Replayer {
   Replayer(PlanStore& plans, ReplayDigest& out) : plans_(plans), out_(out) {}
 
   Result<void> block(const LogBlock& block) {
-    for (const Decision& d : block.decisions) stored_ += fingerprint(d);
+    for (const Decision& d : block.decisions)
+      if (!d.customer.empty()) stored_ += fingerprint(d);  // else of a customer who was erased
     for (const LogUnit& unit : block.units) {
       NUDGE_ASSIGN(const BoundPlan bound, plans_.plan(unit.plan));
       plan_ = bound.plan;
@@ -84,6 +85,10 @@ class Replayer {
       case EntryKind::reconcile: engine_.reconcile(*plan_, state, effects); break;
       case EntryKind::merge: engine_.give_away(*plan_, state, entry.text, entry.instant, effects, left); break;
       case EntryKind::absorb: return absorb(state, entry);
+      case EntryKind::erase:
+        state = CustomerState{};
+        state.id = entry.customer;
+        break;
     }
     for (const Decision& d : effects.decisions) decided_ += fingerprint(d);
   }
@@ -102,6 +107,9 @@ class Replayer {
 
 Result<ReplayDigest> replay_whole_log(Store& store, PlanStore& plans, std::uint64_t last, const Catalog& catalog,
                                       const std::function<void(const CustomerState&)>& each) {
+  if (const std::uint64_t gone = store.dropped_blocks(); gone != 0)
+    return fail(Code::conflict, "the log begins behind block " + std::to_string(gone) +
+                                    ", because older ones were taken off it (retention.log); states can't be made anew from it");
   ReplayDigest out;
   Replayer replayer(plans, out);
   std::optional<Error> error;

@@ -218,7 +218,7 @@ void Shard::take_in(TimeMs now) {
     CacheEntry* const entry = touched_[k];
     if (Result<void> unpacked = unpack(*entry); !unpacked) return fail_with(std::move(unpacked).error());
     cache_.touch(entry);
-    if (entry->state->known() && entry->state->clock >= now) {
+    if (entry->erased_at >= now || (entry->state->known() && entry->state->clock >= now)) {
       for (std::uint32_t i = entry->first_item; i != kNoItem;) {
         const std::uint32_t next = items_[i].next;
         deferred_.push_back(std::move(items_[i]));
@@ -475,6 +475,11 @@ Result<void> Shard::replay(LogEntry& entry, const std::shared_ptr<const Plan>& p
     case EntryKind::absorb:
       if (state.known() && state.clock >= entry.instant) return {};
       NUDGE_TRY(replay_absorb(*cached, entry, *plan));
+      break;
+    case EntryKind::erase:
+      if (state.known() && state.clock >= entry.instant) return {};
+      state = CustomerState{};
+      state.id = entry.customer;
       break;
   }
   cache_.set_dirty(cached, generation_);

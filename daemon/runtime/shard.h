@@ -121,6 +121,7 @@ class Shard {
   void take_merge(CacheEntry& entry, Item& item, TimeMs now);
   void merge_away(CacheEntry& entry, Item& item, TimeMs now);
   void absorb_portion(CacheEntry& entry, Item& item, TimeMs now);
+  void erase_all(CacheEntry& entry, Item& item, TimeMs now);
   void set_aside_conflict(const Input& input, std::string_view alias, TimeMs now);
   Result<void> replay_absorb(CacheEntry& entry, const LogEntry& log, const Plan& plan);
   void fire_timers(TimeMs now);

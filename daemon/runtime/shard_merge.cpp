@@ -42,7 +42,7 @@ bool Shard::take_merges(CacheEntry& entry, TimeMs now) {
     if (done && !entry.state->merged()) {
       deferred_.push_back(std::move(item));
     } else if (item.merge != nullptr && item.merge->kind != MergeItem::Kind::portion) {
-      done = done || item.merge->kind == MergeItem::Kind::go;
+      done = done || item.merge->kind == MergeItem::Kind::go || item.merge->kind == MergeItem::Kind::erase;
       take_merge(entry, item, now);
     } else if (entry.state->merged()) {
       item.input.customer = entry.state->merged_into;
@@ -70,6 +70,7 @@ void Shard::take_merge(CacheEntry& entry, Item& item, TimeMs now) {
     case MergeItem::Kind::go: return merge_away(entry, item, now);
     case MergeItem::Kind::known: return finish_item(item, Receipt::duplicate);
     case MergeItem::Kind::conflict: return finish_item(item, Receipt::conflict);
+    case MergeItem::Kind::erase: return erase_all(entry, item, now);
     case MergeItem::Kind::portion:
     case MergeItem::Kind::landed: return;
   }
@@ -118,6 +119,24 @@ void Shard::absorb_portion(CacheEntry& entry, Item& item, TimeMs now) {
   unit_->changes.push_back([key = item.merge->pending_key](CommitContext& c) { c.set.erase(Family::meta, key); });
   ++unit_->items;
   changed(entry, std::move(effects));
+}
+
+// The state becomes that of a customer never heard of; its record leaves the disk with the entry of the log that says so. What comes for
+// the id from now on is another customer's, in a later millisecond.
+void Shard::erase_all(CacheEntry& entry, Item& item, TimeMs now) {
+  for (const Membership& member : entry.state->members) --unit_->delta.roots[member.root].members;
+  const std::string id(entry.id);
+  *entry.state = CustomerState{};
+  entry.state->id = id;
+  entry.erased_at = now;
+  unit_->entries.mark(EntryKind::erase, id, now);
+  unit_->latest = std::max(unit_->latest, now);
+  unit_->changes.push_back([erased = std::move(item.merge->erased), now](CommitContext& c) {
+    if (erased) erased(c, now);
+  });
+  ++unit_->items;
+  changed(entry, {});
+  write_state(entry);
 }
 
 void Shard::set_aside_conflict(const Input& input, std::string_view alias, TimeMs now) {

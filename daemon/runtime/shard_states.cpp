@@ -191,19 +191,24 @@ Result<void> Shard::each_customer(std::uint8_t slot, const std::function<void(co
 
 // Puts the record and the timer row into the unit: they reach the disk with or after the log entries of everything that is in the state.
 void Shard::write_state(CacheEntry& entry) {
-  if (entry.state != nullptr) {
-    record_.clear();
-    encode_customer(record_, *entry.state, *plan_->catalog);
+  const bool known = entry.known();
+  if (!known) {
+    unit_->states.erase(Family::customer, customer_key(entry.slot, entry.id));
+  } else {
+    if (entry.state != nullptr) {
+      record_.clear();
+      encode_customer(record_, *entry.state, *plan_->catalog);
+    }
+    unit_->states.put(Family::customer, customer_key(entry.slot, entry.id),
+                      entry.state != nullptr ? std::string_view(record_) : entry.packed());
   }
-  unit_->states.put(Family::customer, customer_key(entry.slot, entry.id),
-                    entry.state != nullptr ? std::string_view(record_) : entry.packed());
   const TimeMs due = entry.due;
   if (due != entry.disk_due) {
     if (entry.disk_due != kNever) unit_->states.erase(Family::timer, timer_key(entry.slot, entry.disk_due, entry.id));
     if (due != kNever) unit_->states.put(Family::timer, timer_key(entry.slot, due, entry.id), "");
     entry.disk_due = due;
   }
-  entry.on_disk = true;
+  entry.on_disk = known;
   entry.unit = unit_number_;
   cache_.set_clean(&entry);
   // Its turn to be packed would come soon: the record is made, so now.

@@ -38,6 +38,7 @@ struct CacheEntry {
   std::uint64_t dirty_since = 0;  // checkpoint generation in which it became dirty
   TimeMs due = kNever;            // Engine::next_due of the state
   TimeMs disk_due = kNever;       // the timer row on disk
+  TimeMs erased_at = kAlways;     // when all that was known was erased; what comes in that millisecond waits for the next
   std::size_t bytes = 0;
   std::size_t heap_index = TimerHeap<CacheEntry>::kNotInHeap;
   std::uint32_t first_item = 0xffffffff, last_item = 0xffffffff;  // of the drain under way

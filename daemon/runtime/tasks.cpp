@@ -48,6 +48,31 @@ std::string book_news(WriteSet& set, std::uint64_t sequence, const std::vector<I
   return key;
 }
 
+Result<void> forget_news(const Store& store, WriteSet& set, const std::function<bool(const Input&)>& gone) {
+  bool damaged = false;
+  for (const std::string& mark : {Key{}.u8('b').take(), untold_each_key("")}) {
+    NUDGE_TRY(store.scan(Family::task, mark, prefix_end(mark), [&](std::string_view key, std::string_view value) {
+      Reader in(value);
+      std::string left;
+      Writer out(left);
+      bool any = false;
+      while (!damaged && !in.at_end()) {
+        Input input;
+        damaged = !decode_input(in, input);
+        if (gone(input))
+          any = true;
+        else
+          encode_input(out, input);
+      }
+      if (any && left.empty()) set.erase(Family::task, key);
+      if (any && !left.empty()) set.put(Family::task, key, left);
+      return !damaged;
+    }));
+  }
+  if (damaged) return fail(Code::corrupt, "a stored piece of news about a task can't be read: it is damaged or was written by a newer version");
+  return {};
+}
+
 Result<void> load_tasks(const Store& store, Desk& desk, std::function<void(Error)> broken) {
   desk.work().keep_elsewhere([&store, broken = std::move(broken)](const Hash128& id) {
     Result<std::optional<std::string>> bytes = store.get(Family::task, task_key(true, id_bytes(id)));
@@ -108,6 +133,7 @@ void Tasks::due(TimeMs next) {
 }
 
 void Tasks::tell(News news) {
+  if (erased_ != nullptr) std::erase_if(news.inputs, [this](const Input& input) { return erased_->covers(input.customer, input.time); });
   auto left = std::make_shared<std::size_t>(news.inputs.size());  // of the committer's thread
   for (Input& input : news.inputs) {
     post_(std::move(input), [key = news.key, left](CommitContext& c, Receipt) {

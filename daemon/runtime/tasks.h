@@ -20,6 +20,8 @@ class Tasks {
   Tasks(Store& store, LogicalClock& clock, Committer& committer, PostEvent post, std::function<std::shared_ptr<const Plan>()> plan);
   ~Tasks();
 
+  // Before start(): of whose old tasks nothing is told any more.
+  void use_erased(const ErasedIds& erased) { erased_ = &erased; }
   // Tells what was left untold, and starts the clock.
   Result<void> start();
   void stop();
@@ -47,6 +49,7 @@ class Tasks {
   Committer& committer_;
   const PostEvent post_;
   const std::function<std::shared_ptr<const Plan>()> plan_;
+  const ErasedIds* erased_ = nullptr;
 
   std::mutex mutex_;
   std::condition_variable wake_;
@@ -63,5 +66,7 @@ Result<void> load_tasks(const Store& store, Desk& desk, std::function<void(Error
 void book_work(WriteSet& set, StatsDelta& delta, const WorkOut& work);
 // … and what is to be told of the tasks of one batch; the block's sequence number names it. Returns its key: there until all are stored.
 std::string book_news(WriteSet& set, std::uint64_t sequence, const std::vector<Input>& news);
+// Takes out of what is still to be told what `gone` is true for.
+Result<void> forget_news(const Store& store, WriteSet& set, const std::function<bool(const Input&)>& gone);
 
 }  // namespace nudge::daemon

@@ -96,6 +96,7 @@ struct MergeItem {
     conflict,  // the alias is another customer's
     portion,   // what an alias was known by
     landed,    // to the merger alone: the alias's state shows its way, on disk
+    erase,     // nothing is to be known of this id any more
   };
   Kind kind = Kind::request;
   std::string into;  // request, go: who stays
@@ -103,6 +104,7 @@ struct MergeItem {
   std::string portion;      // see engine/core/merge.h
   bool queued = false;      // portion: counted among the inputs under way
   std::string pending_key;  // portion: where it waits on disk until it is taken in
+  std::function<void(CommitContext&, TimeMs)> erased;  // erase: goes into the same batch, and is told the instant
 };
 
 // An input on its way to its shard.

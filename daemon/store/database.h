@@ -77,6 +77,7 @@ Error to_error(std::string_view doing, const rocksdb::Status& status);
 inline constexpr std::string_view kFormatKey = "store/format";
 inline constexpr std::string_view kIdKey = "store/id";
 inline constexpr std::string_view kFloorKey = "store/sequence_floor";
+inline constexpr std::string_view kDroppedKey = "store/log_dropped";
 inline constexpr std::string_view kLossPrefix = "store/loss/";
 
 }  // namespace nudge::daemon

@@ -35,7 +35,7 @@ void set_files_and_logs(rocksdb::DBOptions& db) {
   db.statistics = nullptr;
   db.enable_thread_tracking = false;
   db.allow_data_in_errors = false;  // customers' data never ends in an error text
-  db.max_manifest_file_size = 64 * kMiB;
+  db.max_manifest_file_size = kMiB;  // it names the first and last key of each file, erased ones too, until it is written anew
   db.manifest_preallocation_size = kMiB;
   db.delete_obsolete_files_period_micros = 6ULL * 3600 * 1'000'000;
   db.file_checksum_gen_factory = nullptr;

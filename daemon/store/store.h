@@ -16,6 +16,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "engine/base/status.h"
@@ -181,6 +182,13 @@ class Store {
   // `corrupt` and is never skipped. Returning false ends it early. Returns the number of blocks given.
   Result<std::uint64_t> log_blocks(std::uint64_t from,
                                    const std::function<bool(std::uint64_t sequence, std::string_view block)>& each) const;
+  // Takes the blocks up to `upto` off the log, in synced batches; what stays begins behind them. Never the newest block.
+  Result<void> drop_blocks(std::uint64_t upto);
+  // The last block that was taken off; 0: the log goes back to its beginning.
+  std::uint64_t dropped_blocks() const noexcept;
+  // Puts other contents in the place of blocks that are there, for what has to leave the log: in one synced batch, sequence and predecessor
+  // stay. What was there before is on disk until compact(). Error: not_found, and those of commit().
+  Result<void> replace_blocks(std::span<const std::pair<std::uint64_t, std::string>> blocks);
 
   // False: answer 503; reads and the work that frees space may go on. Changes with the free space (looked at every tick and every
   // 16 MiB committed), when RocksDB reports a background error, and for good once poisoned or closed.
@@ -191,8 +199,11 @@ class Store {
   Result<std::uint64_t> free_space() const;
 
   StoreStats stats() const;
-  // Rewrites every family to its smallest; takes a while and runs beside commits.
+  // Rewrites every family to its smallest; takes a while and runs beside commits. What was erased or replaced before the call is in no file
+  // afterwards, but for what a Snapshot, a scan under way or a backup still holds.
   Result<void> compact();
+  // The same for one family.
+  Result<void> compact(Family family);
   // A complete, openable copy as of now (hard links where possible) in `directory`, which must not exist. For backups.
   Result<void> checkpoint_to(const std::string& directory);
   Result<std::vector<AcceptedLoss>> losses() const;

@@ -49,17 +49,19 @@ StoreStats Store::stats() const {
 }
 
 Result<void> Store::compact() {
+  for (std::size_t i = 0; i < kFamilies; ++i) NUDGE_TRY(compact(static_cast<Family>(i)));
+  return {};
+}
+
+Result<void> Store::compact(Family family) {
   rocksdb::CompactRangeOptions options;
   options.exclusive_manual_compaction = false;
   options.change_level = false;
   options.allow_write_stall = false;
   options.max_subcompactions = 1;
   options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForceOptimized;
-  for (std::size_t i = 0; i < kFamilies; ++i) {
-    const auto family = static_cast<Family>(i);
-    const auto status = impl_->database->db().CompactRange(options, impl_->database->handle(family), nullptr, nullptr);
-    if (!status.ok()) return std::unexpected(to_error("cannot compact family " + std::string(family_name(family)), status));
-  }
+  const auto status = impl_->database->db().CompactRange(options, impl_->database->handle(family), nullptr, nullptr);
+  if (!status.ok()) return std::unexpected(to_error("cannot compact family " + std::string(family_name(family)), status));
   return {};
 }
 

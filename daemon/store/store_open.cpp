@@ -154,6 +154,8 @@ Result<void> Store::Impl::find_last_sequence() {
   std::uint64_t last = chain_tail;
   if (floor) last = std::max(last, Reader(*floor).fixed64());
   last_sequence = last;
+  NUDGE_ASSIGN(const auto gone, get_meta(kDroppedKey));
+  if (gone) dropped = Reader(*gone).fixed64();
   return {};
 }
 

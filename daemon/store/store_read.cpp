@@ -103,7 +103,7 @@ Result<std::uint64_t> Store::log_blocks(std::uint64_t from, const std::function<
       return false;
     }
     // The predecessor must be the block just given; for the first, one below `from`.
-    if (given == 0 ? block->previous >= from && block->previous != 0 : block->previous != before) {
+    if (given == 0 ? block->previous >= from && block->previous > impl_->dropped : block->previous != before) {
       broken = Error{Code::corrupt, "the log has a hole: block " + std::to_string(*sequence) + " follows block " +
                                         std::to_string(block->previous) +
                                         ", which is not there. Nothing was skipped. Stop nudged and restore the last backup"};

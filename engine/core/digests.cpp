@@ -89,6 +89,18 @@ void Digests::set_due(DigestGroup& group, TimeMs due) {
   if (due != kNever) clocks_.emplace(due, group.key);
 }
 
+std::vector<std::uint64_t> Digests::forget(std::string_view customer) {
+  std::vector<std::uint64_t> numbers;
+  for (auto& [key, group] : groups_) {
+    std::erase_if(group.parts, [&](const DigestPart& part) {
+      if (part.action.customer != customer) return false;
+      numbers.push_back(part.number);
+      return true;
+    });
+  }
+  return numbers;
+}
+
 TimeMs Digests::add(ActionOut action, std::uint64_t number, DigestOut& out) {
   const std::optional<Gather> gather = gather_of(action);
   if (!gather) return kNever;

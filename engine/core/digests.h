@@ -7,6 +7,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/core/effects.h"
@@ -62,6 +63,8 @@ class Digests {
   // As they were kept: first the groups, then their hits in the order of their numbers.
   void load(DigestGroup group);
   void load(const std::string& key, DigestPart part);
+  // Lets go of hits that are to be in no message; their numbers. A group that is empty then is forgotten when it would have been sent.
+  std::vector<std::uint64_t> forget(std::string_view customer);
   // Every message due at or before `now`, each at its own instant, in order.
   void run(TimeMs now, DigestOut& out);
   TimeMs next() const { return clocks_.empty() ? kNever : clocks_.begin()->first; }
