@@ -9,6 +9,7 @@
 #include <cstring>
 #include <mutex>
 #include <stdexcept>
+#include <utility>
 
 #include "connectors/http/address_guard.h"
 
@@ -25,6 +26,8 @@ struct Transfer {
   HttpReply* reply = nullptr;
   std::size_t header_bytes = 0;
   bool too_large = false;
+  bool begun = false;     // the request was written, or is being
+  bool repeated = false;  // libcurl wanted to write it once more
 };
 
 std::size_t on_body(char* data, std::size_t size, std::size_t count, void* user) {
@@ -67,6 +70,14 @@ curl_socket_t on_socket(void* user, curlsocktype, curl_sockaddr* address) {
   return ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
+// libcurl sends again, unasked, when a kept connection ends before a byte of the answer came. Whether the server had read the request by
+// then nobody knows: that is an unknown, and whether it is repeated is not libcurl's to say.
+int before_request(void* user, char*, char*, int, int) {
+  auto& transfer = *static_cast<Transfer*>(user);
+  transfer.repeated = std::exchange(transfer.begun, true) && transfer.request->method != "GET";
+  return transfer.repeated ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+}
+
 void configure(CURL* curl, const HttpRequest& request, Transfer& transfer, curl_slist* headers, char* error) {
   curl_easy_setopt(curl, CURLOPT_URL, request.url.c_str());
   curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, error);
@@ -91,6 +102,8 @@ void configure(CURL* curl, const HttpRequest& request, Transfer& transfer, curl_
   curl_easy_setopt(curl, CURLOPT_HEADERDATA, &transfer);
   curl_easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, on_socket);
   curl_easy_setopt(curl, CURLOPT_OPENSOCKETDATA, &transfer);
+  curl_easy_setopt(curl, CURLOPT_PREREQFUNCTION, before_request);
+  curl_easy_setopt(curl, CURLOPT_PREREQDATA, &transfer);
   if (request.method == "GET") {
     curl_easy_setopt(curl, CURLOPT_HTTPGET, 1L);
   } else {
@@ -115,6 +128,11 @@ void conclude(CURL* curl, CURLcode code, const Transfer& transfer, const char* e
     reply.transport = HttpReply::Transport::answered;
     if (transfer.too_large) reply.error = "the answer was over " + std::to_string(transfer.request->reply_bytes_max) + " bytes and was cut";
     reply.retry_after_ms = parse_retry_after(reply.header("retry-after"), wall_ms());
+    return;
+  }
+  if (transfer.repeated) {
+    reply.transport = HttpReply::Transport::unknown;
+    reply.error = "the kept connection was closed before an answer came";
     return;
   }
   reply.transport = request_bytes > 0 ? HttpReply::Transport::unknown : HttpReply::Transport::not_sent;

@@ -22,8 +22,8 @@ struct HttpRequest {
   std::int64_t connect_timeout_ms = 5'000;
   std::int64_t total_timeout_ms = 15'000;
   std::size_t reply_bytes_max = 256u << 10;
-  // Harmless to send twice (a GET, or the provider knows our key). Only then a kept connection is used: libcurl silently
-  // sends again when a kept connection turns out to be dead.
+  // Harmless to send twice (a GET, or the provider knows our key). Only then a kept connection is used, for one that ends at the wrong
+  // moment leaves an unknown. Nothing but a GET is sent twice by one call: libcurl, which would, is kept from it.
   bool repeatable = false;
   bool public_addresses_only = false;
   std::string ca_file;  // empty = the system's

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <boost/json.hpp>
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <cstdlib>
@@ -34,6 +35,7 @@ constexpr const char* kSecret = "kit-secret-3f9a1c77";
 constexpr const char* kSecretName = "NUDGE_KIT_SECRET";
 constexpr const char* kPlaceholder = "{{provider}}";
 constexpr std::size_t kAtOnce = 16;
+constexpr std::int64_t kWaitOutMsMax = 10'000;
 
 std::int64_t now_ms() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
@@ -109,13 +111,15 @@ class Trial {
 class Kit {
  public:
   Kit(const Output& out, const ConnectorTestOptions& options, std::string config, std::string payload)
-      : out_(out), options_(options), config_(std::move(config)), payload_(std::move(payload)), peer_(options.answer) {}
+      : out_(out), options_(options), config_(std::move(config)), payload_(std::move(payload)), peer_(options.answer) {
+    if (const char* own = ::getenv(kSecretName); own != nullptr && *own != '\0') secret_ = own;
+  }
 
   Exit run() {
     trial_ = std::make_unique<Trial>(spec(peer_.url()));
     if (!hello()) return finish();
     refuses_what_it_does_not_know();
-    if (config_.find(kPlaceholder) != std::string::npos) {
+    if (config_.find(kPlaceholder) != std::string::npos || secret_.find(kPlaceholder) != std::string::npos) {
       provider();
       nobody_there();
     } else {
@@ -124,7 +128,8 @@ class Kit {
     odd_text();
     many_at_once();
     crash();
-    check(say("no secret in what it says"), said_.find(kSecret) == std::string::npos && trial_->said().find(kSecret) == std::string::npos,
+    const std::string secret = replaced(secret_, kPlaceholder, peer_.url());
+    check(say("no secret in what it says"), (said_ + trial_->said()).find(secret) == std::string::npos,
           say("the secret of {1} stood in a detail, a reference or a log line", {kSecretName}));
     return finish();
   }
@@ -139,6 +144,8 @@ class Kit {
     else
       spec.command = options_.command;
     spec.config_json = replaced(config_, kPlaceholder, url);
+    // Some providers' addresses are secrets themselves.
+    ::setenv(kSecretName, replaced(secret_, kPlaceholder, url).c_str(), 1);
     spec.timeout_ms = options_.timeout_ms;
     spec.in_flight_max = 8;
     spec.backoff_ms_min = 50;
@@ -220,6 +227,8 @@ class Kit {
       peer_.be(mood);
       const Outcome outcome = deliver(*trial_, request(next_id()));
       check(what, good(outcome), say("got {1}; expected {2}", {shown(outcome), expected}));
+      // As nudged would: the whole account waits for as long as the provider said.
+      ::usleep(static_cast<useconds_t>(std::clamp<std::int64_t>(outcome.retry_after_ms, 0, kWaitOutMsMax)) * 1000);
     };
     const auto accepted = [](const Outcome& o) { return o.status == OutcomeStatus::accepted; };
     const auto later = [](const Outcome& o) { return o.status == OutcomeStatus::not_sent && o.retryable; };
@@ -298,6 +307,7 @@ class Kit {
 
   void crash() {
     const int pid = trial_->process().status().pid;
+    (void)spec(peer_.url());  // the secret of the first trial again
     if (pid > 0) ::kill(pid, SIGKILL);
     // Until it is seen: what is handed to the dying process is lost with it, and rightly unknown.
     for (int i = 0; i < 2000 && trial_->process().status().restarts == 0; ++i) ::usleep(5000);
@@ -313,7 +323,7 @@ class Kit {
   const std::string config_, payload_;
   FaultyPeer peer_;
   std::unique_ptr<Trial> trial_;
-  std::string idempotency_, said_;
+  std::string secret_ = kSecret, idempotency_, said_;
   int ids_ = 0, passed_ = 0, failed_ = 0;
 };
 
@@ -336,7 +346,6 @@ Exit test_connector(const Output& out, const ConnectorTestOptions& options) {
     std::free(path);
   }
   if (!absolute.command[0].starts_with('/')) return report(out, {Code::not_found, say("{1} can't be read", {options.command[0]})});
-  ::setenv(kSecretName, kSecret, 1);
   return Kit(out, absolute, *config, *payload).run();
 }
 

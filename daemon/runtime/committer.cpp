@@ -6,6 +6,7 @@
 
 #include "daemon/runtime/committer_batch.h"
 #include "daemon/runtime/tasks.h"
+#include "engine/core/take_back.h"
 #include "engine/core/write.h"
 
 namespace nudge::daemon {
@@ -217,6 +218,11 @@ void Committer::put_together(Batch& batch) {
 void Committer::settle(Unit& unit, Batch& batch) {
   for (Effects& effects : unit.effects) {
     if (desk_.settle(*unit.plan, effects)) batch.desk_changed = true;
+    if (!effects.taken_back.empty()) {
+      WorkOut told;
+      for (const Decision& firing : effects.taken_back) told.news.push_back(taken_back_input(firing));
+      keep_work(told, batch);
+    }
     if (!effects.decisions.empty()) {
       std::string list;
       Writer w(list);

@@ -2,6 +2,7 @@
 
 #include "daemon/log/log.h"
 #include "daemon/store/keys.h"
+#include "engine/core/take_back.h"
 
 namespace nudge::daemon {
 namespace {
@@ -99,7 +100,15 @@ Result<void> load_tasks(const Store& store, Desk& desk, std::function<void(Error
     return true;
   }));
   if (error) return std::unexpected(*std::move(error));
-  return {};
+  const std::string untold = Key{}.u8('b').take();
+  return store.scan(Family::task, untold, prefix_end(untold), [&](std::string_view, std::string_view value) {
+    Reader in(value);
+    Input input;
+    while (!in.at_end() && decode_input(in, input)) {  // a damaged one is told of by Tasks::start
+      if (const std::optional<Decision> undone = taken_back_by(input)) desk.remember_taken_back(*undone);
+    }
+    return true;
+  });
 }
 
 Tasks::Tasks(Store& store, LogicalClock& clock, Committer& committer, PostEvent post, std::function<std::shared_ptr<const Plan>()> plan)
@@ -136,8 +145,10 @@ void Tasks::tell(News news) {
   if (erased_ != nullptr) std::erase_if(news.inputs, [this](const Input& input) { return erased_->covers(input.customer, input.time); });
   auto left = std::make_shared<std::size_t>(news.inputs.size());  // of the committer's thread
   for (Input& input : news.inputs) {
-    post_(std::move(input), [key = news.key, left](CommitContext& c, Receipt) {
+    const std::optional<Decision> undone = taken_back_by(input);
+    post_(std::move(input), [key = news.key, left, undone](CommitContext& c, Receipt) {
       if (--*left == 0) c.set.erase(Family::task, key);
+      if (undone) c.desk.told_taken_back(*undone);
     });
   }
 }

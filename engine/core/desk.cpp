@@ -4,6 +4,7 @@
 
 #include "engine/core/evaluate.h"
 #include "engine/core/render_filter.h"
+#include "engine/core/take_back.h"
 
 namespace nudge {
 
@@ -26,6 +27,23 @@ void Desk::assign(const Plan& plan, ActionOut& action) {
   if (action.kind == "call_task") roster_.given(plan, action.owner, action.terms.units, action.at);
 }
 
+void Desk::remember_taken_back(const Decision& firing) { taken_back_.insert(firing_id(firing.rule_id, firing.customer, firing.cause)); }
+bool Desk::is_taken_back(const Decision& step) const {
+  return !taken_back_.empty() && taken_back_.contains(firing_id(step.rule_id, step.customer, step.cause));
+}
+void Desk::told_taken_back(const Decision& firing) { taken_back_.erase(firing_id(firing.rule_id, firing.customer, firing.cause)); }
+
+// Later steps, come due before their customer heard that the firing is undone.
+void Desk::drop_taken_back(Effects& effects) const {
+  if (taken_back_.empty()) return;
+  const auto undone = [&](const ActionOut& a) { return taken_back_.contains(firing_id(a.rule_id, a.customer, a.cause)); };
+  std::erase_if(effects.actions, undone);
+  std::erase_if(effects.held_actions, [&](const HeldAction& h) { return undone(h.action); });
+}
+
+// The wall's hour: of a zone at half an hour from UTC it does not begin with UTC's.
+TimeMs Desk::hour_in(const Zone& zone, TimeMs t) { return t - zone.local(t).of_day % kHour; }
+
 bool Desk::limit_firings(const Plan& plan, Effects& effects) {
   bool changed = false;
   for (Decision& decision : effects.decisions) {
@@ -38,11 +56,13 @@ bool Desk::limit_firings(const Plan& plan, Effects& effects) {
     Window& window = fired_[rule.id];
     TimeMs start = 0;
     if (rule.limits.at_most_per_hour) {
-      start = decision.at - ((decision.at % kHour) + kHour) % kHour;
+      start = hour_in(plan.zone, decision.at);
     } else {
       start = unit_around(rule.limits.at_most_per, decision.at, plan.zone).first;
     }
-    if (window.start != start) window = {start, 0};
+    // Windows never go back: shards are judged side by side, so a firing of 9:59:59.999 may come after one of 10:00, and where the clock
+    // is put back over midnight yesterday comes twice.
+    if (start > window.start) window = {start, 0};
     if (window.count < rule.limits.at_most) {
       ++window.count;
       continue;
@@ -54,12 +74,17 @@ bool Desk::limit_firings(const Plan& plan, Effects& effects) {
     };
     std::erase_if(effects.actions, of_decision);
     std::erase_if(effects.held_actions, [&](const HeldAction& h) { return of_decision(h.action); });
+    if (leaves_something(plan, rule)) {
+      remember_taken_back(decision);
+      effects.taken_back.push_back(decision);
+    }
   }
   return changed;
 }
 
 bool Desk::settle(const Plan& plan, Effects& effects) {
   bool changed = limit_firings(plan, effects);
+  drop_taken_back(effects);
   if (judge_actions(plan, effects)) changed = true;
   const auto give = [&](ActionOut& action) {
     if (!action.assigns) return;

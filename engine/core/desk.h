@@ -4,6 +4,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 
 #include "engine/core/approvals.h"
@@ -18,8 +19,8 @@ namespace nudge {
 class Desk {
  public:
   // Goes through the effects of one step in order: gives tasks their owners, and takes back firings above a rule's at_most (the decision
-  // becomes held, its actions are removed). Actions that a silence, a budget or the brake holds back move to effects.held_actions, those
-  // that wait for a yes to effects.questions. True when the desk's state changed.
+  // becomes held, its actions are removed; effects.taken_back says whose customers have to hear of it). Actions that a silence, a budget or
+  // the brake holds back move to effects.held_actions, those that wait for a yes to effects.questions. True when the desk's state changed.
   bool settle(const Plan& plan, Effects& effects);
 
   // What people have set, and which rules the brake has stopped.
@@ -44,6 +45,12 @@ class Desk {
   Digests& digests() { return digests_; }
   const Digests& digests() const { return digests_; }
 
+  // Firings that were taken back, of which the customer does not know yet: no later step of theirs acts. Kept with the news to the
+  // customer, not with the desk: whoever makes a desk of its record loads them too.
+  void remember_taken_back(const Decision& firing);
+  bool is_taken_back(const Decision& step) const;
+  void told_taken_back(const Decision& firing);
+
   void encode(std::string& out) const;
   static Result<Desk> decode(std::string_view bytes);
 
@@ -60,6 +67,8 @@ class Desk {
   };
   void assign(const Plan& plan, ActionOut& action);
   bool limit_firings(const Plan& plan, Effects& effects);
+  void drop_taken_back(Effects& effects) const;
+  static TimeMs hour_in(const Zone& zone, TimeMs t);
   bool judge_actions(const Plan& plan, Effects& effects);
   bool over_budget(const Plan& plan, const Policy& policy, const ActionOut& action, std::string& words);
   bool brake(const Policy& policy, const ActionOut& action, std::string& words);
@@ -68,6 +77,7 @@ class Desk {
   Approvals approvals_;
   Digests digests_;
   std::map<RuleId, Window> fired_;             // at_most windows
+  std::set<Hash128> taken_back_;               // firing_id()
   std::map<std::string, Window> budgets_;      // policy, or policy + rule
   std::map<RuleId, History> history_;          // of rules that a brake watches
   Controls controls_;

@@ -17,7 +17,7 @@ std::int64_t day_of(TimeMs t) { return (t - ((t % kDay) + kDay) % kDay) / kDay; 
 }  // namespace
 
 bool Desk::over_budget(const Plan& plan, const Policy& policy, const ActionOut& action, std::string& words) {
-  TimeMs start = hour_of(action.at);
+  TimeMs start = hour_in(plan.zone, action.at);
   if (!policy.unit_is_hour) start = unit_around(policy.unit, action.at, plan.zone).first;
   Window& window = budgets_[policy.shared ? policy.name : policy.name + '\n' + action.rule];
   // An action that was due while nudge was away counts in the window that is open now: windows never go back.

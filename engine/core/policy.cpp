@@ -162,7 +162,7 @@ PolicyVerdict judge_inhibit(Evaluator& evaluator, const Policy& policy, const Po
 
 // --- quiet hours
 
-PolicyVerdict judge_quiet(Evaluator& evaluator, const Policy& policy, const PolicySubject& subject) {
+PolicyVerdict judge_quiet(Evaluator& evaluator, const Policy& policy) {
   const TimeMs now = evaluator.now();
   const Zone zone = zone_for(evaluator, policy);
   const Opening opening = opening_of(evaluator.plan(), policy, zone, now);
@@ -171,9 +171,11 @@ PolicyVerdict judge_quiet(Evaluator& evaluator, const Policy& policy, const Poli
   if (!opening.found) return drop(Held::quiet_hours, &policy, words + "and no opening comes within 400 days");
   if (policy.over == Policy::Over::cancel)
     return drop(Held::quiet_hours, &policy, words + "the next opening is " + clock_text(zone, opening.from));
-  // Each action has its own place in the opening, the same whenever it is asked.
+  // Each customer has a place in the opening, the same whenever it is asked, and for all that waits: were it each message's own, one of a
+  // lower rule could come first and take the last place under a cap.
   const DurationMs room = std::min(policy.spread, opening.to - opening.from);
-  const DurationMs offset = room <= 0 ? 0 : static_cast<DurationMs>(subject.action.lo % static_cast<std::uint64_t>(room));
+  const std::uint64_t place = hash64(evaluator.state().id, static_cast<std::uint64_t>(opening.from));
+  const DurationMs offset = room <= 0 ? 0 : static_cast<DurationMs>(place % static_cast<std::uint64_t>(room));
   const TimeMs until = opening.from + offset;
   return wait(Held::quiet_hours, policy, until, words + "it waits until " + clock_text(zone, until));
 }
@@ -224,7 +226,7 @@ PolicyVerdict judge_one(Evaluator& evaluator, const Policy& policy, const Policy
   switch (policy.kind) {
     case Policy::Kind::consent: return judge_consent(evaluator, policy);
     case Policy::Kind::inhibit: return judge_inhibit(evaluator, policy, subject);
-    case Policy::Kind::quiet_hours: return judge_quiet(evaluator, policy, subject);
+    case Policy::Kind::quiet_hours: return judge_quiet(evaluator, policy);
     case Policy::Kind::cap: return judge_cap(evaluator, policy, subject);
     case Policy::Kind::budget:
     case Policy::Kind::brake: break;  // the desk's

@@ -8,7 +8,7 @@ namespace {
 enum : std::uint8_t { kImport = 1, kGeneratedId = 2, kTagRemoved = 4, kTagExpires = 8 };
 
 bool valid_kind(std::uint8_t kind) {
-  return kind >= static_cast<std::uint8_t>(InputKind::event) && kind <= static_cast<std::uint8_t>(InputKind::tag);
+  return kind >= static_cast<std::uint8_t>(InputKind::event) && kind <= static_cast<std::uint8_t>(InputKind::taken_back);
 }
 
 // Fields that stand beyond the shorter one's end must be missing.
@@ -75,6 +75,7 @@ void encode_content(Writer& out, const Input& input) {
       out.string(input.tag);
       if (input.tag_expires != kNever) out.svarint(input.tag_expires);
       break;
+    case InputKind::taken_back: out.string(input.tag); break;
   }
 }
 
@@ -91,6 +92,7 @@ bool decode_content(Reader& in, std::uint8_t flags, Input& input) {
       input.tag = in.string();
       if ((flags & kTagExpires) != 0) input.tag_expires = in.svarint();
       return !in.bad();
+    case InputKind::taken_back: input.tag = in.string(); return !in.bad();
   }
   return false;
 }
@@ -149,6 +151,7 @@ bool same_content(const Input& a, const Input& b) {
   switch (a.kind) {
     case InputKind::event: return a.type == b.type && same_fields(a.fields, b.fields);
     case InputKind::attributes: return same_attributes(a.attributes, b.attributes);
+    case InputKind::taken_back: return a.tag == b.tag;
     case InputKind::tag: return a.tag == b.tag && a.tag_removed == b.tag_removed && a.tag_expires == b.tag_expires;
   }
   return false;

@@ -65,6 +65,7 @@ void settle(const Plan& plan, Whole& whole, const std::vector<std::string>& cust
   desk.roster().assume_done();  // nobody does the tasks of a backtest
   Effects effects;
   std::vector<BacktestTally::Acted> left;
+  std::vector<std::size_t> gone;
   std::size_t d = 0, a = 0;
   while (d < whole.decided.size() || a < whole.acted.size()) {
     const bool by_decision = a == whole.acted.size() || (d < whole.decided.size() && !order(whole.acted[a], whole.decided[d]));
@@ -102,6 +103,10 @@ void settle(const Plan& plan, Whole& whole, const std::vector<std::string>& cust
       action.cause.at = static_cast<TimeMs>(acted.cause);
       action.due = static_cast<TimeMs>(a);  // which one it is, after some were taken out
     }
+    // In life the run of a firing that was taken back is gone by now.
+    for (std::size_t i = d0; i < d; ++i) {
+      if (effects.decisions[i - d0].step != kNone && desk.is_taken_back(effects.decisions[i - d0])) gone.push_back(i);
+    }
     desk.settle(plan, effects);
     for (std::size_t i = d0; i < d; ++i) {
       whole.decided[i].fired = effects.decisions[i - d0].fired;
@@ -116,6 +121,13 @@ void settle(const Plan& plan, Whole& whole, const std::vector<std::string>& cust
     }
   }
   whole.acted = std::move(left);
+  std::size_t i = 0, next = 0;
+  std::erase_if(whole.decided, [&](const BacktestTally::Decided&) {
+    const bool drop = next < gone.size() && gone[next] == i;
+    ++i;
+    if (drop) ++next;
+    return drop;
+  });
 }
 
 class Counter {

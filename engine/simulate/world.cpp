@@ -5,6 +5,7 @@
 #include "engine/base/codec.h"
 #include "engine/base/limits.h"
 #include "engine/core/enrich.h"
+#include "engine/core/take_back.h"
 #include "engine/core/write.h"
 
 namespace nudge {
@@ -12,9 +13,7 @@ namespace nudge {
 namespace {
 
 // What goes out to somebody: not a task, nor what was written here.
-bool is_message(const ActionOut& action) {
-  return action.kind != "call_task" && action.kind != "assign_owner" && !done_by_engine(action);
-}
+bool is_message(const ActionOut& action) { return action.kind != "call_task" && action.kind != "assign_owner" && !done_by_engine(action); }
 
 }  // namespace
 
@@ -165,6 +164,7 @@ void World::keep(const CustomerState& state, Effects& effects) {
     encode_decision(writer, decision);
     record_.decisions.push_back(decision);
   }
+  for (const Decision& firing : effects.taken_back) submit_at(clock_, taken_back_input(firing));
   for (const ActionOut& action : effects.actions) {
     encode_action(writer, action);
     if (is_hit(action)) {
@@ -280,9 +280,8 @@ void World::run_work(TimeMs at) {
 }
 
 Result<void> World::work(std::string_view customer, std::string_view rule, TaskCommand command) {
-  const auto task = std::find_if(tasks_.rbegin(), tasks_.rend(), [&](const Task& t) {
-    return is_open(t.state) && t.action.customer == customer && t.action.rule == rule;
-  });
+  const auto task = std::find_if(tasks_.rbegin(), tasks_.rend(),
+                                 [&](const Task& t) { return is_open(t.state) && t.action.customer == customer && t.action.rule == rule; });
   if (task == tasks_.rend())
     return nudge::fail(Code::not_found, "there is no open task of the rule `" + std::string(rule) + "` for " + std::string(customer));
   command.task = task->action.id;

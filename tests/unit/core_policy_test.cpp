@@ -1,5 +1,5 @@
-// Policies against a slow reference that shares no code with the engine: random policies, random histories; what acted, waited and was dropped
-// must be the same, instant by instant, and no cap may ever be exceeded.
+// Policies against a slow reference that shares no code with the engine: random policies, random histories; what acted, waited and was
+// dropped must be the same, instant by instant, and no cap may ever be exceeded.
 #include <algorithm>
 #include <deque>
 #include <random>
@@ -9,6 +9,7 @@
 #include "engine/core/desk.h"
 #include "engine/core/judge.h"
 #include "engine/core/policy.h"
+#include "engine/core/take_back.h"
 
 using namespace nudge;
 using namespace nudge::testing;
@@ -81,7 +82,8 @@ class Reference {
         if (p.kind != kind || !matches(p.match, r)) continue;
         if (kind == Policy::Kind::inhibit) {
           for (const auto& [at, by] : sent_) {
-            if (by != name && std::ranges::find(p.by.rules, by) != p.by.rules.end() && at > now - p.within) return note(now, name, "inhibited");
+            if (by != name && std::ranges::find(p.by.rules, by) != p.by.rules.end() && at > now - p.within)
+              return note(now, name, "inhibited");
           }
         } else if (kind == Policy::Kind::quiet_hours) {
           const DurationMs of_day = now % kDay;
@@ -166,7 +168,10 @@ TEST_CASE("random policies over random histories act, wait and drop as the slow 
     const auto pick = [&](std::size_t below) { return static_cast<std::size_t>(random() % below); };
     std::vector<RuleSpec> rules;
     for (const char* name : {"alpha", "beta", "gamma"}) {
-      rules.push_back({name, pick(2) == 0 ? "sms" : "email", rules.empty() ? "login" : pick(2) == 0 ? "login" : "paid",
+      rules.push_back({name, pick(2) == 0 ? "sms" : "email",
+                       rules.empty()  ? "login"
+                       : pick(2) == 0 ? "login"
+                                      : "paid",
                        static_cast<std::int32_t>(pick(3)) * 10, pick(3) == 0 ? Purpose::service : Purpose::marketing});
     }
     std::vector<Policy> policies;
@@ -233,7 +238,8 @@ TEST_CASE("random policies over random histories act, wait and drop as the slow 
     std::ranges::sort(wanted, order);
     if (engine != wanted) {
       const auto [a, b] = std::ranges::mismatch(engine, wanted);
-      FAIL_CHECK("engine: " << (a == engine.end() ? "(nothing)" : shown(*a)) << "; reference: " << (b == wanted.end() ? "(nothing)" : shown(*b)));
+      FAIL_CHECK("engine: " << (a == engine.end() ? "(nothing)" : shown(*a))
+                            << "; reference: " << (b == wanted.end() ? "(nothing)" : shown(*b)));
       break;
     }
     std::size_t waiting = 0;
@@ -259,7 +265,7 @@ TEST_CASE("random policies over random histories act, wait and drop as the slow 
   CHECK(dropped > 1000);
 }
 
-TEST_CASE("a backlog leaves spread over the opening, each action at its own instant, the same whenever it is asked") {
+TEST_CASE("a backlog leaves spread over the opening, each customer at their own instant, the same whenever it is asked") {
   Kit kit;
   Rule rule = kit.on_event("promo", "login");
   Step step = Kit::step();
@@ -276,18 +282,30 @@ TEST_CASE("a backlog leaves spread over the opening, each action at its own inst
   kit.b.plan().policies = {p};
   const TimeMs night = at("2026-02-03T22:00:00Z");
   const TimeMs open = at("2026-02-04T09:00:00Z");
-  std::vector<Input> inputs;
-  for (int i = 0; i < 200; ++i) inputs.push_back(kit.event("login", night, ("e" + std::to_string(i)).c_str()));
-  kit.arrive(night, inputs);
-  std::vector<TimeMs> promised;
-  for (const Decision& d : kit.effects().decisions) {
-    if (d.held == Held::deferred) promised.push_back(d.deferred_until);
+  kit.start();
+  std::vector<TimeMs> promised, left;
+  for (int i = 0; i < 200; ++i) {
+    Engine engine;
+    CustomerState state;
+    state.id = "c" + std::to_string(i);
+    std::vector<Receipt> receipts;
+    Effects effects;
+    const std::vector<Input> both{kit.event("login", night, "e1"), kit.event("login", night, "e2")};
+    engine.step(kit.plan(), state, both, night, receipts, effects);
+    REQUIRE(effects.decisions.size() == 4);  // fired and deferred, twice
+    std::set<TimeMs> mine;
+    for (const Decision& d : effects.decisions) {
+      if (d.held == Held::deferred) mine.insert(d.deferred_until);
+    }
+    REQUIRE(mine.size() == 1);  // both at one instant: there priorities decide
+    promised.push_back(*mine.begin());
+    effects.clear();
+    Engine after;
+    after.advance(kit.plan(), state, at("2026-02-05T00:00:00Z"), effects);
+    REQUIRE(effects.actions.size() == 2);
+    CHECK(effects.actions[0].at == effects.actions[1].at);
+    left.push_back(effects.actions[0].at);
   }
-  REQUIRE(promised.size() == 200);
-  kit.restart();
-  kit.pass(at("2026-02-05T00:00:00Z"));
-  std::vector<TimeMs> left;
-  for (const ActionOut& a : kit.effects().actions) left.push_back(a.at);
   std::ranges::sort(promised);
   std::ranges::sort(left);
   CHECK(left == promised);
@@ -315,7 +333,7 @@ TEST_CASE("opening hours keep to the wall clock where the clocks change, over mi
   CHECK(o.to == at("2026-10-25T04:00:00+01:00"));
   // Over midnight: belongs to the day on which it starts.
   p.open[0].hours = {{22 * kHour, 2 * kHour}};
-  p.open[0].weekdays = 1U << 4U;  // Friday
+  p.open[0].weekdays = 1U << 4U;                                    // Friday
   o = opening_of(plan, p, Zone(), at("2026-02-07T01:59:59.999Z"));  // Saturday
   CHECK(o.open);
   CHECK(o.to == at("2026-02-07T02:00:00Z"));
@@ -407,17 +425,111 @@ TEST_CASE("the brake stops a rule far above its own history, keeps what it would
     return went;
   };
   const TimeMs t = at("2026-02-02T10:00:00Z");
-  CHECK(hour(t, 10) == std::pair(10, 0));                  // at most at_least: never stopped, whatever the history
-  CHECK(hour(t + kDay, 30) == std::pair(30, 0));           // three times the busiest hour, not more
-  CHECK(hour(t + 2 * kDay, 100) == std::pair(90, 10));     // the 91st is more than three times 30
+  CHECK(hour(t, 10) == std::pair(10, 0));               // at most at_least: never stopped, whatever the history
+  CHECK(hour(t + kDay, 30) == std::pair(30, 0));        // three times the busiest hour, not more
+  CHECK(hour(t + 2 * kDay, 100) == std::pair(90, 10));  // the 91st is more than three times 30
   CHECK(desk.controls().braked.at(id).kept == 10);
-  CHECK(hour(t + 2 * kDay + kHour, 5) == std::pair(0, 5)); // stopped is stopped, also in the next hour
+  CHECK(hour(t + 2 * kDay + kHour, 5) == std::pair(0, 5));  // stopped is stopped, also in the next hour
   CHECK(desk.release(id));
   CHECK_FALSE(desk.release(id));
   CHECK(hour(t + 2 * kDay + 2 * kHour, 100) == std::pair(100, 0));  // what was released is history now
   CHECK(hour(t + 20 * kDay, 11) == std::pair(10, 1));               // after two quiet weeks there is none
   CHECK(desk.release(id));
   CHECK(hour(t + 20 * kDay + kMinute, 10) == std::pair(10, 0));  // within the same hour as well
+}
+
+TEST_CASE("windows of at_most and budgets follow the company's clock and never go back, whatever the order of the log") {
+  Kit kit;
+  Rule rule = kit.on_event("promo", "login");
+  rule.limits.at_most = 2;
+  rule.limits.at_most_per_hour = true;
+  kit.add(std::move(rule));
+  kit.zone("Asia/Kolkata");  // hours begin at half past those of UTC
+  kit.start();
+  Desk desk;
+  const auto fires = [&](std::string_view when) {
+    Effects effects;
+    Decision d;
+    d.fired = true;
+    d.rule = "promo";
+    d.rule_id = kit.plan().rules[0].id;
+    d.customer = "c";
+    d.at = d.cause.at = at(when);
+    effects.decisions.push_back(d);
+    desk.settle(kit.plan(), effects);
+    return effects.decisions[0].fired;
+  };
+  CHECK(fires("2026-02-04T10:10:00+05:30"));
+  CHECK(fires("2026-02-04T10:50:00+05:30"));
+  CHECK_FALSE(fires("2026-02-04T10:59:59.999+05:30"));  // UTC's hour is another by now
+  CHECK(fires("2026-02-04T11:00:00+05:30"));
+  CHECK(fires("2026-02-04T10:59:59.999+05:30"));  // late by a shard's turn: counts in the window that is open
+  CHECK_FALSE(fires("2026-02-04T11:00:01+05:30"));
+  CHECK(fires("2026-02-04T12:00:00+05:30"));
+}
+
+TEST_CASE(
+    "a firing above at_most is undone whole: no step, no goal, no contact; also when the step is due before the customer hears of it") {
+  Kit kit;
+  Rule rule = kit.on_event("promo", "login");
+  rule.limits.at_most = 1;
+  rule.goal.event = kit.type("order");
+  rule.goal.within = 30 * kDay;
+  Step first = Kit::step(), second = Kit::step(2 * kHour);
+  first.action.channel = second.action.channel = "sms";
+  rule.steps = {first, second};
+  kit.add(std::move(rule));
+  Policy p;
+  p.name = "one";
+  p.kind = Policy::Kind::cap;
+  p.at_most = 1;
+  p.per = 7 * kDay;
+  p.rolling = true;
+  kit.b.plan().policies = {p};
+  Desk desk;
+  kit.start();
+  Effects taken;
+  Decision d;
+  d.fired = true;
+  d.rule_id = kit.plan().rules[0].id;
+  d.customer = "other";
+  d.at = d.cause.at = kNoon;
+  taken.decisions.push_back(d);
+  desk.settle(kit.plan(), taken);
+  REQUIRE(taken.decisions[0].fired);
+  kit.arrive(kNoon, {kit.event("login", kNoon, "e")});
+  REQUIRE(kit.effects().actions.size() == 1);
+  REQUIRE(kit.state.runs.size() == 2);  // the second step, and the goal
+  REQUIRE(kit.state.contacts.size() == 1);
+  Effects mine = kit.effects();
+  desk.settle(kit.plan(), mine);
+  CHECK(mine.actions.empty());
+  REQUIRE(mine.taken_back.size() == 1);
+  // The step is due before its customer heard of it: the desk stops it.
+  Effects late;
+  ActionOut step_two;
+  step_two.rule_id = mine.taken_back[0].rule_id;
+  step_two.customer = "c";
+  step_two.cause = mine.taken_back[0].cause;
+  late.actions.push_back(step_two);
+  desk.settle(kit.plan(), late);
+  CHECK(late.actions.empty());
+  // It hears of it, as the log writes it.
+  std::string bytes;
+  Writer out(bytes);
+  encode_input(out, taken_back_input(mine.taken_back[0]));
+  Input told;
+  Reader in(bytes);
+  REQUIRE(decode_input(in, told));
+  CHECK(same_content(told, taken_back_input(mine.taken_back[0])));
+  kit.arrive(kNoon + 1, {told});
+  CHECK(kit.state.runs.empty());
+  CHECK(kit.state.contacts.empty());
+  CHECK_FALSE(kit.state.find(told.id, *kit.plan().catalog).has_value());  // being told is no fact
+  desk.told_taken_back(*taken_back_by(told));
+  late.actions.push_back(step_two);
+  desk.settle(kit.plan(), late);
+  CHECK(late.actions.size() == 1);
 }
 
 TEST_CASE("a silence matches all that it names, from its beginning to its end, and stop-all keeps its word over a restart") {

@@ -77,7 +77,7 @@ teams:
   inside: {members: [{id: lin, name: Lin}, {id: wu, name: Wu}, {id: bo, name: Bo}]}
   field: {members: [{id: chen, name: Chen}, {id: li, name: Li}]}
 policies:
-  not-too-often: {for: {rule: [big-order, went-quiet, upgraded, per-order], channel: [ticket, call_task], purpose: [marketing, internal]}, cap: {at_most: 2, per: 3d}}
+  not-too-often: {for: {rule: [went-quiet, upgraded, per-order], channel: [ticket, call_task], purpose: [marketing, internal]}, cap: {at_most: 2, per: 3d}}
   by-day: {for: {channel: ticket, purpose: [marketing, internal]}, quiet_hours: {allow: {hours: 08:00-18:00}}}
   not-both: {for: {rule: left, purpose: marketing, channel: ticket}, inhibit: {by: [upgraded], within: 2d}}
   few: {for: {rule: [hello, left]}, budget: {at_most: 2, per: calendar_day}}
@@ -163,10 +163,14 @@ void play(World& world, const std::vector<Input>& inputs) {
   world.move_to(kTo);
 }
 
+// Later steps of a firing that the desk takes back do not come to be; the workers know no desk, the report (compared further below) does.
+bool desk_decides(const std::string& rule, std::uint32_t step) { return rule == "big-order" && step != kNone; }
+
 // "rule customer instant step: fired" of all decisions.
 std::multiset<std::string> lines(const World& world) {
   std::multiset<std::string> out;
   for (const Decision& d : world.record().decisions) {
+    if (desk_decides(d.rule, d.step)) continue;
     out.insert(d.rule + " " + d.customer + " " + format_timestamp(d.at) + " " + std::to_string(d.step) + ": " +
                (d.fired || d.held == Held::at_most ? "fired" : std::string(held_text(d.held))));
   }
@@ -175,6 +179,7 @@ std::multiset<std::string> lines(const World& world) {
 std::multiset<std::string> lines(const BacktestSetup& setup, const BacktestPart& part) {
   std::multiset<std::string> out;
   for (const BacktestTally::Decided& d : part.draft.decided) {
+    if (desk_decides(setup.draft->rules[d.rule].name, d.step)) continue;
     out.insert(setup.draft->rules[d.rule].name + " " + part.customers[d.customer] + " " + format_timestamp(d.at) + " " +
                std::to_string(d.step) + ": " + (d.fired ? "fired" : std::string(held_text(d.held))));
   }

@@ -149,6 +149,16 @@ class WebhookTest(HttpConnectorTest):
         self.assertEqual(len(peer.seen), 120)
         self.assertEqual(len({seen.headers["webhook-id"] for seen in peer.seen}), 120)
 
+    def test_a_kept_connection_that_dies_repeats_nothing(self):
+        """libcurl alone would send the second one again on a fresh connection, and call it delivered."""
+        for dies in ("close", "reset"):
+            peer = self.peer([(200, {}, "{}"), dies, (200, {}, "{}")])
+            connector = self.connector("webhook", self.config(peer.url))
+            self.accepted(connector.deliver(self.PAYLOAD, action_id="aa01"))
+            self.unknown(connector.deliver(self.PAYLOAD, action_id="aa02"))
+            self.assertEqual([seen.headers["webhook-id"] for seen in peer.seen], ["aa01", "aa02"])
+            self.accepted(connector.deliver(self.PAYLOAD, action_id="aa02", attempt=2))  # it goes on, on a fresh connection
+
     def test_not_sent_when_nobody_listens(self):
         connector = self.connector("webhook", self.config(f"http://127.0.0.1:{refused_port()}/"))
         self.retry(connector.deliver(self.PAYLOAD))

@@ -111,6 +111,31 @@ class Policies(unittest.TestCase):
             d.until(lambda: [a["held"] for a in self.actions(d, "offer", "held")] == ["opted_out"])
             self.balanced(d)
 
+    def test_above_at_most_the_later_steps_do_not_come_either_also_over_a_kill(self):
+        rules = """
+rules:
+  few: {when: {event: login}, limits: {at_most: 1 per month}, then: [{maildrop: {text: first}}, {after: 2s, maildrop: {text: second}}]}
+  capped: {when: {event: order_placed}, then: [{maildrop: {text: other}}]}
+policies:
+  one: {for: {channel: maildrop, rule: [few, capped]}, cap: {at_most: 2, per: 30d}}
+"""
+        with Daemon(rules=rules) as d:
+            d.start()
+            d.lines([{"customer": f"c{n}", "event": "login", "id": f"l{n}"} for n in range(20)])
+            d.kill()
+            d.start()
+            d.until(lambda: sorted(m["payload"]["text"] for m in d.get("/v1/maildrop?limit=100")["messages"]) == ["first", "second"])
+            time.sleep(1)
+            self.assertEqual(len(d.get("/v1/maildrop?limit=100")["messages"]), 2)
+            lucky = self.actions(d, "few", "accepted")[0]["customer"]
+            other = next(f"c{n}" for n in range(20) if f"c{n}" != lucky)
+            for number in range(3):  # the undone firing took no place under the cap: two more may go
+                self.event(d, "order_placed", f"o{number}", customer=other)
+            d.until(lambda: len(self.actions(d, "capped", "held")) == 1)
+            d.settled()
+            self.assertEqual(len(self.actions(d, "capped", "accepted")), 2)
+            self.balanced(d)
+
     def test_quiet_hours_that_began_while_it_waited(self):
         with Daemon(rules=RULES) as d:
             d.start()
