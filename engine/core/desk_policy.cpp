@@ -1,5 +1,6 @@
 // The desk's policies: silences, budgets, the brake.
 #include <algorithm>
+#include <utility>
 
 #include "engine/core/desk.h"
 #include "engine/core/evaluate.h"
@@ -78,9 +79,11 @@ bool Desk::judge_actions(const Plan& plan, Effects& effects) {
     }
     const PolicySubject subject = subject_of(action);
     std::string words;
+    bool counted = false;
     for (const Policy& policy : plan.policies) {
       if (policy.kind != Policy::Kind::brake || !policy_binds(policy, subject)) continue;
       changed = true;
+      if (std::exchange(counted, true)) --history_[action.rule_id].count;  // one action, however many brakes look at it
       if (!brake(policy, action, words) || controls_.braked.contains(action.rule_id)) continue;
       controls_.braked[action.rule_id] = {action.at, policy.name, words, 0};
     }

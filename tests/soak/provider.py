@@ -5,6 +5,7 @@ What it does with an attempt follows from the action's id, the attempt and a see
 in its ledger (ledger-CHANNEL.txt: a line "ID ATTEMPT" each, on disk before anybody hears of it); it outlives the process, and is what
 a query is answered from.
 """
+import base64
 import hashlib
 import heapq
 import json
@@ -94,9 +95,12 @@ def main():
                     config = request["config"]
                     provider = Provider(config, request["kind"])
                     out.append({"id": request["id"], "op": "hello", "ok": True, "protocol": 1, "kind": request["kind"], "version": "1", "channels": ["*"],
-                                "idempotency": config["idempotency"], "default_on_unknown": config["default_on_unknown"], "ping": True})
+                                "idempotency": config["idempotency"], "default_on_unknown": config["default_on_unknown"], "ping": True, "receives": True})
                 elif request["op"] == "stop":
                     return
+                elif request["op"] == "receive":  # a receipt: the body says what became of which action
+                    reports = json.loads(base64.b64decode(request["payload"]["body"]))
+                    out.append({"id": request["id"], "status": "accepted", "result": {"reports": reports}})
                 elif request["op"] == "ping":
                     out.append({"id": request["id"], "op": "pong"})
                 elif request["op"] in ("deliver", "query"):

@@ -532,6 +532,37 @@ TEST_CASE(
   CHECK(late.actions.size() == 1);
 }
 
+TEST_CASE("an action counts once, however many brakes bind its rule, and the strictest decides") {
+  Kit kit;
+  Rule rule = kit.on_event("promo", "login");
+  rule.steps = {Kit::step()};
+  kit.add(std::move(rule));
+  Policy loose;
+  loose.name = "everybody";
+  loose.kind = Policy::Kind::brake;
+  loose.times = 3;
+  loose.at_least = 20;
+  Policy strict = loose;
+  strict.name = "promo";
+  strict.at_least = 10;
+  kit.b.plan().policies = {loose, strict};
+  kit.start();
+  Desk desk;
+  std::size_t went = 0;
+  for (int i = 0; i < 30; ++i) {
+    Effects effects;
+    ActionOut action;
+    action.rule = "promo";
+    action.rule_id = kit.plan().rules[0].id;
+    action.at = kNoon + i;
+    effects.actions.push_back(action);
+    desk.settle(kit.plan(), effects);
+    went += effects.actions.size();
+  }
+  CHECK(went == 10);
+  CHECK(desk.controls().braked.at(kit.plan().rules[0].id).policy == "promo");
+}
+
 TEST_CASE("a silence matches all that it names, from its beginning to its end, and stop-all keeps its word over a restart") {
   Desk desk;
   Silence s;
