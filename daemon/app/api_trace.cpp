@@ -71,7 +71,6 @@ std::string_view kind_name(InputKind kind) {
     case InputKind::event: return "event";
     case InputKind::attributes: return "attributes";
     case InputKind::tag: return "tag";
-    case InputKind::taken_back: return "taken_back";
     default: return "other";
   }
 }

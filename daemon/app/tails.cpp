@@ -8,6 +8,7 @@
 
 #include "daemon/app/api.h"
 #include "daemon/runtime/documents.h"
+#include "engine/model/taken_back.h"
 
 namespace nudge::daemon {
 namespace {
@@ -50,7 +51,7 @@ class Writer {
   void event(const LogEntry& entry) {
     for (const Input& input : entry.inputs) {
       if (!request_.customer.empty() && entry.customer != request_.customer) continue;
-      if (input.kind == InputKind::taken_back) continue;
+      if (input.kind == kTakenBack) continue;
       const bool is_event = input.kind == InputKind::event;
       if (is_event && input.type >= plan_->catalog->events.size()) continue;
       if (!request_.event.empty() && (!is_event || plan_->catalog->events[input.type].name != request_.event)) continue;

@@ -218,10 +218,8 @@ void Committer::put_together(Batch& batch) {
 void Committer::settle(Unit& unit, Batch& batch) {
   for (Effects& effects : unit.effects) {
     if (desk_.settle(*unit.plan, effects)) batch.desk_changed = true;
-    if (!effects.taken_back.empty()) {
-      WorkOut told;
-      for (const Decision& firing : effects.taken_back) told.news.push_back(taken_back_input(firing));
-      keep_work(told, batch);
+    for (const Decision& decision : effects.decisions) {
+      if (is_to_be_told(*unit.plan, decision)) batch.news.inputs.push_back(taken_back_input(decision));
     }
     if (!effects.decisions.empty()) {
       std::string list;

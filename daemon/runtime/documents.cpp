@@ -38,7 +38,6 @@ std::string as_document(const Input& input, const Catalog& catalog, const LeafTe
       });
       out += "}";
       break;
-    case InputKind::taken_back: out += ",\"taken_back\":true"; break;
     case InputKind::tag:
       out += ",\"tag\":";
       append_json_string(out, input.tag);

@@ -74,10 +74,7 @@ bool Desk::limit_firings(const Plan& plan, Effects& effects) {
     };
     std::erase_if(effects.actions, of_decision);
     std::erase_if(effects.held_actions, [&](const HeldAction& h) { return of_decision(h.action); });
-    if (leaves_something(plan, rule)) {
-      remember_taken_back(decision);
-      effects.taken_back.push_back(decision);
-    }
+    if (leaves_something(plan, rule)) remember_taken_back(decision);
   }
   return changed;
 }

@@ -19,7 +19,7 @@ namespace nudge {
 class Desk {
  public:
   // Goes through the effects of one step in order: gives tasks their owners, and takes back firings above a rule's at_most (the decision
-  // becomes held, its actions are removed; effects.taken_back says whose customers have to hear of it). Actions that a silence, a budget or
+  // becomes held, its actions are removed; its customer has to hear of it, see core/take_back.h). Actions that a silence, a budget or
   // the brake holds back move to effects.held_actions, those that wait for a yes to effects.questions. True when the desk's state changed.
   bool settle(const Plan& plan, Effects& effects);
 

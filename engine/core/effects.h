@@ -173,10 +173,8 @@ struct Effects {
   std::vector<Decision> decisions;
   std::vector<ActionOut> actions;
   std::vector<ActionOut> questions;  // moved there by the desk: actions that wait for a yes
-  std::vector<Decision> taken_back;  // firings that the desk undid and that left something with their customer (core/take_back.h)
   void clear() {
     questions.clear();
-    taken_back.clear();
     goals.clear();
     edges.clear();
     decisions.clear();

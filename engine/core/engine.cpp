@@ -71,7 +71,7 @@ void remember(std::vector<std::pair<AttributeId, Value>>& before, const Customer
 // Tells the judge what an input that is now stored touches. Rows dated ahead of now touch nothing yet.
 void note(Judge& judge, const Input& input, TimeMs now) {
   if (input.time > now) return;
-  if (input.kind == InputKind::taken_back) return;
+  if (input.kind == kTakenBack) return;
   if (!input.import) judge.arrived(input.id);
   switch (input.kind) {
     case InputKind::event:
@@ -82,7 +82,6 @@ void note(Judge& judge, const Input& input, TimeMs now) {
       for (const AttributeUpdate& update : input.attributes) judge.touch_attribute(update.attribute);
       break;
     case InputKind::tag: judge.touch_tags(); break;
-    case InputKind::taken_back: break;
   }
 }
 
@@ -234,7 +233,7 @@ void Engine::step(const Plan& plan, CustomerState& state, std::span<const Input>
         stored = true;
         note(judge, input, now);
         note_contact(plan, state, input);
-        if (input.kind == InputKind::taken_back) take_back(plan, state, input);
+        if (input.kind == kTakenBack) take_back(plan, state, input);
         continue;
       }
       const std::optional<Input> kept = state.find(input.id, *plan.catalog);

@@ -24,9 +24,15 @@ bool leaves_something(const Plan& plan, const Rule& rule) {
   return rule.steps.size() > 1 || rule.goal.event != kNoEventType || plan.contact_horizon > 0;
 }
 
+bool is_to_be_told(const Plan& plan, const Decision& decision) {
+  if (decision.held != Held::at_most || decision.step != kNone) return false;
+  const auto rule = plan.rule_of_id.find(decision.rule_id);
+  return rule != plan.rule_of_id.end() && leaves_something(plan, plan.rules[rule->second]);
+}
+
 Input taken_back_input(const Decision& taken_back) {
   Input input;
-  input.kind = InputKind::taken_back;
+  input.kind = kTakenBack;
   input.customer = taken_back.customer;
   input.id = "nudge:" + to_hex(firing_id(taken_back.rule_id, taken_back.customer, taken_back.cause)) + ":taken-back";
   input.time = taken_back.at;
@@ -38,7 +44,7 @@ Input taken_back_input(const Decision& taken_back) {
 std::optional<Decision> taken_back_by(const Input& input) {
   Decision decision;
   Reader in(input.tag);
-  if (input.kind != InputKind::taken_back || !decode_decision(in, decision)) return std::nullopt;
+  if (input.kind != kTakenBack || !decode_decision(in, decision)) return std::nullopt;
   return decision;
 }
 

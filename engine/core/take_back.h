@@ -6,7 +6,7 @@
 
 #include "engine/core/effects.h"
 #include "engine/model/customer.h"
-#include "engine/model/input.h"
+#include "engine/model/taken_back.h"
 #include "engine/plan/plan.h"
 
 namespace nudge {
@@ -16,6 +16,8 @@ Hash128 firing_id(RuleId rule, std::string_view customer, const Cause& cause);
 
 // True when a firing of the rule leaves something that has to be taken back.
 bool leaves_something(const Plan& plan, const Rule& rule);
+// True for a decision by which the desk took a firing back that left something.
+bool is_to_be_told(const Plan& plan, const Decision& decision);
 
 // The input that tells the customer. `taken_back`: the decision on the firing itself.
 Input taken_back_input(const Decision& taken_back);

@@ -4,6 +4,8 @@
 #include <bit>
 #include <tuple>
 
+#include "engine/model/taken_back.h"
+
 namespace nudge {
 namespace {
 
@@ -241,7 +243,7 @@ bool CustomerState::has_id(const Input& input) const {
 }
 
 bool CustomerState::store(const Input& input, const Catalog& catalog) {
-  if (input.kind == InputKind::taken_back) return true;  // no fact
+  if (input.kind == kTakenBack) return true;  // no fact
   if (ids.may_have(input.id) && has_id(input)) return false;
   switch (input.kind) {
     case InputKind::event: {
@@ -258,7 +260,6 @@ bool CustomerState::store(const Input& input, const Catalog& catalog) {
       tags.insert(place, TagUpdate{input.tag, input.time, input.id, input.tag_removed, input.tag_expires});
       break;
     }
-    case InputKind::taken_back: break;
   }
   latest = std::max(latest, input.time);
   if (ids.size() > 0)

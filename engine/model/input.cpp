@@ -2,13 +2,15 @@
 
 #include <algorithm>
 
+#include "engine/model/taken_back.h"
+
 namespace nudge {
 namespace {
 
 enum : std::uint8_t { kImport = 1, kGeneratedId = 2, kTagRemoved = 4, kTagExpires = 8 };
 
 bool valid_kind(std::uint8_t kind) {
-  return kind >= static_cast<std::uint8_t>(InputKind::event) && kind <= static_cast<std::uint8_t>(InputKind::taken_back);
+  return kind >= static_cast<std::uint8_t>(InputKind::event) && kind <= static_cast<std::uint8_t>(kTakenBack);
 }
 
 // Fields that stand beyond the shorter one's end must be missing.
@@ -58,6 +60,7 @@ std::uint8_t flags_of(const Input& input) {
 }
 
 void encode_content(Writer& out, const Input& input) {
+  if (input.kind == kTakenBack) out.string(input.tag);
   switch (input.kind) {
     case InputKind::event:
       out.varint(input.type);
@@ -75,7 +78,6 @@ void encode_content(Writer& out, const Input& input) {
       out.string(input.tag);
       if (input.tag_expires != kNever) out.svarint(input.tag_expires);
       break;
-    case InputKind::taken_back: out.string(input.tag); break;
   }
 }
 
@@ -92,9 +94,9 @@ bool decode_content(Reader& in, std::uint8_t flags, Input& input) {
       input.tag = in.string();
       if ((flags & kTagExpires) != 0) input.tag_expires = in.svarint();
       return !in.bad();
-    case InputKind::taken_back: input.tag = in.string(); return !in.bad();
   }
-  return false;
+  input.tag = in.string();  // kTakenBack: no other kind is let in
+  return !in.bad();
 }
 
 // Fresh, with what the kind and the flags say.
@@ -151,10 +153,9 @@ bool same_content(const Input& a, const Input& b) {
   switch (a.kind) {
     case InputKind::event: return a.type == b.type && same_fields(a.fields, b.fields);
     case InputKind::attributes: return same_attributes(a.attributes, b.attributes);
-    case InputKind::taken_back: return a.tag == b.tag;
     case InputKind::tag: return a.tag == b.tag && a.tag_removed == b.tag_removed && a.tag_expires == b.tag_expires;
   }
-  return false;
+  return a.tag == b.tag;  // kTakenBack
 }
 
 }  // namespace nudge

@@ -19,7 +19,6 @@ enum class InputKind : std::uint8_t {
   event = 1,       // a row of an event type
   attributes = 2,  // an upsert of attributes
   tag = 3,         // a tag set (until `expires`) or removed
-  taken_back = 4,  // our own word to the customer: a firing is undone. No fact: it ends what waits, and leaves nothing
 };
 
 struct Input {
@@ -32,7 +31,7 @@ struct Input {
   EventTypeId type = kNoEventType;          // event
   std::vector<Value> fields;                // event: one per field of the type, missing where absent
   std::vector<AttributeUpdate> attributes;  // attributes
-  std::string tag;                          // tag; taken_back: which firing, see engine/core/take_back.h
+  std::string tag;                          // tag
   bool tag_removed = false;
   TimeMs tag_expires = kNever;
   friend bool operator==(const Input&, const Input&) = default;

@@ -164,7 +164,9 @@ void World::keep(const CustomerState& state, Effects& effects) {
     encode_decision(writer, decision);
     record_.decisions.push_back(decision);
   }
-  for (const Decision& firing : effects.taken_back) submit_at(clock_, taken_back_input(firing));
+  for (const Decision& decision : effects.decisions) {
+    if (is_to_be_told(*plan_, decision)) submit_at(clock_, taken_back_input(decision));
+  }
   for (const ActionOut& action : effects.actions) {
     encode_action(writer, action);
     if (is_hit(action)) {

@@ -504,24 +504,25 @@ TEST_CASE(
   Effects mine = kit.effects();
   desk.settle(kit.plan(), mine);
   CHECK(mine.actions.empty());
-  REQUIRE(mine.taken_back.size() == 1);
+  REQUIRE(mine.decisions.size() == 1);
+  REQUIRE(is_to_be_told(kit.plan(), mine.decisions[0]));
   // The step is due before its customer heard of it: the desk stops it.
   Effects late;
   ActionOut step_two;
-  step_two.rule_id = mine.taken_back[0].rule_id;
+  step_two.rule_id = mine.decisions[0].rule_id;
   step_two.customer = "c";
-  step_two.cause = mine.taken_back[0].cause;
+  step_two.cause = mine.decisions[0].cause;
   late.actions.push_back(step_two);
   desk.settle(kit.plan(), late);
   CHECK(late.actions.empty());
   // It hears of it, as the log writes it.
   std::string bytes;
   Writer out(bytes);
-  encode_input(out, taken_back_input(mine.taken_back[0]));
+  encode_input(out, taken_back_input(mine.decisions[0]));
   Input told;
   Reader in(bytes);
   REQUIRE(decode_input(in, told));
-  CHECK(same_content(told, taken_back_input(mine.taken_back[0])));
+  CHECK(same_content(told, taken_back_input(mine.decisions[0])));
   kit.arrive(kNoon + 1, {told});
   CHECK(kit.state.runs.empty());
   CHECK(kit.state.contacts.empty());

@@ -325,7 +325,6 @@ std::string describe(const Input& input) {
       out += "set";
       for (const AttributeUpdate& u : input.attributes) out += " " + catalog.attributes[u.attribute].name + "=" + to_json(u.value.view());
       break;
-    case InputKind::taken_back: out += "taken back"; break;
     case InputKind::tag:
       out += (input.tag_removed ? "untag " : "tag ") + input.tag;
       if (input.tag_expires != kNever) out += " expires " + std::to_string(input.tag_expires);

@@ -34,7 +34,6 @@ bool same_inputs(const Input& a, const Input& b) {
     case InputKind::event: return a.type == b.type && a.fields == b.fields;
     case InputKind::tag: return a.tag == b.tag && a.tag_removed == b.tag_removed && a.tag_expires == b.tag_expires;
     case InputKind::attributes: return a.attributes == b.attributes;
-    case InputKind::taken_back: return a.tag == b.tag;
   }
   return false;
 }
