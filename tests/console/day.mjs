@@ -133,6 +133,18 @@ await withBrowser(async (browser) => {
   check(moved.steps.some((step) => step.why.includes('Kate knows her')), JSON.stringify(moved.steps));
   await row.getByText('Kate Brown').waitFor();
   await picture(manager.page, 'team-moved');
+  await logIn('kate', process.env.PASSWORD);
+  await api('POST', `/v1/tasks/${second.id}/accept`);
+  await api('POST', `/v1/tasks/${second.id}/complete`, { disposition: 'not_interested', note: 'Too dear.' });
+  await logIn('chief', process.env.PASSWORD);
+  await manager.page.getByText('1 waits for a yes').waitFor();
+  await picture(manager.page, 'team-approval');
+  check((await marketing('offer')).length === 0, 'nothing is sent without a yes');
+  await manager.page.getByRole('button', { name: 'Approve' }).click();
+  await manager.page.getByPlaceholder(/in a month/).fill('This once.');
+  await manager.page.getByRole('button', { name: 'Yes, do it' }).click();
+  await until(async () => (await marketing('offer'))[0], 'the offer, once it is approved');
+  check((await api('GET', '/v1/approvals?state=approved')).approvals[0].decided_by === 'zhao', 'by whom');
   await go(manager.page, `/customers/${customer}`);
   await manager.page.getByText('task_completed').first().waitFor();
   check(manager.faults.filter((words) => !words.includes('401')).length === 0, manager.faults.join('\n'));  // 401: before the log in

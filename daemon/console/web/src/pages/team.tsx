@@ -5,6 +5,7 @@ import { lazy, Suspense, useMemo, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { get, post, segment } from '../api/client';
 import type { Task, Team as TeamOf } from '../api/types';
+import { Approvals } from '../ui/approvals';
 import { useDispositionWords } from '../ui/dispositions';
 import { useNotice } from '../ui/notice';
 import { dragged, People } from '../ui/people';
@@ -125,6 +126,7 @@ export default function Team() {
         />
       }
     >
+      <Approvals />
       <Loaded asked={teams}>
         {({ teams: all }) => {
           const shown = all.filter((each) => !team || each.name === team);
