@@ -134,6 +134,9 @@ constexpr RouteAccess kTable[] = {
     {Method::get, "/v1/teams", kSales | kOperator, ""},
     {Method::get, "/v1/teams/{name}", kSales | kOperator, ""},
     {Method::get, "/v1/dispositions", kReaders, ""},
+    {Method::get, "/v1/pools", kSales | kOperator, ""},
+    {Method::get, "/v1/leads", kSales | kOperator, "", kSales},
+    {Method::get, "/v1/leads/{id}", kSales | kOperator, "", kSales},
     {Method::get, "/v1/versions", kReaders, ""},
     {Method::get, "/v1/versions/{version}", kReaders, ""},
     {Method::get, "/v1/status", kReaders, ""},
@@ -153,6 +156,14 @@ constexpr RouteAccess kTable[] = {
     {Method::post, "/v1/approvals/{id}/reject", kManager, "approval.reject"},
     {Method::get, "/a/{token}", kAnybody, ""},   // a manager, by the link in a message
     {Method::post, "/a/{token}", kAnybody, ""},  // the same; the route itself puts it on record, for a link of ours only
+    {Method::post, "/v1/customers/{id}/notes", kSales, "customer.note"},
+    // Whose leads: daemon/app/api_leads.cpp.
+    {Method::post, "/v1/leads", kManager, "lead.put"},
+    {Method::post, "/v1/leads/{id}/claim", kSales, "lead.claim"},
+    {Method::post, "/v1/leads/{id}/assign", kManager, "lead.assign"},
+    {Method::post, "/v1/leads/{id}/return", kSales, "lead.return"},
+    {Method::post, "/v1/leads/{id}/transfer", kSales, "lead.transfer"},
+    {Method::post, "/v1/leads/{id}/close", kSales, "lead.close"},
     {Method::get, "/c/{file}", kAnybody, ""},  // a calendar program, by the secret in the address
     {Method::post, "/v1/calendars/{owner}", kSales, "calendar.make"},
     {Method::del, "/v1/calendars/{owner}", kSales, "calendar.revoke"},

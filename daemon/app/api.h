@@ -152,6 +152,13 @@ class Api {
   void answer_approval(http::Request& request, http::Responder responder, bool yes);
   http::Response approval_page(const http::Request& request);
   void approval_by_link(http::Request& request, http::Responder responder);
+  Result<void> install_notes(http::HttpServer& server);
+  void note(http::Request& request, http::Responder responder);
+  Result<void> install_leads(http::HttpServer& server);
+  void pools(http::Request& request, http::Responder responder);
+  http::Response leads(const http::Request& request);
+  http::Response lead(const http::Request& request);
+  void lead_command(http::Request& request, http::Responder responder, std::string_view word);
   Result<void> install_unsubscribe(http::HttpServer& server);
   void unsubscribe(http::Request& request, http::Responder responder);
   http::Response unsubscribe_page(const http::Request& request);

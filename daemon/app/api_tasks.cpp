@@ -4,6 +4,7 @@
 
 #include "daemon/app/api.h"
 #include "daemon/app/reads.h"
+#include "daemon/app/viewer.h"
 #include "daemon/runtime/payload.h"
 #include "daemon/runtime/tasks.h"
 #include "engine/base/text.h"
@@ -11,36 +12,6 @@
 
 namespace nudge::daemon {
 namespace {
-
-// Who asks, as far as tasks go. A salesperson sees their own and what lies in their teams' pools, a manager their teams'; whoever runs
-// nudge, and a token (a program), sees all.
-struct Viewer {
-  std::string person;  // the name they logged in with, which is a member's id; empty: not a person
-  bool all = true;
-  bool manages = false;  // may act on others' tasks of their teams
-  std::vector<std::string> member_of, manager_of;
-
-  bool in(const std::vector<std::string>& teams, const std::string& team) const { return std::ranges::find(teams, team) != teams.end(); }
-  bool sees(const Task& task) const {
-    const ActionOut& a = task.action;
-    if (all || a.owner == person || in(manager_of, a.assignment.team)) return true;
-    return a.owner.empty() && (in(member_of, a.assignment.team) || a.assignment.team.empty());
-  }
-  bool commands(const Task& task) const { return all || (manages && in(manager_of, task.action.assignment.team)); }
-};
-
-Viewer viewer_of(const http::Request& request, const Plan& plan) {
-  Viewer viewer;
-  if (!request.actor.starts_with("user:")) return viewer;
-  viewer.person = request.actor.substr(5);
-  viewer.all = (request.roles & (access::kOperator | access::kAdmin)) != 0;
-  viewer.manages = (request.roles & access::kManager) != 0;
-  for (const Team& team : plan.teams) {
-    if (team.find(viewer.person) != nullptr) viewer.member_of.push_back(team.name);
-    if (viewer.manages && team.manager == viewer.person) viewer.manager_of.push_back(team.name);
-  }
-  return viewer;
-}
 
 // `due`, `-created` …: a leading minus means descending.
 Result<TaskOrder> task_order(std::string_view text, bool open) {
@@ -371,6 +342,8 @@ Result<void> Api::install_tasks(http::HttpServer& server) {
   NUDGE_TRY(server.route(Method::post, "/v1/tasks/{id}/cancel", command("cancel")));
   NUDGE_TRY(server.route(Method::get, "/v1/teams", [this](http::Request& r, http::Responder to) { teams(r, std::move(to)); }));
   NUDGE_TRY(server.route(Method::get, "/v1/teams/{name}", [this](http::Request& r, http::Responder to) { teams(r, std::move(to)); }));
+  NUDGE_TRY(install_leads(server));
+  NUDGE_TRY(install_notes(server));
   return server.route(Method::get, "/v1/dispositions", on_worker([this](const http::Request&) { return dispositions(); }));
 }
 

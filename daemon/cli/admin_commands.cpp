@@ -5,6 +5,8 @@
 #include <cstdio>
 #include <fstream>
 
+#include "daemon/cli/leads.h"
+
 namespace nudge::cli {
 namespace {
 
@@ -180,6 +182,7 @@ void add_admin_commands(CLI::App& app, AdminLine& line, const Door& door, const 
   work_commands(app, line, ask);
   approval_commands(app, line, ask);
   erasure_commands(app, line, ask);
+  add_lead_commands(app, ask);
   care_commands(app, line, door, ask, offline);
   ask(app, "callback", "hand in what a provider reports, from standard input: a bounced mail, through a pipe",
       [&line](const Output& out, Client& c) { return hand_in_callback(out, c, line.word); })

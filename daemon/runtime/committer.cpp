@@ -5,6 +5,7 @@
 #include <future>
 
 #include "daemon/runtime/committer_batch.h"
+#include "daemon/runtime/leads.h"
 #include "daemon/runtime/tasks.h"
 #include "engine/core/take_back.h"
 #include "engine/core/write.h"
@@ -216,6 +217,9 @@ void Committer::put_together(Batch& batch) {
 
 // The desk's word on what a unit decided, then numbers and records for what is left.
 void Committer::settle(Unit& unit, Batch& batch) {
+  WorkOut heard;
+  for (const LeadSignal& signal : unit.heard) desk_.leads().hear(*unit.plan, signal, heard.leads);
+  keep_work(heard, batch);
   for (Effects& effects : unit.effects) {
     if (desk_.settle(*unit.plan, effects)) batch.desk_changed = true;
     for (const Decision& decision : effects.decisions) {
@@ -241,8 +245,10 @@ void Committer::settle(Unit& unit, Batch& batch) {
 
 // Records of tasks, and what is to be told and done because of them.
 void Committer::keep_work(WorkOut& work, Batch& batch) {
-  if (work.made.empty() && work.touched.empty() && work.news.empty() && work.actions.empty()) return;
+  if (work.made.empty() && work.touched.empty() && work.news.empty() && work.actions.empty() && work.leads.empty()) return;
   batch.worked = true;
+  book_leads(batch.set, work.leads);
+  for (Input& input : work.leads.news) work.news.push_back(std::move(input));
   book_work(batch.set, batch.block.stats, work);
   for (Input& input : work.news) batch.news.inputs.push_back(std::move(input));
   // Tickets of a ladder: never tasks, so no plan is needed to take them in.
@@ -280,6 +286,7 @@ void Committer::add_action(const Plan& plan, ActionOut action, Batch& batch) {
       batch.desk_changed = true;
       keep_work(work, batch);
     }
+    act_on_leads(plan, record, batch);
   } else if (out.kind == "assign_owner" && out.owner.empty()) {
     record.state = ActionState::dead;
     record.note = "nobody of the team `" + out.assignment.team + "` fits the assignment; the owner stays as it is";
@@ -292,6 +299,26 @@ void Committer::add_action(const Plan& plan, ActionOut action, Batch& batch) {
   }
   list_action(record, batch);
   if (is_pending(record.state) && record.state != ActionState::kept) batch.actions.push_back(std::move(record));
+}
+
+// What a rule says of leads; what can't be done is on record as such.
+void Committer::act_on_leads(const Plan& plan, ActionRecord& record, Batch& batch) {
+  WorkOut work;
+  std::vector<LeadSignal> signals;
+  lead_signals(plan, record.action, signals);
+  for (const LeadSignal& signal : signals) desk_.leads().hear(plan, signal, work.leads);
+  if (const auto command = lead_command_of(record.action)) {
+    if (Result<void> done = desk_.leads().apply(plan, *command, record.action.at, work.leads); !done) {
+      record.state = ActionState::dead;
+      record.note = done.error().message;
+      StatsDelta& delta = batch.block.stats;
+      --delta[Counter::accepted];
+      ++delta[Counter::dead];
+      --delta.rules[record.action.rule_id].accepted;
+      ++delta.rules[record.action.rule_id].failed;
+    }
+  }
+  keep_work(work, batch);
 }
 
 void Committer::list_action(const ActionRecord& record, Batch& batch) {

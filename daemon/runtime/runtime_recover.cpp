@@ -7,6 +7,7 @@
 #include "daemon/log/log.h"
 #include "daemon/runtime/approvals.h"
 #include "daemon/runtime/digests.h"
+#include "daemon/runtime/leads.h"
 #include "daemon/runtime/log_block.h"
 #include "daemon/runtime/runtime_impl.h"
 
@@ -56,6 +57,7 @@ Result<void> Runtime::Impl::recover() {
   NUDGE_TRY(load_tasks(store, desk, [this](Error error) { committer.cannot_go_on(std::move(error)); }));
   NUDGE_TRY(load_approvals(store, desk));
   NUDGE_TRY(load_digests(store, desk));
+  NUDGE_TRY(load_leads(store, desk));
   committer.restore(std::move(stats), std::move(desk));
   return {};
 }

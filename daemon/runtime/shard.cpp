@@ -247,6 +247,7 @@ void Shard::step_customer(CacheEntry& entry, TimeMs now) {
   count_gone_members(*entry.state);
   Effects effects;
   engine_.step(*plan_, *entry.state, inputs_, now, receipts_, effects);
+  lead_signals(*plan_, inputs_, receipts_, unit_->heard);
   stored_.clear();
   std::size_t n = 0;
   for (std::uint32_t i = entry.first_item; i != kNoItem; i = items_[i].next, ++n) {

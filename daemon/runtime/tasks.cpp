@@ -155,7 +155,7 @@ void Tasks::tell(News news) {
 
 void Tasks::plan_changed() {
   committer_.change([this](CommitContext& c) {
-    c.desk.work().plan_changed(*plan_(), c.desk.roster(), c.now, c.work);
+    c.desk.plan_changed(*plan_(), c.now, c.work);
     if (!c.work.touched.empty()) c.desk_changed = true;
   });
 }
@@ -165,7 +165,7 @@ void Tasks::apply(TaskCommand command, Done done) {
   committer_.change(
       [this, command = std::move(command), result](CommitContext& c) {
         // Everything that was due by now comes first: an offer that has run out is nobody's to accept.
-        c.desk.work().run(*plan_(), c.desk.roster(), c.now, c.work);
+        c.desk.run_clocks(*plan_(), c.now, c.work);
         *result = c.desk.work().apply(*plan_(), c.desk.roster(), command, c.now, c.work);
         c.desk_changed = true;
       },
@@ -186,6 +186,25 @@ void Tasks::answer(ApprovalCommand command, Done done) {
         if (failure != nullptr) return done(std::unexpected(*failure));
         done(std::move(*result));
       });
+}
+
+void Tasks::apply(LeadCommand command, Done done) {
+  auto result = std::make_shared<Result<void>>();
+  committer_.change(
+      [this, command = std::move(command), result](CommitContext& c) {
+        // A lead whose time is over is its owner's no more.
+        c.desk.run_clocks(*plan_(), c.now, c.work);
+        *result = c.desk.leads().apply(*plan_(), command, c.now, c.work.leads);
+        if (!c.work.touched.empty()) c.desk_changed = true;
+      },
+      [result, done = std::move(done)](const Error* failure) {
+        if (failure != nullptr) return done(std::unexpected(*failure));
+        done(std::move(*result));
+      });
+}
+
+void Tasks::record(Input input, std::function<void(Receipt)> done) {
+  post_(std::move(input), [done = std::move(done)](CommitContext& c, Receipt receipt) { c.after.emplace_back([done, receipt] { done(receipt); }); });
 }
 
 void Tasks::look(std::function<void(const Desk&, TimeMs now)> see, std::function<void(const Error*)> done) {
@@ -210,7 +229,7 @@ void Tasks::run() {
 
 void Tasks::strike() {
   committer_.change([this](CommitContext& c) {
-    c.desk.work().run(*plan_(), c.desk.roster(), c.now - 1, c.work, kStruckAtOnce);  // never early: the clock has passed it
+    c.desk.run_clocks(*plan_(), c.now - 1, c.work, kStruckAtOnce);  // never early: the clock has passed it
     c.desk.approvals().run(*plan_(), c.now - 1, c.approvals);
     c.desk_changed = true;
   });

@@ -36,6 +36,9 @@ class Tasks {
   void apply(TaskCommand command, Done done);
   // The answer to what waits for a yes; the same. Of two answers the first decides, and the second is told that nothing is open.
   void answer(ApprovalCommand command, Done done);
+  void apply(LeadCommand command, Done done);
+  // Stores an event that somebody wrote down; `done` is told how it ended once it is on disk.
+  void record(Input input, std::function<void(Receipt)> done);
   // Looks at the desk between two batches, on the committer's thread: whoever has how much.
   void look(std::function<void(const Desk&, TimeMs now)> see, std::function<void(const Error*)> done);
 

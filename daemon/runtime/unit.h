@@ -137,6 +137,7 @@ struct Unit {
   std::uint64_t work_ns = 0;     // processor time that they took; about as much again after a crash
   std::string edges;             // the same, of segments entered and left
   std::vector<Effects> effects;  // of one step each, those that have any
+  std::vector<LeadSignal> heard;  // by leads, before the effects are settled
   StatsDelta delta;
   WriteSet states;  // checkpoints of customers
   std::vector<SetAside> aside;
@@ -147,7 +148,7 @@ struct Unit {
   std::function<void(const Error* failure)> done;
 
   bool empty() const {
-    return entries.empty() && effects.empty() && delta.empty() && states.empty() && aside.empty() && changes.empty() && jobs.empty() &&
+    return entries.empty() && effects.empty() && heard.empty() && delta.empty() && states.empty() && aside.empty() && changes.empty() && jobs.empty() &&
            !done;
   }
 };

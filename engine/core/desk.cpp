@@ -44,6 +44,16 @@ void Desk::drop_taken_back(Effects& effects) const {
 // The wall's hour: of a zone at half an hour from UTC it does not begin with UTC's.
 TimeMs Desk::hour_in(const Zone& zone, TimeMs t) { return t - zone.local(t).of_day % kHour; }
 
+void Desk::run_clocks(const Plan& plan, TimeMs now, WorkOut& out, std::size_t most) {
+  work_.run(plan, roster_, now, out, most);
+  leads_.run(plan, now, out.leads);
+}
+
+void Desk::plan_changed(const Plan& plan, TimeMs now, WorkOut& out) {
+  work_.plan_changed(plan, roster_, now, out);
+  leads_.plan_changed(plan, now, out.leads);
+}
+
 bool Desk::limit_firings(const Plan& plan, Effects& effects) {
   bool changed = false;
   for (Decision& decision : effects.decisions) {

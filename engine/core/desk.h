@@ -44,6 +44,14 @@ class Desk {
   // Hits that wait to go out in one message. Kept one by one, too.
   Digests& digests() { return digests_; }
   const Digests& digests() const { return digests_; }
+  // Who has which lead. Kept one by one, too.
+  Leads& leads() { return leads_; }
+  const Leads& leads() const { return leads_; }
+  // When the next clock strikes, and what is due by then.
+  TimeMs next_clock() const { return std::min(work_.next(), leads_.next()); }
+  // … at most so many of the clocks of tasks: next_clock() tells of the others.
+  void run_clocks(const Plan& plan, TimeMs now, WorkOut& out, std::size_t most = static_cast<std::size_t>(-1));
+  void plan_changed(const Plan& plan, TimeMs now, WorkOut& out);
 
   // Firings that were taken back, of which the customer does not know yet: no later step of theirs acts. Kept with the news to the
   // customer, not with the desk: whoever makes a desk of its record loads them too.
@@ -76,6 +84,7 @@ class Desk {
   Work work_;
   Approvals approvals_;
   Digests digests_;
+  Leads leads_;
   std::map<RuleId, Window> fired_;             // at_most windows
   std::set<Hash128> taken_back_;               // firing_id()
   std::map<std::string, Window> budgets_;      // policy, or policy + rule

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "engine/core/effects.h"
+#include "engine/core/leads.h"
 #include "engine/core/roster.h"
 #include "engine/model/input.h"
 
@@ -72,6 +73,7 @@ struct WorkOut {
   std::vector<ActionOut> actions;  // to be delivered: tickets
   std::vector<Input> news;        // events about tasks, for the rules
   std::size_t overdue = 0;        // that are so since now
+  LeadOut leads;                  // what was done to leads at the same time
 };
 
 class Work {

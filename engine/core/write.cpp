@@ -121,12 +121,24 @@ Result<Value> changed_list(const LeafDef& leaf, const Value& current, const Valu
   return fit(leaf, Value::of_list(items));
 }
 
+// `value`, unless that is a step back which nobody asked for.
+Result<Value> forward(const WriteValue& w, const LeafDef& leaf, const Value& current, Value value) {
+  if (!leaf.forward || w.back || current.missing()) return value;
+  const auto place = [&](const Value& v) { return std::ranges::find(leaf.one_of, v.bytes) - leaf.one_of.begin(); };
+  if (place(value) >= place(current)) return value;
+  return unfit(leaf, "is " + quoted(current.bytes) + " already and moves forward only, so it does not become " + quoted(value.bytes) + "; `{back: " + value.bytes +
+                         "}` would be a step back on purpose");
+}
+
 Result<Value> written(const RenderContext& context, const WriteValue& w, const LeafDef& leaf, const Value& current) {
   if (w.source == WriteValue::Source::clear) return Value();
   NUDGE_ASSIGN(Value v, source_of(context, w, leaf));
   if (v.missing()) return unfit(leaf, "has nothing to take its value from: what it refers to is missing");
   switch (w.op) {
-    case WriteValue::Op::set: return fit(leaf, std::move(v));
+    case WriteValue::Op::set: {
+      NUDGE_ASSIGN(Value value, fit(leaf, std::move(v)));
+      return forward(w, leaf, current, std::move(value));
+    }
     case WriteValue::Op::add: return sum(leaf, current, v);
     case WriteValue::Op::append: return changed_list(leaf, current, v, true);
     case WriteValue::Op::remove: return current.missing() ? Result<Value>(Value()) : changed_list(leaf, current, v, false);
@@ -245,7 +257,7 @@ Result<MadeFact> make_fact(const RenderContext& context, const Write& write, std
 
 bool done_by_engine(const ActionOut& action) {
   return action.kind == "set_attribute" || action.kind == "add_tag" || action.kind == "remove_tag" || action.kind == "emit_event" ||
-         action.kind == "cancel_tasks" || (action.kind == "assign_owner" && !action.assigns);
+         action.kind == "cancel_tasks" || action.kind == "move_to_pool" || action.kind == "close_lead" || (action.kind == "assign_owner" && !action.assigns);
 }
 
 // Both values are made by us and need no escapes: a name of the catalog, and a fact's id.

@@ -47,6 +47,13 @@ constexpr BuiltInField kApprovalFields[] = {
     {"asked", Type::text},  {"by", Type::text},     {"reason", Type::text},  {"subject", Type::text},       {"deadline", Type::timestamp},
     {"sent", Type::boolean},
 };
+constexpr BuiltInField kLeadFields[] = {
+    {"pool", Type::text}, {"team", Type::text},   {"owner", Type::text},         {"previous", Type::text},
+    {"by", Type::text},   {"reason", Type::text}, {"owned_since", Type::timestamp},
+};
+constexpr BuiltInField kFollowUpFields[] = {
+    {"by", Type::text}, {"kind", Type::text}, {"text", Type::text}, {"result", Type::text}, {"opportunity", Type::text},
+};
 constexpr BuiltInEvent kBuiltIn[] = {
     {"task_created", "A task was put on a salesperson's list", kTaskFields},
     {"task_completed", "A task was done; `disposition` says what came of it", kTaskFields},
@@ -61,6 +68,14 @@ constexpr BuiltInEvent kBuiltIn[] = {
     {"task_escalated", "A task was not done, and went up the ladder; `reason` says how", kTaskFields},
     {"task_cancelled", "A task was withdrawn; `reason` says why", kTaskFields},
     {"task_expired", "A task was not done in its time, and is closed", kTaskFields},
+    {"lead_pooled", "The customer was put into a pool, where somebody can claim them", kLeadFields},
+    {"lead_claimed", "A salesperson took the lead out of its pool", kLeadFields},
+    {"lead_assigned", "The lead was given to somebody", kLeadFields},
+    {"lead_returned", "The lead went back to the pool; `reason` says why, `previous` had it", kLeadFields},
+    {"lead_transferred", "The lead went from one person to another", kLeadFields},
+    {"lead_recycled", "Nobody followed up: the lead went back to a pool; `previous` had it", kLeadFields},
+    {"lead_closed", "The lead was closed; `reason` says why", kLeadFields},
+    {"follow_up", "Somebody was in touch with the customer, or wrote something down about them", kFollowUpFields},
     {"message_accepted", "A provider took a message", kMessageFields},
     {"message_failed", "A message was given up; `reason` says why", kMessageFields},
     {"message_held", "A policy held a message back; `reason` says which", kMessageFields},
@@ -123,7 +138,7 @@ void encode_leaves(Writer& out, const std::vector<LeafDef>& leaves) {
   for (const LeafDef& leaf : leaves) {
     out.string(leaf.name);
     out.u8(static_cast<std::uint8_t>(leaf.type));
-    out.u8(static_cast<std::uint8_t>((leaf.pii ? 1 : 0) | (leaf.retired ? 2 : 0)));
+    out.u8(static_cast<std::uint8_t>((leaf.pii ? 1 : 0) | (leaf.retired ? 2 : 0) | (leaf.forward ? 4 : 0)));
     out.string(leaf.description);
     out.varint(leaf.one_of.size());
     for (const std::string& text : leaf.one_of) out.string(text);
@@ -140,10 +155,11 @@ bool decode_leaves(Reader& in, std::vector<LeafDef>& leaves, std::size_t at_most
     const std::uint8_t flags = in.u8();
     leaf.description = in.string();
     const std::uint64_t texts = in.varint();
-    if (in.bad() || type > static_cast<std::uint8_t>(Type::list) || flags > 3 || texts > in.left()) return false;
+    if (in.bad() || type > static_cast<std::uint8_t>(Type::list) || flags > 7 || texts > in.left()) return false;
     leaf.type = static_cast<Type>(type);
     leaf.pii = (flags & 1) != 0;
     leaf.retired = (flags & 2) != 0;
+    leaf.forward = (flags & 4) != 0;
     for (std::uint64_t i = 0; i < texts; ++i) leaf.one_of.emplace_back(in.string());
     if (in.bad()) return false;
   }

@@ -32,6 +32,7 @@ struct LeafDef {
   std::vector<std::string> one_of;  // allowed texts; empty: any
   bool pii = false;
   bool retired = false;  // was in an earlier catalog, is not in this one: kept so that its id is never given again
+  bool forward = false;  // `one_of` is an order, and rules move it forward only, unless they say otherwise
   std::string description;
 };
 

@@ -112,6 +112,7 @@ struct WriteValue {
   Value value;
   ExprId expr = kNone;
   TemplateId text = kNone;
+  bool back = false;  // a step back of an attribute that moves forward only is meant
 };
 
 // What an action writes back into the customer's own facts (core/write.h).

@@ -310,6 +310,7 @@ void Definitions::put_write(Writer& out, const Write& w) {
     encode_value(out, v.value.view());
     put_hash(out, expr(v.expr));
     put_hash(out, rendered(v.text));
+    if (v.back) out.string("back");  // an addition: writes of before keep their definition
   }
 }
 
@@ -453,6 +454,7 @@ Hash128 Definitions::digest() {
   for (const Policy& p : plan_.policies) all.emplace_back("policy " + p.name, policy(p));
   for (std::size_t i = 0; i < plan_.dispositions.size(); ++i)
     all.emplace_back("disposition " + plan_.dispositions[i].name, disposition(i));
+  for (const Pool& p : plan_.pools) all.emplace_back("pool " + p.name, pool(p));
   for (const BusinessCalendar& c : plan_.business_calendars) all.emplace_back("calendar " + c.name, business_calendar(c));
   for (const auto& [name, text] : plan_.named_templates) all.emplace_back("template " + name, hash128(text));
   std::ranges::sort(all);

@@ -32,6 +32,7 @@ class Definitions {
   Hash128 score(std::uint32_t id);
   Hash128 team(const Team& team) const;
   Hash128 disposition(std::size_t index) const;
+  Hash128 pool(const Pool& pool) const;
   Hash128 policy(const Policy& policy);
   Hash128 business_calendar(const BusinessCalendar& calendar) const;
 

@@ -111,6 +111,26 @@ Hash128 Definitions::team(const Team& t) const {
   return hash128(bytes);
 }
 
+Hash128 Definitions::pool(const Pool& p) const {
+  std::string bytes;
+  Writer out(bytes);
+  out.string(p.team);
+  put_bool(out, p.everybody);
+  out.varint(p.per_day);
+  out.varint(p.owned_most);
+  out.svarint(p.again_after);
+  for (const auto* list : {&p.return_reasons, &p.close_reasons}) {
+    out.varint(list->size());
+    for (const std::string& reason : *list) out.string(reason);
+  }
+  out.svarint(p.recycle_after);
+  out.string(p.recycle_to);
+  out.varint(p.follow_ups.size());
+  for (const EventTypeId event : p.follow_ups) put_event(out, event);
+  put_attribute(out, p.owner_attribute);
+  return hash128(bytes);
+}
+
 Hash128 Definitions::disposition(std::size_t index) const {
   const Disposition& d = plan_.dispositions[index];
   std::string bytes;

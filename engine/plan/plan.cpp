@@ -85,6 +85,11 @@ const Disposition* Plan::find_disposition(std::string_view name) const {
   return found == dispositions.end() ? nullptr : &*found;
 }
 
+const Pool* Plan::find_pool(std::string_view name) const {
+  const auto found = std::ranges::find(pools, name, &Pool::name);
+  return found == pools.end() ? nullptr : &*found;
+}
+
 const Member* Team::find(std::string_view id) const {
   const auto found = std::ranges::find(members, id, &Member::id);
   return found == members.end() ? nullptr : &*found;

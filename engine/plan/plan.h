@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/base/zone.h"
+#include "engine/plan/lead.h"
 #include "engine/plan/policy.h"
 #include "engine/plan/rule.h"
 
@@ -27,6 +28,7 @@ struct Plan {
   std::vector<Rule> rules;  // by priority descending, then by name: the order of firing within an instant
   std::vector<Team> teams;                            // by name
   std::vector<Disposition> dispositions;              // in the order written; empty: any word will do
+  std::vector<Pool> pools;                            // by name
   std::vector<Policy> policies;                       // by name
   std::vector<BusinessCalendar> business_calendars;   // by name
   DurationMs contact_horizon = 0;                     // how long a contact can count for a cap or an inhibition; 0: none is kept
@@ -61,6 +63,7 @@ struct Plan {
   const Rule* find_rule(std::string_view name) const;
   const Team* find_team(std::string_view name) const;
   const Disposition* find_disposition(std::string_view name) const;
+  const Pool* find_pool(std::string_view name) const;
 };
 
 // Builds a plan bottom-up; equal nodes, expressions, aggregates … get one id (hash-consing). Not thread-safe.

@@ -24,7 +24,7 @@ void World::load(std::unique_ptr<Plan> plan) {
   registry_.bind(*plan, clock_);
   plan_ = std::move(plan);
   WorkOut work;
-  desk_.work().plan_changed(*plan_, desk_.roster(), clock_, work);
+  desk_.plan_changed(*plan_, clock_, work);
   keep_work(work);
   for (auto& [id, state] : states_) {
     Effects effects;
@@ -143,6 +143,7 @@ void World::judge(CustomerState& state, std::span<const Input> inputs, TimeMs no
     engine_.step(*plan_, state, inputs, now, receipts, effects);
   }
   for (std::size_t i = 0; i < inputs.size() && i < receipts.size(); ++i) record_.receipts.push_back({state.id, inputs[i].id, receipts[i]});
+  hear(inputs, receipts);
   keep(state, effects);
   schedule(state);
   if (watcher_) watcher_(*this, {state, inputs, waiting, now, edges, decisions, actions});
@@ -181,6 +182,7 @@ void World::keep(const CustomerState& state, Effects& effects) {
       const Withdrawal what = withdrawal_of(action);
       desk_.work().withdraw(*plan_, desk_.roster(), action.customer, what.rules, what.reason, action.at, work);
     }
+    act_on_leads(action, work);
     keep_work(work);
     if (done_by_engine(action)) writes_until_ = std::max(writes_until_, action.at + 2 * static_cast<TimeMs>(limits::kChainDepth));
     if (action.kind == "assign_owner" && action.assigns) {
@@ -201,6 +203,29 @@ void World::keep(const CustomerState& state, Effects& effects) {
     tell_held(held);
   }
   if (bytes.size() > 2 * sizeof(std::uint64_t)) digest_ = hash128(bytes);
+}
+
+void World::hear(std::span<const Input> inputs, std::span<const Receipt> receipts) {
+  std::vector<LeadSignal> signals;
+  lead_signals(*plan_, inputs, receipts, signals);
+  WorkOut out;
+  for (const LeadSignal& signal : signals) desk_.leads().hear(*plan_, signal, out.leads);
+  keep_work(out);
+}
+
+void World::act_on_leads(const ActionOut& action, WorkOut& out) {
+  std::vector<LeadSignal> signals;
+  lead_signals(*plan_, action, signals);
+  for (const LeadSignal& signal : signals) desk_.leads().hear(*plan_, signal, out.leads);
+  // A rule that closes what is no lead does nothing.
+  if (const auto command = lead_command_of(action)) (void)desk_.leads().apply(*plan_, *command, action.at, out.leads);
+}
+
+Result<void> World::lead(const LeadCommand& command) {
+  WorkOut out;
+  NUDGE_TRY(desk_.leads().apply(*plan_, command, clock_, out.leads));
+  keep_work(out);
+  return {};
 }
 
 // Rules hear of what a policy held back, but not of what such a rule itself could not send: two of them would wake each other for ever.
@@ -228,7 +253,7 @@ TimeMs World::next_instant() const {
   TimeMs at = kNever;
   if (!due_.empty()) at = std::min(at, due_.begin()->first);
   if (!arriving_.empty()) at = std::min(at, arriving_.begin()->first);
-  at = std::min({at, desk_.work().next(), desk_.approvals().next(), desk_.digests().next()});
+  at = std::min({at, desk_.next_clock(), desk_.approvals().next(), desk_.digests().next()});
   if (!released_.empty()) at = std::min(at, released_.begin()->first);
   return at;
 }
@@ -264,6 +289,7 @@ void World::keep_work(WorkOut& out) {
   for (const Task& task : out.made) put(task);
   for (const Task& task : out.touched) put(task);
   for (ActionOut& action : out.actions) record_.actions.push_back(std::move(action));
+  for (Input& input : out.leads.news) submit_at(input.time, std::move(input));
   for (Input& input : out.news) {
     const std::string_view id = input.id;
     const bool created = id.ends_with(":created") || id.contains(":offered:");
@@ -275,9 +301,9 @@ void World::run_work(TimeMs at) {
   if (plan_ == nullptr) return;
   run_approvals(at);
   run_digests(at);
-  if (desk_.work().next() > at) return;
+  if (desk_.next_clock() > at) return;
   WorkOut out;
-  desk_.work().run(*plan_, desk_.roster(), at, out);
+  desk_.run_clocks(*plan_, at, out);
   keep_work(out);
 }
 

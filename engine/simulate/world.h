@@ -109,6 +109,8 @@ class World {
   const std::vector<Request>& approvals() const { return requests_; }
   // The answer to what waits longest of the rule for the customer. Error: nothing waits, or another is asked.
   Result<void> answer_approval(std::string_view customer, std::string_view rule, ApprovalCommand command);
+  // A person's word on a lead.
+  Result<void> lead(const LeadCommand& command);
   // Closes the newest open task of the rule for the customer and tells the rules so (task_completed). False when there is none.
   bool complete_task(std::string_view customer, std::string_view rule, std::string_view disposition, std::string_view note);
   // How the newest action of the rule for the customer went, told to the rules: "accepted", "delivered", "failed", "held", "replied" (with
@@ -141,6 +143,8 @@ class World {
   TimeMs next_instant() const;
   void run_instant(TimeMs at);
   void keep_work(WorkOut& out);
+  void hear(std::span<const Input> inputs, std::span<const Receipt> receipts);
+  void act_on_leads(const ActionOut& action, WorkOut& out);
   void tell_held(const HeldAction& held);
   void run_work(TimeMs at);
   void run_approvals(TimeMs at);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/plan/action.h"
+#include "engine/plan/lead.h"
 #include "engine/plan/rule.h"
 #include "rules/lang/shape.h"
 
@@ -223,6 +224,13 @@ struct DispositionAst {
   Disposition disposition;
 };
 
+struct PoolAst {
+  Name name;
+  Pool pool;  // the plain values
+  Name team, recycle_to, owner;
+  std::vector<Name> follow_ups;
+};
+
 /// `for:` or `by:` of a policy: what it binds.
 struct PolicyMatchAst {
   std::vector<Name> channels, rules;
@@ -256,6 +264,7 @@ struct FileAst {
   std::vector<TemplateAst> templates;
   std::vector<TeamAst> teams;
   std::vector<DispositionAst> dispositions;
+  std::vector<PoolAst> pools;
   std::vector<PolicyAst> policies;
   std::vector<CalendarAst> calendars;
 };

@@ -166,6 +166,10 @@ class CatalogBuilder {
       leaf.description = map.text("description");
       leaf.pii = map.boolean("pii", false);
       if (const doc::Entry* words = map.take("one_of")) read_one_of(context, *words, type, leaf);
+      const doc::Entry* forward = map.node().find("forward_only");
+      leaf.forward = map.boolean("forward_only", false);
+      if (leaf.forward && map.node().find("one_of") == nullptr)
+        context.error("R0203", forward->key_mark, "`forward_only` needs an order to go by, and there is none", "list the steps in order: `one_of: [lead, mql, sql, customer]`");
       fields = map.take("fields");
       map.finish();
     } else {
@@ -249,7 +253,7 @@ class CatalogBuilder {
     }
     // Packs may share attributes: the same declaration twice is one, another one is a mistake.
     const auto same = std::find_if(group.leaves.begin(), group.leaves.end(), [&](const LeafDef& l) { return l.name == leaf.name; });
-    if (same != group.leaves.end() && same->type == leaf.type && same->one_of == leaf.one_of) {
+    if (same != group.leaves.end() && same->type == leaf.type && same->one_of == leaf.one_of && same->forward == leaf.forward) {
       same->pii = same->pii || leaf.pii;
       return;
     }

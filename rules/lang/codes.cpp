@@ -91,6 +91,7 @@ constexpr auto kCodes = std::to_array<CodeInfo>({
     {"R0315", "An object where a value is needed", "An object is a group of values. Name one of its members, such as `address.city`."},
     {"R0316", "An unknown band", "The score has no band with this name."},
     {"R0317", "An unknown rule", "No file defines this rule."},
+    {"R0318", "An unknown pool", "No file defines this pool of leads. Pools stand under `pools:`."},
     // Operators
     {"R0401", "An operator is missing",
      "A value alone is neither true nor false. Compare it: `at_least: 3`, `equals: gold`, `exists: true`."},

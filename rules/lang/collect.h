@@ -19,6 +19,7 @@ struct Names {
   std::map<std::string_view, const TemplateAst*> templates;
   std::map<std::string_view, const TeamAst*> teams;
   std::map<std::string_view, const DispositionAst*> dispositions;
+  std::map<std::string_view, const PoolAst*> pools;
   std::map<std::string_view, const PolicyAst*> policies;
   std::map<std::string_view, const CalendarAst*> calendars;
 };

@@ -149,6 +149,13 @@ class Compiler {
   void skills_of(MapReader& map, AssignEntry& entry, const Team* team);
   void cancel_action(MapReader& map, Action& action, const Scope& scope);
   void compile_teams();
+
+  // compile_lead.cpp
+  void compile_pools();
+  bool pool_exists(const Name& name);
+  std::vector<EventTypeId> follow_up_events(const std::vector<Name>& names);
+  void lead_action(MapReader& map, Action& action, const Scope& scope);
+
   MemberFilter member_filter(const MemberFilterAst& ast, const Team* team);
   Operated member_property(const Name& name, const Team* team);
   void use_template(const Name& name, Action& action, const Scope& scope);

@@ -45,7 +45,7 @@ Action Compiler::action(const ActionAst& ast, const RuleAst& rule, const Scope& 
   Action action;
   action.kind = ast.kind.text;
   action.category = rule.category;
-  action.channel = ast.kind.text == "call_task" || ast.kind.text == "cancel_tasks" ? "task" : std::string(ast.kind.text);
+  action.channel = ast.kind.text == "call_task" || ast.kind.text == "cancel_tasks" ? "task" : ast.kind.text == "move_to_pool" || ast.kind.text == "close_lead" ? "lead" : std::string(ast.kind.text);
   if (write_action(ast, action, rule, rule_scope)) return action;
   const Context context = context_of(ast.kind.where);
   MapReader map(context, *ast.body, ast.kind.where.mark, quoted(ast.kind.text));
@@ -60,6 +60,8 @@ Action Compiler::action(const ActionAst& ast, const RuleAst& rule, const Scope& 
     task_action(map, action, rule_scope);
   } else if (ast.kind.text == "cancel_tasks") {
     cancel_action(map, action, rule_scope);
+  } else if (ast.kind.text == "move_to_pool" || ast.kind.text == "close_lead") {
+    lead_action(map, action, rule_scope);
   } else {
     if (const auto word = map.word("on_unknown", kOnUnknown)) action.on_unknown = static_cast<OnUnknown>(*word + 1);
     if (const Name connector = map.name("connector")) {

@@ -12,7 +12,7 @@ using doc::quoted;
 
 namespace {
 
-constexpr std::array<std::string_view, 8> kForms = {"attribute", "trait", "score", "field", "now", "add", "append", "remove"};
+constexpr std::array<std::string_view, 9> kForms = {"attribute", "trait", "score", "field", "now", "add", "append", "remove", "back"};
 
 /// Whether a value of type `from` always has a place in `to`, or has but for its size.
 bool fits_into(Type from, Type to) {
@@ -130,6 +130,14 @@ bool Compiler::write_value(const Context& context, const doc::Node& node, const 
       return false;
     }
     if (form->key == "add" || form->key == "append" || form->key == "remove") return written_change(context, *form, target, scope, out);
+    if (form->key == "back") {
+      if (target.leaf == nullptr || !target.leaf->forward) {
+        error("R0711", context.at(form->key_mark), target.what + " may move in any direction: it is not `forward_only`", "write the value alone");
+        return false;
+      }
+      out.back = true;
+      return write_value(context, *form->value, target, scope, out) && out.op == WriteValue::Op::set;
+    }
     if (form->key != "now") {
       MapReader again(context, node, node.mark, "");
       return written_reference(*form, again.name(form->key), target, scope, out);

@@ -9,9 +9,10 @@ namespace {
 
 using doc::quoted;
 
-constexpr std::array<std::string_view, 14> kActions = {"call_task",  "email",        "sms",           "ticket",  "chat",
+constexpr std::array<std::string_view, 16> kActions = {"call_task",  "email",        "sms",           "ticket",  "chat",
                                                        "webhook",    "maildrop",     "set_attribute", "add_tag", "remove_tag",
-                                                       "emit_event", "assign_owner", "enrich",        "cancel_tasks"};
+                                                       "emit_event", "assign_owner", "enrich",        "cancel_tasks",
+                                                       "move_to_pool",    "close_lead"};
 constexpr std::array<std::string_view, 8> kTriggers = {"event",    "enters", "leaves", "attribute_changes",
                                                        "schedule", "date",   "task",   "message"};
 

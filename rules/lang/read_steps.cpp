@@ -10,8 +10,7 @@ namespace {
 using doc::quoted;
 
 // In the language, not yet in the engine: recognised, so that the message can say so.
-constexpr std::array<std::string_view, 9> kLaterActions = {"task",         "add_attribute", "add_to_list", "remove_from_list", "move_to_pool",
-                                                           "call",         "conversion",    "wechat",      "notify"};
+constexpr std::array<std::string_view, 8> kLaterActions = {"task", "add_attribute", "add_to_list", "remove_from_list", "call", "conversion", "wechat", "notify"};
 // What other products call these steps.
 struct Synonym {
   std::string_view word, ours;

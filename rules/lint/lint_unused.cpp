@@ -28,6 +28,9 @@ void lint_unused(Findings& f) {
       }
     }
   }
+  for (const Pool& pool : plan.pools) {
+    if (!pool.team.empty()) use(Kind::team, pool.team);
+  }
   for (const Team& team : plan.teams) {
     if (!team.overflow.empty()) use(Kind::team, team.overflow);
   }

@@ -173,20 +173,43 @@ std::vector<Difference> differences(const doc::Node& expected, const ActionOut& 
 
 namespace {
 
-/// What a test can ask of a task, as one JSON object.
-std::string task_json(const Task& task) {
+/// Members of a JSON object, one after the other.
+struct Members {
   std::string out = "{";
-  const auto add = [&](std::string_view key, const std::string& json) {
+  void add(std::string_view key, const std::string& json) {
     if (out.size() > 1) out += ',';
     append_json_string(out, key);
     out += ':' + json;
-  };
-  const auto text = [&](std::string_view key, std::string_view value) {
+  }
+  void text(std::string_view key, std::string_view value) {
     std::string json;
     append_json_string(json, value);
     add(key, value.empty() ? "null" : json);
-  };
-  const auto instant = [&](std::string_view key, TimeMs t) { text(key, t == 0 || t == kNever ? "" : format_timestamp(t)); };
+  }
+  void instant(std::string_view key, TimeMs t) { text(key, t == 0 || t == kNever || t == kAlways ? "" : format_timestamp(t)); }
+};
+
+/// What a test can ask of a lead, as one JSON object.
+std::string lead_json(const Lead& lead) {
+  Members m;
+  m.text("state", lead_state_name(lead.state));
+  m.text("pool", lead.pool);
+  m.text("owner", lead.owner);
+  m.text("reason", lead.reason);
+  m.text("last_owner", lead.last_owner);
+  m.instant("since", lead.since);
+  m.instant("followed_at", lead.followed_at);
+  m.instant("recycle_at", lead.recycle_at);
+  m.add("changes", std::to_string(lead.changes));
+  return m.out + "}";
+}
+
+/// What a test can ask of a task, as one JSON object.
+std::string task_json(const Task& task) {
+  Members m;
+  const auto add = [&](std::string_view key, const std::string& json) { m.add(key, json); };
+  const auto text = [&](std::string_view key, std::string_view value) { m.text(key, value); };
+  const auto instant = [&](std::string_view key, TimeMs t) { m.instant(key, t); };
   text("rule", task.action.rule);
   text("customer", task.action.customer);
   text("state", task_state_name(task.state));
@@ -206,7 +229,7 @@ std::string task_json(const Task& task) {
     append_json_string(refused, id);
   }
   add("refused", refused.empty() ? "[]" : refused + "]");
-  return out + "}";
+  return m.out + "}";
 }
 
 }  // namespace
@@ -268,6 +291,16 @@ std::vector<Difference> approval_differences(const doc::Node& expected, const Re
 std::string describe_approval(const Request& request) {
   return request.action.kind + " for " + request.action.customer + " by " + request.action.rule + ", " +
          std::string(approval_state_name(request.state)) + ": " + decision_words(request);
+}
+
+std::vector<Difference> lead_differences(const doc::Node& expected, const Lead& lead) { return state_differences(expected, lead_json(lead), "lead"); }
+
+std::string describe_lead(const Lead& lead) {
+  std::string out = std::string(lead_state_name(lead.state)) + ", pool " + lead.pool;
+  if (!lead.owner.empty()) out += ", with " + lead.owner;
+  if (lead.recycle_at != kNever) out += ", goes back at " + format_timestamp(lead.recycle_at);
+  if (!lead.reason.empty()) out += " (" + lead.reason + ")";
+  return out;
 }
 
 std::string describe_task(const Task& task) {

@@ -259,6 +259,8 @@ Expectation read_expectation(NameReader& names, const doc::Node& node, const doc
   read_values(names, map, e);
   read_facts(names, map, e);
   e.open_tasks = read_count(map, "open_tasks");
+  e.lead = map.raw("lead");
+  if (e.lead && !e.customer) context.error("R0103", e.lead.key.mark, "`lead` is asked of a customer", "customer: c1");
   e.tasks = map.raw("tasks");
   if (e.tasks && !e.tasks.node->is_list()) {
     lang::items_of(context, *e.tasks.node, e.tasks.key.mark, "`tasks`");

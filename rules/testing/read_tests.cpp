@@ -110,13 +110,37 @@ class Reader {
       if (!map.boolean("reload", true)) context_.error("R0753", map.mark(), "`reload: false` does nothing", "write `reload: true`");
     } else if (map.has("task") || map.has("delivery") || map.has("approval")) {
       read_outcome(map, step);
+    } else if (map.has("lead")) {
+      read_lead(map, step);
     } else if (!at) {
       context_.error(
           "R0754", node.mark, "this step of the timeline does nothing",
-          "a step has one of `event`, `attributes`, `tag`, `advance`, `activate`, `reload`, `task`, `approval`, `delivery`, `expect`, or `at` alone");
+          "a step has one of `event`, `attributes`, `tag`, `advance`, `activate`, `reload`, `task`, `approval`, `lead`, `delivery`, `expect`, or `at` alone");
     }
     map.finish();
     test.timeline.push_back(std::move(step));
+  }
+
+  void read_lead(MapReader& map, TimelineStep& step) {
+    using Kind = LeadCommand::Kind;
+    static constexpr Kind kKinds[] = {Kind::put, Kind::claim, Kind::assign, Kind::give_back, Kind::transfer, Kind::close};
+    step.kind = TimelineStep::Kind::lead;
+    LeadCommand& command = step.lead;
+    if (const auto word = map.word("lead", {"pooled", "claimed", "assigned", "returned", "transferred", "closed"})) command.kind = kKinds[*word];
+    map.require("customer");
+    step.customer = map.name("customer");
+    command.customer = step.customer.text;
+    command.pool = map.text("pool");
+    command.by = map.text("by");
+    command.to = map.text("to");
+    command.reason = map.text("reason");
+    command.as_manager = command.by.empty();
+    const auto needs = [&](std::string_view key, bool wanted, std::string_view hint) {
+      if (wanted && !map.has(key)) context_.error("R0103", map.mark(), "this step needs " + quoted(key), std::string(hint));
+    };
+    needs("pool", command.kind == Kind::put, "pool: NAME");
+    needs("by", command.kind == Kind::claim, "by: lin");
+    needs("to", command.kind == Kind::assign || command.kind == Kind::transfer, "to: lin");
   }
 
   void read_outcome(MapReader& map, TimelineStep& step) {

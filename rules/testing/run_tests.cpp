@@ -79,6 +79,10 @@ class Run {
         if (const Result<void> done = world_.answer_approval(step.customer.text, step.rule.text, step.answer); !done)
           fail(step.where, done.error().message);
         break;
+      case TimelineStep::Kind::lead:
+        world_.settle();
+        if (const Result<void> done = world_.lead(step.lead); !done) fail(step.where, done.error().message);
+        break;
       case TimelineStep::Kind::delivery:
         world_.settle();
         if (!step.result.empty()) return answer(step);
@@ -183,6 +187,7 @@ class Run {
     }
     check_tasks(e);
     check_approvals(e);
+    check_lead(e);
     const auto receipts = [&](Receipt kind) {
       const auto& all = world_.record().receipts;
       return static_cast<std::size_t>(std::count_if(
@@ -309,6 +314,22 @@ class Run {
       failure.context = {"the " + what + ": " + describe(*actual[i])};
       result_.failures.push_back(std::move(failure));
     }
+  }
+
+  void check_lead(const Expectation& e) {
+    if (!e.lead) return;
+    const Lead* lead = world_.desk().leads().find(e.customer.text);
+    if (e.lead.node->is_null() || lead == nullptr) {
+      if (e.lead.node->is_null() != (lead == nullptr)) differ(e, "lead", lead == nullptr ? "one" : "none", lead == nullptr ? "none" : describe_lead(*lead));
+      return;
+    }
+    std::vector<Difference> wrong = lead_differences(*e.lead.node, *lead);
+    if (wrong.empty()) return;
+    Failure failure = at({e.where.document, e.lead.node->mark});
+    failure.subject = subject(e) + (subject(e).empty() ? "" : ", ") + "lead";
+    failure.differences = std::move(wrong);
+    failure.context = {"the lead: " + describe_lead(*lead)};
+    result_.failures.push_back(std::move(failure));
   }
 
   static std::string joined(const std::vector<std::string>& ids) {

@@ -38,13 +38,14 @@ struct Expectation {
   std::vector<std::pair<AttributeId, Raw>> attributes;  // of `customer`; a null value: missing
   std::vector<std::string> tags, no_tags;               // that `customer` carries, or does not
   std::optional<std::int64_t> open_tasks, duplicates, conflicts;
+  Raw lead;              // of `customer`: {state, pool, owner …}; null: they are no lead
   Raw tasks;             // a list, of all tasks of `rule` and `customer` ever made: {owner, state, due …}
   Raw approvals;         // the same of all that ever waited for a yes: {asked, state, deadline …}
   bool nothing = false;  // no firing, nothing held, no action
 };
 
 struct TimelineStep {
-  enum class Kind : std::uint8_t { input, move, activate, reload, task, delivery, approval, expect };
+  enum class Kind : std::uint8_t { input, move, activate, reload, task, delivery, approval, lead, expect };
   Kind kind = Kind::move;
   Where where;
   TimeMs at = 0;                                // when it arrives: what the clock shows then
@@ -53,6 +54,7 @@ struct TimelineStep {
   std::string_view outcome, note;               // delivery
   TaskCommand command;                          // task
   ApprovalCommand answer;                       // approval
+  LeadCommand lead;                             // lead
   std::string_view text;                        // delivery: what the customer answered
   std::string result;                           // delivery: what an `enrich` was answered, as JSON; empty: none
   std::vector<Expectation> expectations;        // expect

@@ -20,11 +20,11 @@ ROOT = HERE.parents[1]
 SHAPE = {"R0101", "R0102", "R0103", "R0106", "R0108", "R0109", "R0401", "R0403", "R0412", "R0413", "R0415", "R0505", "R0601", "R0604", "R0651", "R0701", "R0702", "R0705",
          "R0201", "R0205"}
 # ... and must not refuse these: only the loader can know.
-KNOWLEDGE = {"R0301", "R0302", "R0303", "R0304", "R0305", "R0306", "R0307", "R0308", "R0309", "R0310", "R0311", "R0312", "R0313", "R0314", "R0315", "R0316", "R0317", "R0402", "R0407", "R0409",
+KNOWLEDGE = {"R0301", "R0302", "R0303", "R0304", "R0305", "R0306", "R0307", "R0308", "R0309", "R0310", "R0311", "R0312", "R0313", "R0314", "R0315", "R0316", "R0317", "R0318", "R0402", "R0407", "R0409",
              "R0410", "R0414", "R0503", "R0504", "R0507", "R0602", "R0603", "R0652", "R0653", "R0706", "R0712", "R0802", "R0803", "R0804", "R0805", "R0806"}
 
 
-SECTIONS = {"segments", "traits", "scores", "rules", "templates", "teams", "events", "policies", "calendars", "dispositions"}
+SECTIONS = {"segments", "traits", "scores", "rules", "templates", "teams", "events", "policies", "calendars", "dispositions", "pools"}
 
 
 class Loader(yaml.SafeLoader):
