@@ -208,7 +208,7 @@ void Api::lead_command(http::Request& request, http::Responder responder, std::s
     if (!lead && !(puts && lead.error().code == Code::not_found)) return to->send(error_response(lead.error()));
     if (lead && !viewer.sees(*plan, lead->pool, lead->owner)) {
       // Who claims is told that somebody was quicker, and no more.
-      if (command.kind == LeadCommand::Kind::claim) return to->send(error_response({Code::conflict, "somebody else has this lead"}));
+      if (command.kind == LeadCommand::Kind::claim && lead->state == LeadState::owned) return to->send(error_response({Code::conflict, "somebody else has this lead"}));
       return to->send(error_response({Code::not_found, "there is no lead of this name that is yours to see"}));
     }
     command.as_manager = viewer.all || viewer.leads(*plan, lead ? lead->pool : command.pool, lead ? lead->owner : std::string());
