@@ -4,6 +4,7 @@
 
 #include "daemon/runtime/approvals.h"
 #include "daemon/runtime/erasure.h"
+#include "daemon/runtime/leads.h"
 #include "daemon/runtime/payload.h"
 #include "daemon/runtime/receipts.h"
 #include "daemon/runtime/records.h"
@@ -159,6 +160,9 @@ class Kept {
       if (error) return std::unexpected(*std::move(error));
     }
     if (context_ == nullptr) return {};
+    for (const std::string& id : ids_) {
+      if (const Result<Lead> lead = lead_of(store_, id); lead && gone_.covers(id, lead->since)) NUDGE_TRY(erase_lead(store_, context_->set, id));
+    }
     // Decided requests for a yes; open ones were decided before this.
     const std::string decided = approval_key(false, "");
     NUDGE_TRY(store_.scan(Family::task, decided, prefix_end(decided), [&](std::string_view key, std::string_view value) {
