@@ -150,6 +150,33 @@ await withBrowser(async (browser) => {
   check(manager.faults.filter((words) => !words.includes('401')).length === 0, manager.faults.join('\n'));  // 401: before the log in
   await manager.context.close();
 
+  // A lead lies in the pool; who is quicker has it, says what was talked about, and gives it back with one of the pool's reasons.
+  await api('POST', '/v1/leads', { customer: 'silent-2', pool: 'inbound', reason: 'asked on the web site' });
+  const { page: seat, context: sitting, faults: bad } = await openPage(browser, { width: 1440 });
+  await seat.clock.install({ time: new Date(Date.now() + Number(shift)) });
+  await seat.goto(`${process.env.NUDGE_URL}/console/leads`);
+  await enter(seat, 'kate');
+  await seat.getByRole('button', { name: 'Claim' }).click();
+  await until(async () => (await api('GET', '/v1/leads/silent-2')).owner === 'kate', 'the lead is hers');
+  await seat.getByRole('button', { name: 'Give back' }).waitFor();
+  await picture(seat, 'leads');
+  await go(seat, '/customers/silent-2');
+  await seat.locator('textarea').fill('Wants to see it first.');
+  await seat.getByRole('button', { name: 'Save' }).click();
+  await seat.locator('.ant-timeline').getByText('Wants to see it first.').waitFor();
+  await go(seat, '/leads');
+  await seat.getByRole('button', { name: 'Give back' }).click();
+  await seat.locator('.ant-modal .ant-select').click();
+  await seat.getByTitle('no budget').click();
+  await seat.getByRole('button', { name: 'Yes, do it' }).click();
+  const back = await until(async () => {
+    const said = await api('GET', '/v1/leads/silent-2');
+    return said.state === 'pooled' && said;
+  }, 'it is back in the pool');
+  check(back.history.some((step) => step.by === 'kate' && step.reason === 'no budget'), JSON.stringify(back.history));
+  check(bad.filter((words) => !words.includes('401')).length === 0, bad.join('\n'));
+  await sitting.close();
+
   // Who looks after the rules stops this one for now: what would happen is shown before, and nothing leaves from then on.
   const { page: desk, context: desktop, faults: wrong } = await openPage(browser, { width: 1440 });
   await desk.clock.install({ time: new Date(Date.now() + Number(shift)) });

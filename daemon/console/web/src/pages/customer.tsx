@@ -1,14 +1,16 @@
 // One customer in one screen: who it is, what happened, what was done, what waits; and why a rule does or does not fire.
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
-import { Button, Card, Descriptions, Flex, Select, Tabs, Tag, Timeline } from 'antd';
+import { Button, Card, Descriptions, Flex, Input, Segmented, Select, Tabs, Tag, Timeline } from 'antd';
 import { useState, type ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
 import { Link } from 'wouter';
-import { get, segment } from '../api/client';
+import { get, post, segment } from '../api/client';
 import type { Customer as CustomerOf, Rule, Segment } from '../api/types';
 import { Actions } from '../ui/actions';
 import { Decisions } from '../ui/decisions';
 import { ExplanationOf } from '../ui/explanation';
+import { useNotice } from '../ui/notice';
+import { may, useSession } from '../ui/session';
 import { At, Loaded, Nothing, Page, RuleLink, StateTag, TaskTag, valueText } from '../ui/show';
 import { useUrlState } from '../ui/url';
 import '../generated/rest.css';
@@ -21,10 +23,10 @@ interface Moment {
 }
 
 // Of events that tell of the product's own work people want to know these, in this order; the ids are for machines.
-const ofWork = ['subject', 'disposition', 'note', 'reason', 'owner', 'by', 'previous', 'again_at', 'channel', 'rule'];
+const ofWork = ['subject', 'kind', 'text', 'disposition', 'result', 'note', 'reason', 'pool', 'owner', 'by', 'previous', 'again_at', 'channel', 'rule'];
 function facts(event: string, data: Record<string, unknown>): [string, unknown][] {
   const given = Object.entries(data).filter(([, value]) => value !== null && value !== '');
-  if (!/^(task|message|lead|approval|opportunity)_/.test(event)) return given;
+  if (!/^((task|message|lead|approval|opportunity)_|follow_up$)/.test(event)) return given;
   return given.filter(([name]) => ofWork.includes(name)).sort(([a], [b]) => ofWork.indexOf(a) - ofWork.indexOf(b));
 }
 
@@ -111,9 +113,46 @@ function Explain({ customer }: { customer: string }) {
   );
 }
 
+// What somebody says of the customer: a follow-up, for the others and for rules.
+function Note({ customer, saved }: { customer: string; saved: () => void }) {
+  const { t } = useTranslation();
+  const notice = useNotice();
+  const [text, setText] = useState(() => localStorage.getItem(`nudge.note.${customer}`) ?? '');
+  const [kind, setKind] = useState<'note' | 'call' | 'visit'>('note');
+  const [busy, setBusy] = useState(false);
+  const write = (words: string) => {
+    setText(words);
+    if (words) localStorage.setItem(`nudge.note.${customer}`, words);
+    else localStorage.removeItem(`nudge.note.${customer}`);
+  };
+  const save = async () => {
+    setBusy(true);
+    try {
+      await post(`/v1/customers/${segment(customer)}/notes`, { kind, text });
+      write('');
+      void notice.success(t('day.sent'));
+      saved();
+    } catch (error) {
+      void notice.error(error instanceof Error ? error.message : String(error), 8);
+    } finally {
+      setBusy(false);
+    }
+  };
+  return (
+    <Card size="small" title={t('customer.note')}>
+      <Segmented aria-label={t('customer.note')} value={kind} onChange={(next) => setKind(next as typeof kind)} options={(['note', 'call', 'visit'] as const).map((value) => ({ value, label: t(`customer.kind.${value}`) }))} />
+      <Input.TextArea aria-label={t('day.note')} rows={3} value={text} placeholder={t('day.noteHint')} onChange={(event) => write(event.target.value)} style={{ margin: '8px 0' }} />
+      <Button type="primary" disabled={!text.trim()} loading={busy} onClick={() => void save()}>
+        {t('common.save')}
+      </Button>
+    </Card>
+  );
+}
+
 export default function Customer({ id }: { id: string }) {
   const { t } = useTranslation();
   const [url, setUrl] = useUrlState();
+  const session = useSession();
   const [whole, setWhole] = useState(false);
   // Personal data is asked for once, not every few seconds: each look is a record of the audit log.
   const asked = useQuery({
@@ -168,6 +207,7 @@ export default function Customer({ id }: { id: string }) {
                         <Story customer={customer} />
                       </Card>
                       <Flex vertical gap="middle">
+                        {may(session, 'salesperson', 'manager') && <Note customer={id} saved={() => void asked.refetch()} />}
                         {customer.tasks.map((task) => (
                           <Card key={task.id} size="small" title={task.subject} extra={<TaskTag state={task.state} />}>
                             <p className="breakable">{valueText(task.payload['reason']) || task.reason}</p>
