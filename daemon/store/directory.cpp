@@ -7,7 +7,10 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
+#include <cstdlib>
 #include <filesystem>
+#include <string>
 #include <system_error>
 
 namespace nudge::daemon {
@@ -58,17 +61,36 @@ Result<void> prepare_directory(const std::string& given, bool create_if_missing)
   return sync_directory(parent.string());
 }
 
+namespace {
+
+// Who was killed while it started a connector leaves that child behind for a moment, which holds the lock until it becomes the connector. Its
+// owner is dead then: a start that follows at once waits for it, up to five seconds.
+constexpr int kLeftoverTries = 250;
+constexpr unsigned kLeftoverPauseUs = 20'000;
+
+// The process that wrote itself into the lock's file; empty when none did.
+std::string holder(int fd) {
+  char text[32] = {};
+  const ssize_t n = pread(fd, text, sizeof text - 1, 0);
+  std::string pid(text, n > 0 ? static_cast<std::size_t>(n) : 0);
+  while (!pid.empty() && pid.back() == '\n') pid.pop_back();
+  return pid;
+}
+
+}  // namespace
+
 Result<DirectoryLock> DirectoryLock::acquire(const std::string& directory) {
   const std::string path = directory + "/LOCK";
   const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (fd < 0) return std::unexpected(system_error("cannot open", path, errno));
   DirectoryLock lock(fd);
-  if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK) return std::unexpected(system_error("cannot lock", path, errno));
-    char text[32] = {};
-    const ssize_t n = pread(fd, text, sizeof text - 1, 0);
-    std::string pid(text, n > 0 ? static_cast<std::size_t>(n) : 0);
-    while (!pid.empty() && pid.back() == '\n') pid.pop_back();
+  for (int left = kLeftoverTries; flock(fd, LOCK_EX | LOCK_NB) != 0; --left) {
+    if (errno != EWOULDBLOCK && errno != EINTR) return std::unexpected(system_error("cannot lock", path, errno));
+    const std::string pid = holder(fd);
+    if (left > 0 && !pid.empty() && kill(std::atoi(pid.c_str()), 0) != 0 && errno == ESRCH) {
+      usleep(kLeftoverPauseUs);
+      continue;
+    }
     return fail(Code::conflict, "the data directory " + directory + " is in use by " +
                                     (pid.empty() ? "another process" : "process " + pid) +
                                     "; stop that one first, or give this one a directory of its own");

@@ -2,6 +2,7 @@
 // alone.
 #include <rocksdb/db.h>
 
+#include "daemon/store/directory.h"
 #include "daemon/store/watermark.h"
 #include "tests/unit/store_support.h"
 
@@ -68,6 +69,25 @@ TEST_CASE("a second process is refused and told the pid; the first is unharmed")
   CHECK(error.code == Code::conflict);
   commit_all(*store, 4, 6);
   CHECK(check_blocks(*store).size() == 6);
+}
+
+TEST_CASE("child: ends, and its lock is with a process of its own for a moment" * doctest::skip()) {
+  const std::string directory = child_directory();
+  if (directory.empty()) return;
+  const auto lock = DirectoryLock::acquire(directory);
+  if (fork() == 0) {
+    usleep(300'000);
+    _exit(0);
+  }
+  _exit(lock ? 0 : 3);
+}
+
+TEST_CASE("a start right after a kill waits for what the killed one was just starting") {
+  const TempDir dir;
+  fs::create_directories(dir / "store");
+  Child killed("child: ends, and its lock is with a process of its own for a moment", dir / "store");
+  REQUIRE(killed.wait() == 0);
+  CHECK(DirectoryLock::acquire(dir / "store").has_value());
 }
 
 TEST_CASE("a directory that can't be used is refused") {
