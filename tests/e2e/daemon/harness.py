@@ -81,7 +81,7 @@ class Daemon:
     """One data directory and the nudged that works on it."""
 
     def __init__(self, program=None, rules=RULES, catalog=CATALOG, config="", where=None):
-        self.program = program or os.environ["NUDGED"]
+        self.program = os.path.abspath(program or os.environ["NUDGED"])  # it runs in a directory of its own
         self.home = tempfile.mkdtemp(prefix="nudge-e2e-", dir=where)
         os.makedirs(self.home + "/schemas")
         os.makedirs(self.home + "/rules")
