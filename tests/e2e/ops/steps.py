@@ -5,7 +5,7 @@ import re
 import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
-PLACES = ["/etc/nudge", "/etc/default/nudged", "/var/lib/nudge", "/var/backups/nudge", "/usr/share/nudge", "/root/"]
+PLACES = ["/etc/nudge", "/etc/default/nudged", "/var/lib/nudge", "/var/backups/nudge", "/usr/share/nudge"]
 
 # What systemd does with the unit, as far as the steps ask for it. @R@ is where the package lies, @AS@ how to become the user nudge.
 SYSTEMCTL = r"""#!/bin/bash

@@ -26,7 +26,7 @@ dpkg-deb -x "${@: -1}" @R@
 # What was changed stays, as dpkg does it.
 if [ -d "$old/nudge" ]; then cp -a "$old/nudge/." @R@/etc/nudge/; cp -a "$old/nudged" @R@/etc/default/nudged; fi
 sed -i 's|: /var/lib/nudge|: @R@/var/lib/nudge|' @R@/etc/nudge/nudge.yaml
-mkdir -p -m 0700 @R@/var/lib/nudge @R@/var/backups/nudge @R@/root
+mkdir -p -m 0700 @R@/var/lib/nudge @R@/var/backups/nudge
 systemctl start nudged
 """
 
