@@ -5,6 +5,7 @@
 #include <set>
 
 #include "engine/base/text.h"
+#include "engine/core/render_filter.h"
 
 namespace nudge::daemon {
 namespace {
@@ -36,18 +37,10 @@ std::string masked_phone(std::string_view text) {
   return out;
 }
 
+// As the renderer escapes it: what stands in a message is found by that.
 std::string html_escaped(std::string_view text) {
   std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&quot;"; break;
-      case '\'': out += "&#39;"; break;
-      default: out.push_back(c);
-    }
-  }
+  append_escaped(out, text, Escape::html);
   return out;
 }
 
