@@ -247,4 +247,16 @@ std::string query(const std::vector<std::pair<std::string_view, std::string>>& p
   return out;
 }
 
+std::string body_of(const std::vector<std::pair<std::string, std::string>>& members) {
+  Json body;
+  body.kind = Json::Kind::object;
+  for (const auto& [key, text] : members) {
+    Json value;
+    value.kind = Json::Kind::text;
+    value.text = text;
+    if (!text.empty()) body.members.push_back({key, std::move(value)});
+  }
+  return body.compact();
+}
+
 }  // namespace nudge::cli

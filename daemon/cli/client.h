@@ -74,5 +74,7 @@ Error error_of(const Reply& reply);
 std::string url_escape(std::string_view text);
 // "?a=1&b=2" of the pairs whose value is not empty.
 std::string query(const std::vector<std::pair<std::string_view, std::string>>& pairs);
+// The members given, without those that are empty, as a JSON object.
+std::string body_of(const std::vector<std::pair<std::string, std::string>>& members);
 
 }  // namespace nudge::cli

@@ -14,19 +14,6 @@ struct LeadLine {
 };
 using Line = std::shared_ptr<LeadLine>;
 
-// The members given, without those that are empty, as a JSON object.
-std::string body_of(const std::vector<std::pair<std::string, std::string>>& members) {
-  Json body;
-  body.kind = Json::Kind::object;
-  for (const auto& [key, text] : members) {
-    Json value;
-    value.kind = Json::Kind::text;
-    value.text = text;
-    if (!text.empty()) body.members.push_back({key, std::move(value)});
-  }
-  return body.compact();
-}
-
 std::string limit_of(const Json& claims, const char* name) { return claims[name].integer() == 0 ? "" : claims[name].shown(); }
 
 Exit pools(const Output& out, Client& client) {

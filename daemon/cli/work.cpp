@@ -8,19 +8,6 @@ namespace {
 
 void json_line(const Output& out, const Json& json) { out.terminal.line(json.compact()); }
 
-// The members given, without those that are empty, as a JSON object.
-std::string body_of(const std::vector<std::pair<std::string, std::string>>& members) {
-  Json body;
-  body.kind = Json::Kind::object;
-  for (const auto& [key, text] : members) {
-    Json value;
-    value.kind = Json::Kind::text;
-    value.text = text;
-    if (!text.empty()) body.members.push_back({key, std::move(value)});
-  }
-  return body.compact();
-}
-
 void print_team(const Output& out, const Json& team) {
   std::string head = team["name"].shown();
   if (!team["manager"].shown().empty()) head += ", " + say("manager {1}", {team["manager"].shown()});
