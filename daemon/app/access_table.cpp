@@ -123,6 +123,10 @@ constexpr RouteAccess kTable[] = {
     {Method::get, "/v1/segments", kReaders, ""},
     {Method::get, "/v1/segments/{name}", kReaders, ""},
     {Method::get, "/v1/segments/{name}/members", kKnowsCustomers, ""},
+    {Method::get, "/v1/segments/{name}/changes", kKnowsCustomers, ""},
+    {Method::get, "/v1/series", kReaders, ""},
+    {Method::get, "/v1/rules/{name}/series", kReaders, ""},
+    {Method::get, "/v1/segments/{name}/series", kReaders, ""},
     {Method::get, "/v1/decisions", kKnowsCustomers, "", kSales},
     {Method::get, "/v1/actions", kKnowsCustomers, "", kSales},
     {Method::get, "/v1/actions/{id}", kSales | kOperator, "", kSales},  // whole messages

@@ -88,6 +88,7 @@ class Api {
   Result<void> install_callbacks(http::HttpServer& server);
   Result<void> install_customers(http::HttpServer& server);
   Result<void> install_rules(http::HttpServer& server);
+  Result<void> install_series(http::HttpServer& server);
   Result<void> install_work(http::HttpServer& server);
   Result<void> install_tasks(http::HttpServer& server);
   Result<void> install_quarantine(http::HttpServer& server);
@@ -134,6 +135,8 @@ class Api {
   void segments(http::Request& request, http::Responder responder);
   void segment(http::Request& request, http::Responder responder);
   void members(http::Request& request, http::Responder responder);
+  http::Response series(const http::Request& request, std::string_view of) const;
+  http::Response segment_changes(const http::Request& request) const;
   http::Response rules() const;
   http::Response rule(const http::Request& request) const;
   http::Response decisions(const http::Request& request);

@@ -37,7 +37,8 @@ std::string_view line_outcome_name(LineOutcome outcome) {
 Committer::Committer(Store& store, LogicalClock& clock, CommitHooks hooks) : store_(store), clock_(clock), hooks_(std::move(hooks)) {}
 Committer::~Committer() { stop(); }
 
-void Committer::restore(StoredStats stats, Desk desk) {
+void Committer::restore(StoredStats stats, OpenSeries series, Desk desk) {
+  series_ = std::move(series);
   stats_ = std::move(stats.sums);
   latest_ = stats.latest;
   last_block_ = std::max(stats.sequence, store_.last_sequence());
@@ -101,6 +102,11 @@ Result<void> Committer::change_and_wait(Change what) {
 StatsDelta Committer::stats() const {
   const std::lock_guard lock(stats_mutex_);
   return stats_;
+}
+
+std::pair<StatsDelta, SeriesHours> Committer::stats_and_hours() const {
+  const std::lock_guard lock(stats_mutex_);
+  return {stats_, series_.hours()};
 }
 
 CommitFigures Committer::figures() const {
@@ -186,7 +192,12 @@ void Committer::put_together(Batch& batch) {
     desk_.encode(desk);
     batch.set.put(Family::meta, kMetaDesk, desk);
   }
-  if (stats_dirty_ && (now - stats_written_ >= kStatsEvery || batch.units.empty())) {
+  const bool write_stats = stats_dirty_ && (now - stats_written_ >= kStatsEvery || batch.units.empty());
+  if (write_stats) {
+    if (Result<void> put = series_.put(batch.set, store_, now, delta); !put) {
+      failure_ = std::move(put).error();
+      return;
+    }
     batch.set.put(Family::meta, kMetaStats, encode_stats({sequence, std::max(latest_, now), batch.sums}));
     stats_written_ = now;
     stats_dirty_ = false;
@@ -207,6 +218,8 @@ void Committer::put_together(Batch& batch) {
   {
     const std::lock_guard lock(stats_mutex_);
     stats_ = std::move(batch.sums);
+    series_.add(now, delta);
+    if (write_stats) series_.written();
   }
   const auto took = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - started);
   const std::lock_guard lock(mutex_);

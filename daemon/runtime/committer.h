@@ -20,6 +20,7 @@
 
 #include "daemon/runtime/clock.h"
 #include "daemon/runtime/meta.h"
+#include "daemon/runtime/series.h"
 #include "daemon/runtime/unit.h"
 
 namespace nudge::daemon {
@@ -58,7 +59,7 @@ class Committer {
   ~Committer();
 
   // Before start(): where the last run left off.
-  void restore(StoredStats stats, Desk desk);
+  void restore(StoredStats stats, OpenSeries series, Desk desk);
   void start();
   // Commits what was pushed, writes the sums and ends the thread.
   void stop();
@@ -82,6 +83,8 @@ class Committer {
   std::uint64_t work_ns() const { return work_ns_.load(std::memory_order_relaxed); }
   std::uint64_t last_block() const { return last_block_.load(std::memory_order_acquire); }
   StatsDelta stats() const;
+  // The sums, and the hours that are not stored yet, as of one batch.
+  std::pair<StatsDelta, SeriesHours> stats_and_hours() const;
   CommitFigures figures() const;
 
  private:
@@ -119,7 +122,8 @@ class Committer {
   std::optional<Error> failure_;
 
   mutable std::mutex stats_mutex_;
-  StatsDelta stats_;  // written by the committer's thread alone
+  StatsDelta stats_;   // written by the committer's thread alone
+  OpenSeries series_;  // the same
 
   mutable std::mutex mutex_;
   std::condition_variable wake_, room_;

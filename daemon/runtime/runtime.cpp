@@ -57,6 +57,16 @@ Store& Runtime::store() { return impl_->store; }
 std::uint64_t Runtime::last_block() const { return impl_->committer.last_block(); }
 TimeMs Runtime::now() { return impl_->clock.now(); }
 StatsDelta Runtime::stats() const { return impl_->committer.stats(); }
+Result<Runtime::Series> Runtime::series(TimeMs from, TimeMs to) const {
+  // The open hours first: one that is closed in between is in both then, and in none the other way round.
+  auto [sums, open] = impl_->committer.stats_and_hours();
+  NUDGE_ASSIGN(StoredSeries stored, read_series(impl_->store, from, to));
+  for (auto& [hour, figures] : open) {
+    stored.since = std::min(stored.since, hour);
+    if (hour >= from && hour < to) stored.hours[hour] = std::move(figures);
+  }
+  return Series{std::move(stored), std::move(sums)};
+}
 const RuntimeOptions& Runtime::options() const { return impl_->options; }
 
 std::shared_ptr<const IntakeSchema> Runtime::schema() const {

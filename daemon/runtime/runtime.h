@@ -166,6 +166,12 @@ class Runtime {
   TimeMs now();
   RuntimeFigures figures() const;
   StatsDelta stats() const;
+  // What it was hour by hour, for hours that begin in [from, to), and the sums at the same moment.
+  struct Series {
+    StoredSeries stored;
+    StatsDelta sums;
+  };
+  Result<Series> series(TimeMs from, TimeMs to) const;
   // Why intake is closed (no space, poisoned, stopping); empty: open.
   std::string refusal() const;
   const RuntimeOptions& options() const;

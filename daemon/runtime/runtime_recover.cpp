@@ -51,14 +51,16 @@ Result<void> Runtime::Impl::recover() {
     NUDGE_ASSIGN(desk, Desk::decode(*desk_bytes));
   }
   NUDGE_TRY(gate.load(store));
-  NUDGE_TRY(replay_tail(checkpoint, stats));
+  OpenSeries series;
+  NUDGE_TRY(series.load(store, clock.now()));
+  NUDGE_TRY(replay_tail(checkpoint, stats, series));
   checkpointed = checkpoint;
   clock.not_before(stats.latest);
   NUDGE_TRY(load_tasks(store, desk, [this](Error error) { committer.cannot_go_on(std::move(error)); }));
   NUDGE_TRY(load_approvals(store, desk));
   NUDGE_TRY(load_digests(store, desk));
   NUDGE_TRY(load_leads(store, desk));
-  committer.restore(std::move(stats), std::move(desk));
+  committer.restore(std::move(stats), std::move(series), std::move(desk));
   return {};
 }
 
@@ -121,7 +123,7 @@ class Replay {
 
 }  // namespace
 
-Result<void> Runtime::Impl::replay_tail(std::uint64_t checkpoint, StoredStats& stats) {
+Result<void> Runtime::Impl::replay_tail(std::uint64_t checkpoint, StoredStats& stats, OpenSeries& series) {
   const std::uint64_t from = std::min(checkpoint, stats.sequence) + 1;
   const std::uint64_t stats_from = stats.sequence;
   std::optional<Error> error;
@@ -132,11 +134,17 @@ Result<void> Runtime::Impl::replay_tail(std::uint64_t checkpoint, StoredStats& s
       error = std::move(block).error();
       return false;
     }
-    if (sequence > stats_from) {
+    const auto count = [&] {
+      if (sequence <= stats_from) return;
       stats.sums.add(block->stats);
       stats.sequence = sequence;
+      // A block does not say when it was written; what was last judged before is as good as that.
+      series.add(stats.latest == kAlways ? clock.now() : stats.latest, block->stats);
+    };
+    if (sequence <= checkpoint) {
+      count();
+      return true;
     }
-    if (sequence <= checkpoint) return true;
     ++replayed;
     for (const LogUnit& unit : block->units) {
       Result<BoundPlan> bound = plans.plan(unit.plan);
@@ -152,6 +160,7 @@ Result<void> Runtime::Impl::replay_tail(std::uint64_t checkpoint, StoredStats& s
       if (!read) error = std::move(read).error();
       if (error || replay.failed()) return false;
     }
+    count();
     return true;
   }));
   if (Result<void> stepped = replay.finish(); !stepped && !error) error = std::move(stepped).error();

@@ -316,5 +316,75 @@ class Streams(unittest.TestCase):
         quick.close()
 
 
+
+class Series(unittest.TestCase):
+    """What rules and segments did over time."""
+
+    def test_curves_add_up_to_the_sums_and_survive_a_kill(self):
+        rules = """
+segments:
+  ever: {where: {event: order_placed}}
+  spender: {where: {event: order_placed, sum: {field: amount, at_least: 150}}}
+  none: {where: {event: order_placed, count: {at_least: 99}}}
+rules:
+  thanks:
+    when: {event: order_placed}
+    then: [{email: {to: "a@example.com", subject: Hello, text: there}}]
+    limits: {once_per: 90d}
+  never: {when: {event: login}, then: [{ticket: {subject: x}}]}
+"""
+        with Daemon(rules=rules, config="timezone: Asia/Shanghai\n") as d:
+            d.start()
+            begun = d.get("/v1/series?last=2")
+            self.assertEqual([len(begun["times"]), len(begun["rules"]), len(begun["segments"])], [2, 2, 3])
+            self.assertEqual(begun["since"], begun["times"][-1], "nothing was recorded before the start")
+            self.assertEqual(begun["rules"][0]["fired"], [None, 0])
+            d.lines([{"customer": f"c{i}", "event": "order_placed", "id": "o1", "data": {"amount": 100}} for i in range(8)])
+            d.lines([{"customer": f"c{i}", "event": "order_placed", "id": "o2", "data": {"amount": 100}} for i in range(3)])
+            d.settled()
+            # The hour may turn while this runs: sums over the row.
+            total = lambda row: sum(v or 0 for v in row)  # noqa: E731
+
+            def look():
+                rule = d.get("/v1/rules/thanks/series?last=3")
+                self.assertEqual([total(rule[k]) for k in ("fired", "held", "actions", "accepted", "failed")], [8, 3, 8, 8, 0])
+                segment = d.get("/v1/segments/spender/series?by=day&last=2")
+                self.assertEqual((segment["by"], segment["zone"], segment["times"][-1][11:]), ("day", "Asia/Shanghai", "16:00:00Z"))
+                self.assertEqual((segment["members"][-1], total(segment["entered"]), total(segment["left"])), (3, 3, 0))
+                every = d.get("/v1/series?last=3")
+                self.assertEqual({r["name"]: total(r["fired"]) for r in every["rules"]}, {"thanks": 8, "never": 0})
+                self.assertEqual({s["name"]: s["members"][-1] for s in every["segments"]}, {"ever": 8, "spender": 3, "none": 0})
+                self.assertEqual(every["times"], sorted(every["times"]))
+                return every["since"]
+
+            since = look()
+            d.kill()
+            d.start()
+            self.assertEqual(look(), since)
+            d.stop()
+            d.start()
+            self.assertEqual(look(), since)
+            self.assertEqual(d.get("/v1/rules/thanks/series?last=3&to=2020-01-01T00:30:00Z")["times"],
+                             ["2019-12-31T22:00:00Z", "2019-12-31T23:00:00Z", "2020-01-01T00:00:00Z"])
+            self.assertEqual(d.get("/v1/rules/thanks/series?last=1&to=2020-01-01T00:30:00Z")["fired"], [None])
+
+            changes, pages = walk(d, "/v1/segments/spender/changes", "changes", 2)
+            self.assertEqual(sorted(c["customer"] for c in changes), ["c0", "c1", "c2"])
+            self.assertEqual(pages, 2)
+            self.assertTrue(all(c["change"] == "entered" and not c["silent"] and c["at"] for c in changes))
+            self.assertEqual(walk(d, "/v1/segments/none/changes", "changes", 2), ([], 1))
+            ever, _ = walk(d, "/v1/segments/ever/changes", "changes", 3)
+            self.assertEqual(len(ever), 8)
+            self.assertEqual([c["at"] for c in ever], sorted((c["at"] for c in ever), reverse=True))
+            d.lines([{"customer": "old", "event": "order_placed", "id": "o", "data": {"amount": 500}}], path="/v1/import")
+            newest = d.get("/v1/segments/spender/changes?limit=1")["changes"][0]
+            self.assertEqual((newest["customer"], newest["silent"]), ("old", True))
+            for bad in ("by=week", "last=0", "last=2001", "by=day&last=401", "to=now"):
+                answer = d.request("GET", "/v1/series?" + bad)
+                self.assertEqual((answer.status, answer.json["code"]), (400, "invalid"), bad)
+            for bad in ("limit=0", "cursor=7", "cursor=a.b", "cursor=1.2.3"):
+                self.assertEqual(d.request("GET", "/v1/segments/spender/changes?" + bad).status, 400, bad)
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2)
