@@ -202,7 +202,7 @@ http::Response Api::explain_past(const CustomerState& state, const std::string& 
   std::erase_if(*decisions, [&](const Decision& d) { return d.at > at; });
   // A firing counts for once_per also when something held its actions back, but not when once_per or the rollout kept it from firing. One
   // at this very instant is what is explained, not what limited it.
-  std::vector<LastFired> fired;
+  LeanVector<LastFired> fired;
   for (const Decision& d : *decisions) {
     if (d.step != kNone || d.at >= at || d.held == Held::once_per || d.held == Held::rollout) continue;
     const auto same = [&](const LastFired& f) { return f.key == d.cause.key; };

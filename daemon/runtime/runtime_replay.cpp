@@ -72,7 +72,7 @@ class Replayer {
     CustomerState& state = states_[entry.customer];
     state.id = entry.customer;
     Effects effects;
-    std::vector<Membership> left;
+    LeanVector<Membership> left;
     receipts_.clear();
     switch (entry.kind) {
       case EntryKind::step:

@@ -459,7 +459,7 @@ Result<void> Shard::replay(LogEntry& entry, const std::shared_ptr<const Plan>& p
   CustomerState& state = *cached->state;
   if (state.plan > plan->sequence) return {};  // the checkpoint is ahead of this entry
   Effects effects;
-  std::vector<Membership> left;
+  LeanVector<Membership> left;
   switch (entry.kind) {
     case EntryKind::step:
       if (state.known() && state.clock >= entry.instant) return {};

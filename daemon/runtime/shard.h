@@ -184,8 +184,8 @@ class Shard {
   std::vector<Receipt> receipts_;
   std::vector<const Input*> stored_;
   std::string record_;                      // being encoded
-  std::vector<Membership> members_before_;  // a reconcile
-  std::vector<Wake> wakes_before_;
+  LeanVector<Membership> members_before_;  // a reconcile
+  LeanVector<Wake> wakes_before_;
   Effects effects_;
   std::unique_ptr<Unit> unit_;
   std::uint64_t unit_number_ = 0;

@@ -90,7 +90,7 @@ Result<void> Shard::prefetch(std::span<const LogEntry> entries) {
     const std::uint8_t slot = slot_of(entry.customer);
     if (cache_.find(slot, entry.customer) == nullptr) missing_.push_back(cache_.add(slot, entry.customer));
   }
-  std::ranges::sort(missing_, {}, [](const CacheEntry* e) { return std::pair(e->slot, e->id); });
+  std::ranges::sort(missing_, {}, [](const CacheEntry* e) { return std::pair(e->slot, std::string_view(e->id)); });
   std::vector<std::string> keys;
   for (std::size_t from = 0; from < missing_.size(); from += kAtOnce) {
     const std::span part = std::span(missing_).subspan(from, std::min(kAtOnce, missing_.size() - from));
@@ -250,7 +250,7 @@ bool Shard::write_dirty(std::uint8_t slot, std::uint64_t generation) {
   CacheEntry* entry = cache_.first_dirty(slot);
   for (; entry != nullptr && entry->dirty_since <= generation && room > 0; entry = entry->dirty_next) {
     writing_.push_back(entry);
-    room -= std::min(room, entry->record != nullptr ? entry->record_bytes : entry->bytes / kDecodedPart);
+    room -= std::min<std::size_t>(room, entry->record != nullptr ? entry->record_bytes : entry->bytes / kDecodedPart);
   }
   std::ranges::sort(writing_, {}, &CacheEntry::id);
   for (std::size_t i = 0; i < writing_.size(); ++i) {
@@ -271,7 +271,7 @@ void Shard::evict() {
   const std::uint64_t committed = committer_.committed(options_.index);
   while (entry != nullptr && over > 0) {
     CacheEntry* const newer = entry->newer;
-    over -= std::min(over, entry->bytes);
+    over -= std::min<std::size_t>(over, entry->bytes);
     if (entry->dirty) {
       if (unit_->states.bytes() >= portion()) return;
       write_state(*entry);

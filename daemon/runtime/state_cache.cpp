@@ -5,7 +5,8 @@
 namespace nudge::daemon {
 
 // With its place in the table, and what the allocator adds to each block.
-constexpr std::size_t kEntryBytes = sizeof(CacheEntry) + 40;
+constexpr std::size_t kEntryBytes = sizeof(CacheEntry) + 24;
+static_assert(sizeof(CacheEntry) <= 160 && sizeof(CustomerState) <= 192, "the next larger block of the allocator is 32 bytes larger");
 constexpr std::size_t kLine = 64;  // of the processor's caches
 constexpr std::size_t kBlockBytes = 16;
 
@@ -91,8 +92,7 @@ CacheEntry* StateCache::find(std::uint8_t slot, std::string_view customer, std::
 CacheEntry* StateCache::add(std::uint8_t slot, std::string_view customer) {
   auto made = std::make_unique<CacheEntry>();
   CacheEntry* const entry = made.get();
-  entry->name = customer;
-  entry->id = entry->name;
+  entry->id = customer;
   entry->slot = slot;
   entry->hash = hash_of(customer);
   slots_[slot].insert(entry);
@@ -144,9 +144,9 @@ void StateCache::measure(CacheEntry* entry) {
   if (entry->state != nullptr) now += entry->state->memory_bytes() + kBlockBytes;
   if (entry->record != nullptr) now += entry->record_bytes + kBlockBytes;
   List& list = list_of(entry);
-  list.bytes += now;
   list.bytes -= entry->bytes;
-  entry->bytes = now;
+  entry->bytes = static_cast<std::uint32_t>(std::min<std::size_t>(now, 0xffffffff));
+  list.bytes += entry->bytes;
 }
 
 void StateCache::pack(CacheEntry* entry, std::string_view record) {

@@ -20,9 +20,9 @@
 
 namespace nudge::daemon {
 
+// There is one for each customer in memory: 160 bytes, which is a size of the allocator's.
 struct CacheEntry {
-  std::string name;                      // what `id` is a view of
-  std::string_view id;                   // the customer's
+  std::string id;                        // the customer's
   std::unique_ptr<CustomerState> state;  // null: packed, or still to be read
   std::unique_ptr<char[]> record;        // packed: the state's bytes
   std::uint32_t record_bytes = 0;
@@ -39,8 +39,8 @@ struct CacheEntry {
   TimeMs due = kNever;            // Engine::next_due of the state
   TimeMs disk_due = kNever;       // the timer row on disk
   TimeMs erased_at = kAlways;     // when all that was known was erased; what comes in that millisecond waits for the next
-  std::size_t bytes = 0;
-  std::size_t heap_index = TimerHeap<CacheEntry>::kNotInHeap;
+  std::uint32_t bytes = 0;                // that it takes
+  std::uint32_t heap_index = TimerHeap<CacheEntry>::kNotInHeap;
   std::uint32_t first_item = 0xffffffff, last_item = 0xffffffff;  // of the drain under way
   CacheEntry *newer = nullptr, *older = nullptr;                  // by last use, among the decoded or among the packed
   CacheEntry *dirty_next = nullptr, *dirty_previous = nullptr;    // of the slot, by dirty_since

@@ -15,7 +15,7 @@ namespace nudge::daemon {
 template <class Item>
 class TimerHeap {
  public:
-  static constexpr std::size_t kNotInHeap = static_cast<std::size_t>(-1);
+  static constexpr std::uint32_t kNotInHeap = 0xffffffff;
 
   bool empty() const { return items_.empty(); }
   std::size_t size() const { return items_.size(); }
@@ -26,7 +26,7 @@ class TimerHeap {
   void set(Item* item, TimeMs due) {
     if (due == kNever) return remove(item);
     if (item->heap_index == kNotInHeap) {
-      item->heap_index = items_.size();
+      item->heap_index = static_cast<std::uint32_t>(items_.size());
       items_.push_back({due, item});
       up(item->heap_index);
       return;
@@ -59,7 +59,7 @@ class TimerHeap {
   };
   void place(std::size_t i, Node node) {
     items_[i] = node;
-    node.item->heap_index = i;
+    node.item->heap_index = static_cast<std::uint32_t>(i);
   }
   void up(std::size_t i) {
     const Node node = items_[i];

@@ -37,7 +37,7 @@ void Judge::arm(const Rule& rule, TimeMs now) {
   }
   // One that waits for the same instant goes on waiting, also when that instant is now.
   if (std::ranges::any_of(state_->runs, [&](const Run& run) { return waits(run) && run.due == due; })) return;
-  std::erase_if(state_->runs, waits);
+  erase_if(state_->runs, waits);
   // An instant that has passed when it is set does not fire.
   if (due == kNever || due <= now) return;
   Run run;

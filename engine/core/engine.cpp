@@ -137,7 +137,7 @@ void drop_holds(const Plan& plan, CustomerState& state, std::uint32_t segment, F
   if (segment >= plan.rules_by_segment.size()) return;
   for (const std::uint32_t r : plan.rules_by_segment[segment]) {
     if (!which(plan.rules[r])) continue;
-    std::erase_if(state.runs, [&](const Run& run) { return run.rule == plan.rules[r].id && run.step == kHoldStep; });
+    erase_if(state.runs, [&](const Run& run) { return run.rule == plan.rules[r].id && run.step == kHoldStep; });
   }
 }
 
@@ -162,15 +162,15 @@ void Engine::reconcile(const Plan& plan, CustomerState& state, Effects& effects)
   const std::uint64_t known = state.plan;
   state.plan = plan.sequence;
   if (!state.known() || state.merged()) return;
-  std::erase_if(state.members, [&](const Membership& m) { return !plan.segment_of_root.contains(m.root); });
-  std::erase_if(state.wakes, [&](const Wake& w) { return !plan.segment_of_root.contains(w.root); });
+  erase_if(state.members, [&](const Membership& m) { return !plan.segment_of_root.contains(m.root); });
+  erase_if(state.wakes, [&](const Wake& w) { return !plan.segment_of_root.contains(w.root); });
   Newer& newer = scratch_->newer;
   newer.look(plan, known);
   Judge& judge = scratch_->judge;
   judge.begin(plan, state, effects);
   for (const std::uint32_t i : newer.segments) {
     // An id that was used by this name before: what it stood for then is over.
-    std::erase_if(state.members, [&](const Membership& m) { return m.root == plan.segments[i].root; });
+    erase_if(state.members, [&](const Membership& m) { return m.root == plan.segments[i].root; });
     const TimeMs t = std::max(plan.segments[i].activated, state.clock);
     drop_holds(plan, state, i, [&](const Rule& rule) { return rule.existing_fire; });  // they start anew
     judge.seed(i, t);
@@ -252,7 +252,7 @@ void Engine::step(const Plan& plan, CustomerState& state, std::span<const Input>
 }
 
 std::vector<std::string> Engine::give_away(const Plan& plan, CustomerState& alias, std::string_view into, TimeMs now, Effects& effects,
-                                           std::vector<Membership>& left) {
+                                           LeanVector<Membership>& left) {
   advance(plan, alias, now, effects);
   if (!alias.known()) alias.plan = plan.sequence;
   left = std::move(alias.members);

@@ -44,7 +44,7 @@ class Engine {
   // Empties the state of an alias, once all that was due before `now` is judged, and leaves the way to `into` in it: what it was known by, for
   // absorb. `left`: the memberships that ended so.
   std::vector<std::string> give_away(const Plan& plan, CustomerState& alias, std::string_view into, TimeMs now, Effects& effects,
-                                     std::vector<Membership>& left);
+                                     LeanVector<Membership>& left);
   // Takes in what an alias of this customer was known by (engine/core/merge.h) at `now`. Facts of the past fire nothing; what was dated ahead
   // fires at its own time. `receipts` gets one entry per input of the portion. Doing it twice changes nothing more.
   void absorb(const Plan& plan, CustomerState& state, const Portion& portion, TimeMs now, std::vector<Receipt>& receipts, Effects& effects);

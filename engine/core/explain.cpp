@@ -171,7 +171,7 @@ Explanation explain_condition(const Plan& plan, const CustomerState& state, Node
   return Explainer(plan, state, now, trigger).node(node);
 }
 
-CustomerState as_of(const Plan& plan, CustomerState state, const Rule& rule, TimeMs at, std::vector<LastFired> fired) {
+CustomerState as_of(const Plan& plan, CustomerState state, const Rule& rule, TimeMs at, LeanVector<LastFired> fired) {
   state.runs.clear();
   state.members.clear();
   state.fired = std::move(fired);

@@ -50,7 +50,7 @@ struct RuleExplanation {
 };
 // The state as far as it is known for an instant in the past: its facts, memberships by what they say then (since when is not known), the
 // rule's firings (by key, as of then), no waiting steps. `fired`: what the decisions say; pure, like everything here.
-CustomerState as_of(const Plan& plan, CustomerState state, const Rule& rule, TimeMs at, std::vector<LastFired> fired);
+CustomerState as_of(const Plan& plan, CustomerState state, const Rule& rule, TimeMs at, LeanVector<LastFired> fired);
 // For an event trigger the newest row of that type at or before `now` is taken as the trigger.
 RuleExplanation explain_rule(const Plan& plan, const CustomerState& state, const Rule& rule, TimeMs now);
 

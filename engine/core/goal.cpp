@@ -10,7 +10,7 @@ void Judge::watch_goal(const Rule& rule, const Cause& cause, bool holdout, TimeM
   if (rule.goal.event == kNoEventType || rule.goal.within <= 0) return;
   const std::uint32_t step = holdout ? kGoalHoldoutStep : kGoalStep;
   // A customer counts once at a time: a firing while an earlier one still waits for its goal starts the wait anew.
-  std::erase_if(state_->runs, [&](const Run& run) { return run.rule == rule.id && run.step == step && run.cause.key == cause.key; });
+  erase_if(state_->runs, [&](const Run& run) { return run.rule == rule.id && run.step == step && run.cause.key == cause.key; });
   Run run;
   run.rule = rule.id;
   run.step = step;
@@ -35,7 +35,7 @@ Decimal goal_value(const Plan& plan, const Goal& goal, const RowRef& row) {
 
 // The later steps of a firing whose goal is met do not run, whichever of the rule's firings is the one that is measured.
 void Judge::stop_at_goal(const NewRow& row, const RowRef& ref, TimeMs now) {
-  std::erase_if(state_->runs, [&](const Run& run) {
+  erase_if(state_->runs, [&](const Run& run) {
     if (!between_steps(run)) return false;
     const auto it = plan_->rule_of_id.find(run.rule);
     if (it == plan_->rule_of_id.end()) return false;
@@ -55,7 +55,7 @@ void Judge::meet_goals(TimeMs now) {
     if (found == nullptr) continue;
     const RowRef ref{found, found->position(row.time, row.id), row.type};
     stop_at_goal(row, ref, now);
-    std::erase_if(state_->runs, [&](const Run& run) {
+    erase_if(state_->runs, [&](const Run& run) {
       if (!waits_for_goal(run) || row.time <= run.started || row.time >= run.due) return false;
       const auto it = plan_->rule_of_id.find(run.rule);
       if (it == plan_->rule_of_id.end()) return false;

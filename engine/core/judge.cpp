@@ -84,7 +84,7 @@ void Judge::flip(std::uint32_t index, bool truth, TimeMs now, bool silent) {
     // A firing that was waiting for its `for:` is off.
     for (const std::uint32_t r : plan_->rules_by_segment[index]) {
       const RuleId id = plan_->rules[r].id;
-      std::erase_if(state_->runs, [&](const Run& run) { return run.rule == id && run.step == kHoldStep; });
+      erase_if(state_->runs, [&](const Run& run) { return run.rule == id && run.step == kHoldStep; });
     }
   }
   if (!silent) flipped_.emplace_back(index, truth);

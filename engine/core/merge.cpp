@@ -70,7 +70,7 @@ std::string portion_head(CustomerState& memory, const Catalog& catalog) {
 }
 
 template <class T, class Less>
-void join(std::vector<T>& into, const std::vector<T>& from, Less less) {
+void join(LeanVector<T>& into, const LeanVector<T>& from, Less less) {
   for (const T& one : from) {
     const auto at = std::ranges::lower_bound(into, one, less);
     if (at == into.end() || less(one, *at)) into.insert(at, one);
@@ -88,7 +88,7 @@ std::vector<std::string> take_out(CustomerState& alias, std::string_view into, T
   memory.contacts = std::move(alias.contacts);
   memory.runs = std::move(alias.runs);
   // What waits for its time in a segment, or for a day, follows from the facts: the other customer has its own.
-  std::erase_if(memory.runs, [](const Run& run) { return !between_steps(run) && !waits_for_goal(run); });
+  erase_if(memory.runs, [](const Run& run) { return !between_steps(run) && !waits_for_goal(run); });
   memory.aliases = std::move(alias.aliases);
   std::vector<std::string> portions{portion_head(memory, catalog)};
   each_fact(alias, catalog, [&](const Input& input) {
@@ -101,7 +101,7 @@ std::vector<std::string> take_out(CustomerState& alias, std::string_view into, T
   rest.plan = alias.plan;
   rest.applied = alias.applied;
   rest.clock = now;
-  rest.merged_into = into;
+  rest.merged_into = std::string(into);
   alias = std::move(rest);
   return portions;
 }

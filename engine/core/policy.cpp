@@ -343,7 +343,7 @@ void keep_contact(const Plan& plan, CustomerState& state, const PolicySubject& s
       std::ranges::any_of(plan.policies, [&](const Policy& p) { return p.kind == Policy::Kind::cap && policy_binds(p, subject); });
   if (!inhibits && !capped) return;
   auto& contacts = state.contacts;
-  std::erase_if(contacts, [&](const Contact& c) { return c.at <= now - plan.contact_horizon; });
+  erase_if(contacts, [&](const Contact& c) { return c.at <= now - plan.contact_horizon; });
   const Contact contact{now, channel_number(subject.channel), static_cast<std::uint8_t>(subject.purpose), subject.rule_id, subject.action};
   const auto order = [](const Contact& a, const Contact& b) { return a.at != b.at ? a.at < b.at : a.action < b.action; };
   const auto it = std::ranges::lower_bound(contacts, contact, order);

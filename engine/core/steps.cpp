@@ -17,14 +17,14 @@ bool asks(const Rule& rule, const Run& run) {
 }
 
 // Equal ones stay as they stood.
-void sort_runs(std::vector<Run>& runs) {
+void sort_runs(LeanVector<Run>& runs) {
   std::vector<std::size_t> order(runs.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::ranges::sort(order, [&](std::size_t a, std::size_t b) {
     if (run_before(runs[a], runs[b])) return true;
     return !run_before(runs[b], runs[a]) && a < b;
   });
-  std::vector<Run> sorted;
+  LeanVector<Run> sorted;
   sorted.reserve(runs.size());
   for (const std::size_t i : order) sorted.push_back(std::move(runs[i]));
   runs = std::move(sorted);
@@ -150,7 +150,7 @@ void Judge::wake_runs(TimeMs now) {
 }
 
 void Judge::resume_runs(TimeMs t) {
-  std::erase_if(state_->runs, [&](Run& run) {
+  erase_if(state_->runs, [&](Run& run) {
     const auto it = plan_->rule_of_id.find(run.rule);
     if (!between_steps(run) || it == plan_->rule_of_id.end()) return false;
     const Rule& rule = plan_->rules[it->second];

@@ -51,13 +51,13 @@ std::optional<Decision> taken_back_by(const Input& input) {
 void take_back(const Plan& plan, CustomerState& state, const Input& input) {
   const std::optional<Decision> firing = taken_back_by(input);
   if (!firing) return;
-  std::erase_if(state.runs, [&](const Run& run) { return run.rule == firing->rule_id && run.cause == firing->cause; });
+  erase_if(state.runs, [&](const Run& run) { return run.rule == firing->rule_id && run.cause == firing->cause; });
   const auto rule = plan.rule_of_id.find(firing->rule_id);
   if (rule == plan.rule_of_id.end() || state.contacts.empty()) return;
   const Rule& definition = plan.rules[rule->second];
   for (std::uint32_t step = 0; step < definition.steps.size(); ++step) {
     const Hash128 action = action_id(definition, state.id, firing->cause, step);
-    std::erase_if(state.contacts, [&](const Contact& contact) { return contact.action == action; });
+    erase_if(state.contacts, [&](const Contact& contact) { return contact.action == action; });
   }
 }
 

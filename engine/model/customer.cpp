@@ -123,7 +123,6 @@ void AttributeHistory::place(std::size_t at, AttributeId attribute, TimeMs time,
     default: made.value = static_cast<std::uint64_t>(value.i);
   }
   *updates_.insert(at, 1) = made;
-  latest_ = std::max(latest_, time);
 }
 
 bool AttributeHistory::insert(AttributeId attribute, TimeMs time, std::string_view id, const Value& value) {
@@ -156,8 +155,13 @@ bool operator==(const AttributeHistory& a, const AttributeHistory& b) {
   return true;
 }
 
+TimeMs AttributeHistory::latest() const {
+  TimeMs latest = kAlways;
+  for (const Update& u : updates_) latest = std::max(latest, u.time);
+  return latest;
+}
+
 TimeMs AttributeHistory::next_after(TimeMs now) const {
-  if (latest_ <= now) return kNever;
   TimeMs next = kNever;
   for (const Update& u : updates_) {
     if (u.time > now) next = std::min(next, u.time);
@@ -212,7 +216,6 @@ Rows& CustomerState::rows_for(EventTypeId type) {
   auto place = rows_place(events, type);
   if (place == events.end() || place->first != type) {
     const auto at = place - events.begin();
-    if (events.size() == events.capacity()) events.reserve(events.size() + 1);  // few types, each with many rows: no room in advance
     place = events.emplace(events.begin() + at, type, Rows{});
   }
   return place->second;
@@ -322,13 +325,11 @@ void CustomerState::rebuild_ids() {
 
 std::size_t CustomerState::memory_bytes() const {
   std::size_t bytes = sizeof(CustomerState) + text_bytes(id) + attributes.memory_bytes() + ids.memory_bytes() + derived.memory_bytes();
-  bytes += tags.capacity() * sizeof(TagUpdate) + members.capacity() * sizeof(Membership) + wakes.capacity() * sizeof(Wake);
-  bytes += fired.capacity() * sizeof(LastFired) + runs.capacity() * sizeof(Run) + contacts.capacity() * sizeof(Contact) +
-           events.capacity() * sizeof(events[0]);
+  bytes += tags.memory_bytes() + members.memory_bytes() + wakes.memory_bytes() + fired.memory_bytes() + runs.memory_bytes() +
+           contacts.memory_bytes() + events.memory_bytes() + aliases.memory_bytes() + merged_into.memory_bytes();
   for (const TagUpdate& t : tags) bytes += text_bytes(t.tag) + text_bytes(t.id);
   for (const auto& entry : events) bytes += entry.second.memory_bytes();
   for (const LastFired& f : fired) bytes += text_bytes(f.key);
-  bytes += text_bytes(merged_into) + aliases.capacity() * sizeof(std::string);
   for (const std::string& alias : aliases) bytes += text_bytes(alias);
   for (const Run& r : runs) bytes += text_bytes(r.cause.row_id) + text_bytes(r.cause.key);
   return bytes;

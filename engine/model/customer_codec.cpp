@@ -35,7 +35,7 @@ class Times {
 
 // Reads the number of items and then the items, each by `read`, until one is bad. Nothing is reserved that the bytes could not hold.
 template <class T, class F>
-bool read_list(Reader& in, std::vector<T>& items, std::size_t bytes_min, F read) {
+bool read_list(Reader& in, LeanVector<T>& items, std::size_t bytes_min, F read) {
   constexpr std::uint64_t kReserve = 1024;
   const std::uint64_t n = in.varint();
   if (in.bad() || n > in.left() / bytes_min) return false;
@@ -53,11 +53,11 @@ bool read_u32(Reader& in, std::uint32_t& v) {
 }
 
 template <class T, class Key>
-bool strictly_ascending(const std::vector<T>& items, Key key) {
+bool strictly_ascending(const LeanVector<T>& items, Key key) {
   return std::ranges::adjacent_find(items, [&](const T& a, const T& b) { return !(key(a) < key(b)); }) == items.end();
 }
 
-void write_tags(Writer& out, IdCoder& ids, const std::vector<TagUpdate>& tags) {
+void write_tags(Writer& out, IdCoder& ids, const LeanVector<TagUpdate>& tags) {
   Times times;
   out.varint(tags.size());
   for (const TagUpdate& t : tags) {
@@ -69,7 +69,7 @@ void write_tags(Writer& out, IdCoder& ids, const std::vector<TagUpdate>& tags) {
   }
 }
 
-bool read_tags(Reader& in, IdCoder& ids, std::vector<TagUpdate>& tags) {
+bool read_tags(Reader& in, IdCoder& ids, LeanVector<TagUpdate>& tags) {
   Times times;
   return read_list(in, tags, 4,
                    [&](TagUpdate& t) {
@@ -103,7 +103,7 @@ bool read_events(Reader& in, IdCoder& ids, CustomerState& state, const Catalog& 
          strictly_ascending(state.events, [](const auto& entry) { return entry.first; });
 }
 
-void write_members(Writer& out, const std::vector<Membership>& members) {
+void write_members(Writer& out, const LeanVector<Membership>& members) {
   Times times;
   out.varint(members.size());
   for (const Membership& m : members) {
@@ -112,7 +112,7 @@ void write_members(Writer& out, const std::vector<Membership>& members) {
   }
 }
 
-bool read_members(Reader& in, std::vector<Membership>& members) {
+bool read_members(Reader& in, LeanVector<Membership>& members) {
   Times times;
   return read_list(in, members, 2,
                    [&](Membership& m) {
@@ -123,7 +123,7 @@ bool read_members(Reader& in, std::vector<Membership>& members) {
          strictly_ascending(members, [](const Membership& m) { return m.root; });
 }
 
-void write_wakes(Writer& out, const std::vector<Wake>& wakes) {
+void write_wakes(Writer& out, const LeanVector<Wake>& wakes) {
   Times times;
   out.varint(wakes.size());
   for (const Wake& w : wakes) {
@@ -132,7 +132,7 @@ void write_wakes(Writer& out, const std::vector<Wake>& wakes) {
   }
 }
 
-bool read_wakes(Reader& in, std::vector<Wake>& wakes) {
+bool read_wakes(Reader& in, LeanVector<Wake>& wakes) {
   Times times;
   return read_list(in, wakes, 2,
                    [&](Wake& w) {
@@ -143,7 +143,7 @@ bool read_wakes(Reader& in, std::vector<Wake>& wakes) {
          strictly_ascending(wakes, [](const Wake& w) { return w.root; });
 }
 
-void write_fired(Writer& out, const std::vector<LastFired>& fired) {
+void write_fired(Writer& out, const LeanVector<LastFired>& fired) {
   Times times;
   out.varint(fired.size());
   for (const LastFired& f : fired) {
@@ -153,7 +153,7 @@ void write_fired(Writer& out, const std::vector<LastFired>& fired) {
   }
 }
 
-bool read_fired(Reader& in, std::vector<LastFired>& fired) {
+bool read_fired(Reader& in, LeanVector<LastFired>& fired) {
   Times times;
   return read_list(in, fired, 3,
                    [&](LastFired& f) {
@@ -169,7 +169,7 @@ constexpr std::uint64_t kHasDeadline = 1;
 constexpr std::uint64_t kHasMark = 2;
 constexpr std::uint64_t kHasSince = 4;
 
-void write_runs(Writer& out, const std::vector<Run>& runs) {
+void write_runs(Writer& out, const LeanVector<Run>& runs) {
   Times times;
   out.varint(runs.size());
   for (const Run& r : runs) {
@@ -191,7 +191,7 @@ void write_runs(Writer& out, const std::vector<Run>& runs) {
 }
 
 // Version 1 ended a run with its key.
-bool read_runs(Reader& in, std::vector<Run>& runs, std::uint8_t version) {
+bool read_runs(Reader& in, LeanVector<Run>& runs, std::uint8_t version) {
   Times times;
   return read_list(in, runs, 10, [&](Run& r) {
     const bool good = read_u32(in, r.rule) && read_u32(in, r.step);
@@ -217,7 +217,7 @@ bool read_runs(Reader& in, std::vector<Run>& runs, std::uint8_t version) {
 // What came after the first form: sections of a tag and a length-prefixed content, written only when there is something in them.
 constexpr std::uint8_t kContactsSection = 1;
 
-void write_contacts(Writer& out, const std::vector<Contact>& contacts) {
+void write_contacts(Writer& out, const LeanVector<Contact>& contacts) {
   if (contacts.empty()) return;
   std::string bytes;
   Writer section(bytes);
@@ -235,7 +235,7 @@ void write_contacts(Writer& out, const std::vector<Contact>& contacts) {
   out.string(bytes);
 }
 
-bool read_contacts(Reader& in, std::vector<Contact>& contacts) {
+bool read_contacts(Reader& in, LeanVector<Contact>& contacts) {
   Reader section(in.string());
   Times times;
   const bool good = read_list(section, contacts, 20, [&](Contact& c) {
@@ -256,7 +256,7 @@ void write_merge(Writer& out, const CustomerState& state) {
   if (!state.merged() && state.aliases.empty()) return;
   std::string bytes;
   Writer section(bytes);
-  section.string(state.merged_into);
+  section.string(state.merged_into.text());
   section.varint(state.aliases.size());
   for (const std::string& alias : state.aliases) section.string(alias);
   out.u8(kMergeSection);
@@ -265,7 +265,7 @@ void write_merge(Writer& out, const CustomerState& state) {
 
 bool read_merge(Reader& in, CustomerState& state) {
   Reader section(in.string());
-  state.merged_into = section.string();
+  state.merged_into = std::string(section.string());
   const bool good = read_list(section, state.aliases, 1, [&](std::string& alias) {
     alias = section.string();
     return true;

@@ -34,7 +34,7 @@ std::uint32_t fingerprint(std::string_view id) {
 }
 
 // Puts a fingerprint into a table that has room; false when it is there.
-bool place(CompactArray<std::uint32_t>& slots, std::uint32_t f) {
+bool place(LeanVector<std::uint32_t>& slots, std::uint32_t f) {
   const std::size_t mask = slots.size() - 1;
   std::size_t i = f & mask;
   while (slots[i] != 0) {
@@ -71,9 +71,9 @@ void IdIndex::reserve(std::size_t ids) {
 void IdIndex::grow() { resize(slots_.empty() ? kFirstSlots : slots_.size() * 2); }
 
 void IdIndex::resize(std::size_t slots) {
-  CompactArray<std::uint32_t> bigger;
+  LeanVector<std::uint32_t> bigger;
   bigger.reserve(slots);
-  bigger.insert(0, slots);
+  while (bigger.size() < slots) bigger.push_back(0);
   for (const std::uint32_t f : slots_) {
     if (f != 0) place(bigger, f);
   }

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "engine/model/compact_array.h"
+#include "engine/model/lean_vector.h"
 
 namespace nudge {
 
@@ -23,7 +23,7 @@ class IdIndex {
  private:
   void grow();
   void resize(std::size_t slots);
-  CompactArray<std::uint32_t> slots_;  // open addressing, zero is empty; a power of two long
+  LeanVector<std::uint32_t> slots_;  // open addressing, zero is empty; a power of two long
   std::uint32_t count_ = 0;
 };
 

@@ -177,7 +177,7 @@ void BacktestWorker::forget_written(CustomerState& state) {
     attributes.insert(state.attributes.attribute(i), state.attributes.time(i), state.attributes.id(i), Value(state.attributes.value(i)));
   }
   state.attributes = std::move(attributes);
-  std::erase_if(state.tags, [&](const TagUpdate& tag) { return made(tag.id); });
+  erase_if(state.tags, [&](const TagUpdate& tag) { return made(tag.id); });
   for (auto& [type, rows] : state.events) {
     const std::vector<LeafDef>& fields = setup_.draft->catalog->events[type].fields;
     Rows left;
@@ -189,7 +189,7 @@ void BacktestWorker::forget_written(CustomerState& state) {
     }
     rows = std::move(left);
   }
-  std::erase_if(state.events, [](const auto& entry) { return entry.second.empty(); });
+  erase_if(state.events, [](const auto& entry) { return entry.second.empty(); });
   state.rebuild_ids();
 }
 

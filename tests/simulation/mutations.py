@@ -102,7 +102,7 @@ MUTATIONS = {
     "hours-include-their-end": (SEQUENCE, "wall.of_day >= h.from && wall.of_day < h.to", "wall.of_day >= h.from && wall.of_day <= h.to"),
     "date-ignores-its-offset": (ARM, "return v.i + trigger.offset;", "return v.i;"),
     "date-in-the-past-fires": (ARM, "if (due == kNever || due <= now) return;", "if (due == kNever) return;"),
-    "date-does-not-move": (ARM, "std::erase_if(state_->runs, waits);", ""),
+    "date-does-not-move": (ARM, "erase_if(state_->runs, waits);", ""),
     "segment-not-touched-by-attribute": (JUDGE, "for (const auto s : plan_->segments_by_attribute[attribute]) force(s);", "{}"),
     "tags-touch-nothing": (JUDGE, "for (const auto s : plan_->segments_by_tag) force(s);", ""),
     "write-is-there-at-once": (WRITE, "TimeMs taken = now;", "TimeMs taken = now - 1;"),
