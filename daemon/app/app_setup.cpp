@@ -72,12 +72,12 @@ Result<std::string> prepare_data_dir(const std::string& path) {
 
 namespace {
 
-LaneOptions lane_options(const config::DeliveryLimits& from) {
+LaneOptions lane_options(const config::DeliveryLimits& from, std::string_view kind) {
   LaneOptions to;
   for (const auto& [count, per] : from.rates) to.rates.rates.push_back({count, per.count()});
   to.rates.burst = from.burst;
   to.account = from.account;
-  to.ordered = from.order == "customer";
+  to.ordered = from.order == "customer" || kind == "crm";  // what a task was must not come after what it is
   if (from.on_unknown == "hold") to.on_unknown = OnUnknown::hold;
   if (from.on_unknown == "retry") to.on_unknown = OnUnknown::retry;
   if (from.on_unknown == "verify") to.on_unknown = OnUnknown::verify;
@@ -138,7 +138,7 @@ Result<std::vector<ConnectorSetup>> connector_setups(const config::Loaded& loade
     setup.spec.cpu_seconds_max = static_cast<std::uint64_t>(connector.cpu_seconds_max);
     setup.spec.open_files_max = static_cast<std::uint64_t>(connector.open_files_max);
     setup.spec.config_json = bj::serialize(settings);
-    setup.delivery = lane_options(connector.delivery);
+    setup.delivery = lane_options(connector.delivery, connector.kind);
     check_account(connector, setups, setup, problems);
     if (connector.command.empty()) {
       setup.spec.plugin = plugins + "/" + connector.kind + ".so";

@@ -136,6 +136,9 @@ struct FaultyPeer::Impl {
 FaultyPeer::FaultyPeer(std::string answer) : impl_(std::make_unique<Impl>()) {
   impl_->answer = std::move(answer);
   impl_->listener = listen_on_loopback(impl_->port);
+  constexpr std::string_view kOwn = "{{provider}}";
+  for (std::size_t at = 0; (at = impl_->answer.find(kOwn, at)) != std::string::npos;)
+    impl_->answer.replace(at, kOwn.size(), address_of(impl_->port));
   impl_->thread = std::thread([this] { impl_->run(); });
 }
 

@@ -20,7 +20,7 @@ class FaultyPeer {
     hangs,     // takes the request and says nothing
     silent,    // takes the request and closes
   };
-  // Listens on a free port. Throws std::runtime_error when it can't.
+  // Listens on a free port; `{{provider}}` in the answer becomes its own address. Throws std::runtime_error when it can't.
   explicit FaultyPeer(std::string answer);
   ~FaultyPeer();
   FaultyPeer(const FaultyPeer&) = delete;

@@ -8,6 +8,7 @@
 #include "daemon/runtime/leads.h"
 #include "daemon/runtime/tasks.h"
 #include "engine/core/take_back.h"
+#include "engine/core/task_push.h"
 #include "engine/core/write.h"
 
 namespace nudge::daemon {
@@ -267,6 +268,14 @@ void Committer::keep_work(WorkOut& work, Batch& batch) {
   // Tickets of a ladder: never tasks, so no plan is needed to take them in.
   static const Plan kNoPlan;
   for (ActionOut& action : work.actions) add_action(kNoPlan, std::move(action), batch);
+  // Tasks that another system shows are said there as they are now.
+  const auto push = [&](const Task& task) {
+    if (!is_pushed(task)) return;
+    const TimeMs at = task.steps.empty() ? task.action.at : task.steps.back().at;
+    add_action(kNoPlan, task_push(task, batch.block.first_action + batch.block.actions.size(), at), batch);
+  };
+  for (const Task& task : work.touched) push(task);
+  for (const Task& task : work.made) push(task);
 }
 
 void Committer::add_action(const Plan& plan, ActionOut action, Batch& batch) {
@@ -278,15 +287,14 @@ void Committer::add_action(const Plan& plan, ActionOut action, Batch& batch) {
   StatsDelta& delta = batch.block.stats;
   ++delta[Counter::actions];
   ++delta.rules[out.rule_id].actions;
+  WorkOut work;  // kept last: the actions that follow have numbers behind this one's
   const bool is_task = out.kind == "call_task";
   if (is_task) {
     // Our own list is the provider: with this batch the task is there.
     record.state = ActionState::accepted;
     ++delta[Counter::accepted];
     ++delta.rules[out.rule_id].accepted;
-    WorkOut work;
     desk_.work().add(plan, record.action, record.number, out.at, work);
-    keep_work(work, batch);
   } else if (done_by_engine(out)) {
     // The engine wrote it into the customer's state; the steps in this block make it again on recovery.
     record.state = ActionState::accepted;
@@ -294,12 +302,10 @@ void Committer::add_action(const Plan& plan, ActionOut action, Batch& batch) {
     ++delta.rules[out.rule_id].accepted;
     if (out.kind == "cancel_tasks") {
       const Withdrawal what = withdrawal_of(out);
-      WorkOut work;
       desk_.work().withdraw(plan, desk_.roster(), out.customer, what.rules, what.reason, out.at, work);
       batch.desk_changed = true;
-      keep_work(work, batch);
     }
-    act_on_leads(plan, record, batch);
+    act_on_leads(plan, record, batch, work);
   } else if (out.kind == "assign_owner" && out.owner.empty()) {
     record.state = ActionState::dead;
     record.note = "nobody of the team `" + out.assignment.team + "` fits the assignment; the owner stays as it is";
@@ -312,11 +318,11 @@ void Committer::add_action(const Plan& plan, ActionOut action, Batch& batch) {
   }
   list_action(record, batch);
   if (is_pending(record.state) && record.state != ActionState::kept) batch.actions.push_back(std::move(record));
+  keep_work(work, batch);
 }
 
 // What a rule says of leads; what can't be done is on record as such.
-void Committer::act_on_leads(const Plan& plan, ActionRecord& record, Batch& batch) {
-  WorkOut work;
+void Committer::act_on_leads(const Plan& plan, ActionRecord& record, Batch& batch, WorkOut& work) {
   std::vector<LeadSignal> signals;
   lead_signals(plan, record.action, signals);
   for (const LeadSignal& signal : signals) desk_.leads().hear(plan, signal, work.leads);
@@ -331,7 +337,6 @@ void Committer::act_on_leads(const Plan& plan, ActionRecord& record, Batch& batc
       ++delta.rules[record.action.rule_id].failed;
     }
   }
-  keep_work(work, batch);
 }
 
 void Committer::list_action(const ActionRecord& record, Batch& batch) {

@@ -62,7 +62,8 @@ Health health_of(const connectors::Outcome& outcome) {
     case OutcomeStatus::not_sent: break;
   }
   if (!outcome.retryable) return Health::good;  // it answered, and spoke of this one message
-  const bool asks = outcome.http_status == 503 && outcome.retry_after_ms > 0;
+  // 403: how GitHub and Salesforce say that the account's calls are used up.
+  const bool asks = (outcome.http_status == 503 || outcome.http_status == 403) && outcome.retry_after_ms > 0;
   if (outcome.http_status == 429 || outcome.http_status == 421 || asks) return Health::throttled;
   // An answer about this one message: a number's own limit, a mailbox that is full, a conflict.
   const int status = outcome.http_status;

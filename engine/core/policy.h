@@ -19,7 +19,7 @@ struct PolicySubject {
   std::string_view channel;
   Category category = Category::sales;
   Purpose purpose = Purpose::marketing;
-  Hash128 action;              // spreads a backlog; its own contact never counts against it
+  Hash128 action;              // its own contact never counts against it
   TimeMs expires_at = kNever;  // no later than this
 };
 

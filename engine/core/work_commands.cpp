@@ -256,6 +256,7 @@ void Work::climb(const Plan& plan, Roster& roster, Task& task, std::size_t index
       ticket.kind = ticket.channel = "ticket";
       ticket.category = Category::management;
       ticket.purpose = Purpose::internal;
+      ticket.connector.clear();  // the task's is where it is shown
       ticket.owner.clear();
       ticket.owner_name.clear();
       ticket.assignment = {};

@@ -160,6 +160,7 @@ class Compiler {
   Operated member_property(const Name& name, const Team* team);
   void use_template(const Name& name, Action& action, const Scope& scope);
   /// Adds the parameter when the key is there: a template text.
+  void connector_param(MapReader& map, Action& action);
   bool text_param(MapReader& map, std::string_view key, Action& action, const Scope& scope);
   void recipient_param(MapReader& map, std::string_view attribute, Action& action, const Scope& scope);
   /// JSON as it is written; `{attribute: NAME}` and the like become the value itself.

@@ -57,6 +57,7 @@ Action Compiler::action(const ActionAst& ast, const RuleAst& rule, const Scope& 
             "such as 2d; without it, it waits as long as it takes");
   }
   if (ast.kind.text == "call_task") {
+    connector_param(map, action);
     task_action(map, action, rule_scope);
   } else if (ast.kind.text == "cancel_tasks") {
     cancel_action(map, action, rule_scope);
@@ -64,14 +65,7 @@ Action Compiler::action(const ActionAst& ast, const RuleAst& rule, const Scope& 
     lead_action(map, action, rule_scope);
   } else {
     if (const auto word = map.word("on_unknown", kOnUnknown)) action.on_unknown = static_cast<OnUnknown>(*word + 1);
-    if (const Name connector = map.name("connector")) {
-      action.connector = connector.text;
-      const std::vector<std::string_view> known(options_.connectors.begin(), options_.connectors.end());
-      if (options_.check_connectors && std::find(known.begin(), known.end(), connector.text) == known.end()) {
-        error("R0311", connector.where, "no connector " + quoted(connector.text) + " is configured",
-              doc::did_you_mean(connector.text, known, "connectors"));
-      }
-    }
+    connector_param(map, action);
     if (ast.kind.text != "enrich") approval_param(map, action, rule, rule_scope);
     if (ast.kind.text == "webhook") {
       webhook_action(map, action, rule_scope);
@@ -88,6 +82,18 @@ Action Compiler::action(const ActionAst& ast, const RuleAst& rule, const Scope& 
   }
   map.finish();
   return action;
+}
+
+/// Which of the configured connectors takes it; of a `call_task`: which one shows it, too.
+void Compiler::connector_param(MapReader& map, Action& action) {
+  const Name connector = map.name("connector");
+  if (!connector) return;
+  action.connector = connector.text;
+  const std::vector<std::string_view> known(options_.connectors.begin(), options_.connectors.end());
+  if (options_.check_connectors && std::find(known.begin(), known.end(), connector.text) == known.end()) {
+    error("R0311", connector.where, "no connector " + quoted(connector.text) + " is configured",
+          doc::did_you_mean(connector.text, known, "connectors"));
+  }
 }
 
 bool Compiler::text_param(MapReader& map, std::string_view key, Action& action, const Scope& scope) {

@@ -104,6 +104,9 @@ class Kit(unittest.TestCase):
             "zendesk": (*ticket, {"provider": "zendesk", "url": "{{provider}}", "zendesk_email": "a@example.com", "zendesk_token": secret, **quick}, '{"ticket": {"id": 1}}'),
             "jira": (*ticket, {"provider": "jira", "url": "{{provider}}", "jira_email": "a@example.com", "jira_token": secret, "project": "P", **quick}, '{"id": "1", "key": "P-1"}'),
             "zammad": (*ticket, {"provider": "zammad", "url": "{{provider}}", "zammad_token": secret, "group": "G", "customer": "a@example.com", **quick}, '{"id": 1}'),
+            "salesforce": ("crm", {"task": "ab" * 16, "state": "open", "subject": "Try"},
+                           {"provider": "salesforce", "url": "{{provider}}", "client_id": "id", "client_secret": secret, "allow_http": True, **quick},
+                           '{"access_token": "t", "instance_url": "{{provider}}", "id": "00T1", "success": true}'),
             "maildrop": ("maildrop", {"to": "a@example.com", "text": "Hi"}, {"directory": self.home}, "{}"),
             "smtp": ("email", {"to": "a@example.com", "subject": "s", "text": "t"}, {"host": "127.0.0.1", "port": 1, "security": "none", "from": "b@example.com"}, "{}"),
         }
@@ -123,7 +126,7 @@ class Kit(unittest.TestCase):
         running = {}
         for name, (channel, payload, config, answer) in trials.items():
             kind = {"generic sms": "sms", "aliyun": "sms", "tencent": "sms", "twilio": "sms", "generic ticket": "ticket", "zendesk": "ticket", "jira": "ticket", "zammad": "ticket",
-                    "wecom": "chat", "dingtalk": "chat", "feishu": "chat", "slack": "chat"}.get(name, name)
+                    "wecom": "chat", "dingtalk": "chat", "feishu": "chat", "slack": "chat", "salesforce": "crm"}.get(name, name)
             running[name] = subprocess.Popen([NUDGE, "--lang", "en", "connector", "test", "--channel", channel, "--payload", json.dumps(payload), "--config", json.dumps(config),
                                               "--answer", answer, f"{PLUGINS}/{kind}.so"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                              env={**os.environ, **({"NUDGE_KIT_SECRET": secrets[name]} if name in secrets else {})})

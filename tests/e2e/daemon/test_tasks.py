@@ -7,7 +7,9 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(1, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "connectors"))
 from harness import Daemon  # noqa: E402
+from fake_salesforce import Salesforce  # noqa: E402
 
 RULES = """
 rules:
@@ -23,6 +25,86 @@ teams:
       - {id: lin, name: "Lin", email: lin@example.com}
       - {id: chen, name: "Chen", email: chen@example.com}
 """
+
+
+PUSHED = """
+rules:
+  call:
+    when: {event: login}
+    then:
+      - call_task: {team: inside, connector: salesforce, subject: "Call {{ customer.id }}", reason: "Is back", due_in: 24h, escalate: [{after: 2s, do: ticket}]}
+  failed:
+    when: {message: failed}
+    then: [{add_tag: not-in-the-crm}]
+teams:
+  inside: {members: [{id: lin, name: "Lin"}, {id: mo, name: "Mo"}]}
+"""
+
+
+class PushedToTheCrm(unittest.TestCase):
+    """From a rule to a Salesforce of its own, and what becomes of the task."""
+
+    def start(self, d, crm):
+        d.write("crm.secret", crm.secret + "\n")
+        os.chmod(d.home + "/crm.secret", 0o600)
+        d.write("nudge.yaml", d.read("nudge.yaml") + f"""connectors:
+  drop: {{kind: maildrop}}
+  salesforce:
+    kind: crm
+    provider: salesforce
+    url: {crm.url}
+    allow_http: true
+    client_id: {crm.client}
+    client_secret: {{file: {d.home}/crm.secret}}
+    owners: {{lin: 0055g00000AAAAA, mo: 0055g00000BBBBB}}
+    delivery: {{retry_first: 50ms, retry_max: 100ms, breaker_after: 0}}
+""")
+        d.start()
+        d.until(lambda: all(c["state"] == "ready" for c in d.get("/v1/connectors")["connectors"]))
+
+    def test_each_change_is_said_there_in_order(self):
+        crm = Salesforce()
+        self.addCleanup(crm.close)
+        with Daemon(rules=PUSHED) as d:
+            self.start(d, crm)
+            crm.faults = [(400, "UNABLE_TO_LOCK_ROW"), "close"]  # what comes after must not overtake what is repeated
+            d.post("/v1/events", {"customer": "c1", "event": "login", "id": "l1", "data": {}})
+            task = d.get("/v1/tasks")["tasks"][0]
+            d.post(f"/v1/tasks/{task['id']}/reassign", {"by": "chen", "to": "mo", "manager": True})
+            d.kill()
+            d.start()
+            d.post(f"/v1/tasks/{task['id']}/complete", {"by": "mo", "disposition": "connected", "note": "wants an offer"})
+            d.until(lambda: task["id"] in crm.tasks and crm.tasks[task["id"]]["Status"] == "Completed")
+            there = crm.tasks[task["id"]]
+            self.assertEqual((there["Subject"], there["OwnerId"], there["Priority"]), ("Call c1", "0055g00000BBBBB", "Normal"))
+            self.assertEqual(there["Description"], "Why: Is back\n\nWhat came of it: connected\n\nNote: wants an offer")
+            self.assertEqual(set(crm.tasks), {task["id"]})
+            said = [fields["Status"] for _, fields in crm.history]
+            self.assertEqual(said, sorted(said, key=["Not Started", "Completed"].index), "never back")
+            d.settled()
+            pushes = [a for a in d.get("/v1/actions?limit=100")["actions"] if a["kind"] == "crm"]
+            self.assertEqual({a["state"] for a in pushes}, {"accepted"})
+            self.assertGreaterEqual(len(pushes), 3, "made, given to another, done")
+            numbers = [a["number"] for a in d.get("/v1/actions?limit=100")["actions"]]
+            self.assertEqual(len(set(numbers)), len(numbers))
+            self.assertTrue(all(line["holds"] for line in d.get("/v1/status")["balance"]))
+
+    def test_what_the_crm_refuses_is_a_dead_letter_and_the_task_stays(self):
+        crm = Salesforce()
+        self.addCleanup(crm.close)
+        with Daemon(rules=PUSHED) as d:
+            self.start(d, crm)
+            crm.faults = [(400, "FIELD_CUSTOM_VALIDATION_EXCEPTION")]
+            d.post("/v1/events", {"customer": "c1", "event": "login", "id": "l1", "data": {}})
+            dead = d.until(lambda: d.get("/v1/actions?state=dead")["actions"])
+            self.assertEqual([(a["kind"], a["connector"]) for a in dead], [("crm", "salesforce")])
+            self.assertIn("FIELD_CUSTOM_VALIDATION_EXCEPTION", d.get(f"/v1/actions/{dead[0]['id']}")["note"])
+            d.until(lambda: "not-in-the-crm" in d.get("/v1/customers/c1")["tags"])
+            task = d.get("/v1/tasks")["tasks"][0]
+            # The ladder's ticket is no task: it goes where tickets go.
+            d.until(lambda: any(m["channel"] == "ticket" for m in d.get("/v1/maildrop")["messages"]))
+            d.post(f"/v1/tasks/{task['id']}/complete", {"by": task["owner"], "disposition": "called"})
+            d.until(lambda: crm.tasks and crm.tasks[task["id"]]["Status"] == "Completed")
 
 
 class Escalation(unittest.TestCase):
