@@ -6,6 +6,7 @@
 
 #include "daemon/console/console.h"
 #include "daemon/runtime/payload.h"
+#include "engine/base/hash.h"
 
 namespace nudge::daemon {
 
@@ -59,11 +60,36 @@ http::Handler Api::on_worker(Read read) {
   };
 }
 
+std::optional<http::Response> Api::condition_gate(const http::Request& request) {
+  if (request.method == http::Method::get || request.method == http::Method::head) return std::nullopt;
+  const bool knows = request.route.starts_with("/v1/tasks/{id}/") || request.route == "/v1/plans/{id}/apply";
+  for (const std::string_view name : {"If-Match", "If-None-Match", "If-Unmodified-Since"}) {
+    if (request.header(name).empty() || (knows && name == "If-Match")) continue;
+    return http::problem(400, "http.no_condition",
+                         std::string(name) + " is not taken here, so nothing was done; only changes of tasks and the applying of a plan take If-Match");
+  }
+  return std::nullopt;
+}
+
 http::Response json_response(Json json, int status) {
   http::Response response;
   response.status = status;
   response.body = json.take();
   response.body.push_back('\n');
+  return response;
+}
+
+http::Response of_state(http::Response response, std::string state) {
+  response.state = std::move(state);
+  return response;
+}
+
+http::Response tagged_without(http::Response response, std::string_view moment) {
+  std::string rest = response.body;
+  const std::string member = "\"" + std::string(moment) + "\":\"";  // in a text its quotes would be escaped
+  if (const std::size_t begin = rest.find(member); begin != std::string::npos)
+    rest.erase(begin, rest.find('"', begin + member.size()) - begin);
+  response.headers.emplace_back("ETag", "W/\"" + to_hex(hash128(rest)) + "\"");
   return response;
 }
 

@@ -67,6 +67,8 @@ class Api {
   void set_ready(bool ready) { ready_ = ready; }
   // Refuses who comes to a door with a wrong key, before a body is read. Nothing for all other routes: access::Gate asks there.
   std::optional<http::Response> door_gate(const http::Request& request) const;
+  // Refuses a condition (If-Match …) on a change that does not know any: silence would be taken for a yes.
+  static std::optional<http::Response> condition_gate(const http::Request& request);
   // Ends what runs in the background. Before the runtime stops.
   void stop() {
     backtests_.stop();
@@ -224,6 +226,10 @@ class Api {
 // --- shared by the routes
 
 http::Response json_response(Json json, int status = 200);
+// The answer, as of that state (http::Response::state).
+http::Response of_state(http::Response response, std::string state);
+// The answer with a (weak) ETag that the member `moment`, which says when the question was asked, does not change.
+http::Response tagged_without(http::Response response, std::string_view moment);
 http::Response error_response(const Error& error);
 // The query parameter as a number between `least` and `most`; `usual` when it is absent; an error that names it when it is wrong.
 Result<std::uint64_t> number_param(const http::Request& request, std::string_view name, std::uint64_t usual, std::uint64_t least,

@@ -163,7 +163,7 @@ void Api::customer(http::Request& request, http::Responder responder) {
         if (Result<TaskRecord> task = task_by_id(runtime_.store(), id_bytes(a.action.id)); task) write_task(*json, *task, now, hidden.get());
       }
       json->end_array().end_object();
-      shared->send(json_response(std::move(*json)));
+      shared->send(tagged_without(json_response(std::move(*json)), "as_of"));
     });
     if (!posted) shared->send(error_response({Code::unavailable, "too many questions are waiting"}));
   });

@@ -101,6 +101,7 @@ http::Response Api::apply_plan(const http::Request& request) {
     }
   }
   apply.author = author_of(request, apply.author);
+  apply.only_if = request.header("If-Match");
   return plans_.apply(std::string(request.param("id")), apply);
 }
 
@@ -127,7 +128,7 @@ http::Response Api::versions(const http::Request&) {
   json.begin_object().field("in_force", in_force).key("versions").begin_array();
   for (auto it = all->rbegin(); it != all->rend(); ++it) write_version(json, *it, in_force);
   json.end_array().end_object();
-  return json_response(std::move(json));
+  return of_state(json_response(std::move(json)), "v" + std::to_string(in_force));
 }
 
 http::Response Api::version(const http::Request& request) {
@@ -146,7 +147,7 @@ http::Response Api::version(const http::Request& request) {
     json.end_array();
   }
   json.end_object();
-  return json_response(std::move(json));
+  return of_state(json_response(std::move(json)), "v" + std::to_string(sequence));
 }
 
 Result<void> Api::install_drafts(http::HttpServer& server) {

@@ -100,7 +100,7 @@ http::Response Api::policies() {
   json.field("suppressions", runtime_.gate().size()).key("test_mode").begin_array();
   for (const std::string& address : runtime_.gate().send_only_to()) json.value(address);
   json.end_array().end_object();
-  return json_response(std::move(json));
+  return of_state(json_response(std::move(json)), state_of(*plan));
 }
 
 http::Response Api::silences() {

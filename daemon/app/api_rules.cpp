@@ -97,7 +97,7 @@ http::Response Api::rules() const {
   json.begin_object().field("plan", plan->sequence).key("rules").begin_array();
   for (const Rule& rule : plan->rules) write_rule(json, *plan, rule, stats);
   json.end_array().end_object();
-  return json_response(std::move(json));
+  return of_state(json_response(std::move(json)), state_of(*plan));
 }
 
 http::Response Api::rule(const http::Request& request) const {
@@ -107,7 +107,7 @@ http::Response Api::rule(const http::Request& request) const {
     return error_response({Code::not_found, "there is no rule `" + std::string(request.param("name")) + "`; see /v1/rules"});
   Json json;
   write_rule(json, *plan, *rule, runtime_.stats());
-  return json_response(std::move(json));
+  return of_state(json_response(std::move(json)), state_of(*plan));
 }
 
 // With `at`: the members of each by evaluation at that instant, in one walk over all customers.
@@ -131,7 +131,7 @@ void Api::segments(http::Request& request, http::Responder responder) {
     json.begin_object().field("plan", plan->sequence).key("segments").begin_array();
     for (const Segment* segment : counts->segments) write_segment(json, *segment, stats);
     json.end_array().end_object();
-    return responder.send(json_response(std::move(json)));
+    return responder.send(of_state(json_response(std::move(json)), state_of(*plan)));
   }
   counts->members = std::vector<std::atomic<std::uint64_t>>(counts->segments.size());
   auto shared = std::make_shared<http::Responder>(std::move(responder));
@@ -166,7 +166,7 @@ void Api::segment(http::Request& request, http::Responder responder) {
   if (!at->has_value()) {
     Json json;
     write_segment(json, *segment, runtime_.stats());
-    return shared->send(json_response(std::move(json)));
+    return shared->send(of_state(json_response(std::move(json)), state_of(*plan)));
   }
   struct Count {
     std::atomic<std::uint64_t> members{0}, customers{0};
@@ -229,7 +229,7 @@ void Api::members(http::Request& request, http::Responder responder) {
         else
           json.raw("null");
         json.end_object();
-        shared->send(json_response(std::move(json)));
+        shared->send(tagged_without(json_response(std::move(json)), "at"));
       });
 }
 

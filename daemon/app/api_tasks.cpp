@@ -5,6 +5,7 @@
 #include "daemon/app/api.h"
 #include "daemon/app/reads.h"
 #include "daemon/app/viewer.h"
+#include "daemon/http/etag.h"
 #include "daemon/runtime/payload.h"
 #include "daemon/runtime/tasks.h"
 #include "engine/base/text.h"
@@ -89,6 +90,28 @@ void write_task(Json& json, const TaskRecord& r, TimeMs now, const Personal* hid
   json.end_object();
 }
 
+namespace {
+
+// Names what people have seen of a task: whoever changes it may insist that it is still so.
+std::string state_of(const TaskRecord& r) {
+  std::string bytes;
+  Writer w(bytes);
+  w.u8(static_cast<std::uint8_t>(r.state));
+  w.u8(r.overdue ? 1 : 0);
+  w.u8(r.waits ? 1 : 0);
+  for (const std::string* text : {&r.action.owner, &r.action.assignment.team, &r.disposition, &r.note, &r.done_by}) w.string(*text);
+  for (const TimeMs t : {r.action.due, r.given_at, r.offer_until, r.not_before, r.expires_at, r.done_at}) w.svarint(t);
+  w.varint(r.tries);
+  if (!r.steps.empty()) {
+    w.svarint(r.steps.back().at);
+    w.string(r.steps.back().what);
+    w.string(r.steps.back().words);
+  }
+  return to_hex(hash128(bytes)).substr(0, 16);
+}
+
+}  // namespace
+
 http::Response Api::tasks(const http::Request& request) {
   const Result<std::uint64_t> limit = number_param(request, "limit", 100, 1, 10'000);
   if (!limit) return error_response(limit.error());
@@ -149,7 +172,7 @@ http::Response Api::task(const http::Request& request) {
   if (!hidden) return error_response(hidden.error());
   Json json;
   write_task(json, *task, runtime_.now(), hidden_for(*hidden, task->action.customer), true);
-  return json_response(std::move(json));
+  return of_state(json_response(std::move(json)), state_of(*task));
 }
 
 // One of accept, decline, complete, reassign, release, cancel.
@@ -182,10 +205,13 @@ void Api::task_command(http::Request& request, http::Responder responder, std::s
   if (command.kind == TaskCommand::Kind::cancel && command.reason.empty()) return refuse({Code::invalid, "say why: {\"reason\": \"…\"}"});
   const Viewer viewer = viewer_of(request, *runtime_.plan());
   if (!viewer.person.empty()) command.by = viewer.person;  // who logged in is who did it
-  const bool posted = workers_.post([this, to, id = *id, command, viewer, status = what.status]() mutable {
+  const bool posted = workers_.post([this, to, id = *id, command, viewer, status = what.status,
+                                    only_if = std::string(request.header("If-Match"))]() mutable {
     const Result<TaskRecord> task = task_by_id(runtime_.store(), id);
     if (!task) return to->send(error_response(task.error()));
     if (!viewer.sees(*task)) return to->send(error_response({Code::not_found, "there is no task with this id that is yours to see"}));
+    if (!only_if.empty() && !http::state_listed(only_if, state_of(*task)))
+      return to->send(http::problem(412, "http.changed", Tasks::kMovedOn));
     if (!is_open(task->state)) {
       return to->send(error_response({Code::conflict, "the task is " + std::string(task_state_name(task->state)) + " already"}));
     }
@@ -195,7 +221,10 @@ void Api::task_command(http::Request& request, http::Responder responder, std::s
     if ((others || moves) && !command.as_manager)
       return to->send(http::problem(403, "http.forbidden", "this takes the manager of the team " + task->action.assignment.team));
     command.task = task->action.id;
-    runtime_.tasks().apply(std::move(command), [this, to, id, status](Result<void> result) {
+    std::function<bool(const Task&)> still;
+    if (!only_if.empty()) still = [only_if](const Task& as_it_is) { return http::state_listed(only_if, state_of(as_it_is)); };
+    const auto done = [this, to, id, status](Result<void> result) {
+      if (!result && result.error().message == Tasks::kMovedOn) return to->send(http::problem(412, "http.changed", result.error().message));
       if (!result) return to->send(error_response(result.error()));
       const bool again = workers_.post([this, to, id, status] {
         const Result<TaskRecord> now = task_by_id(runtime_.store(), id);
@@ -208,7 +237,8 @@ void Api::task_command(http::Request& request, http::Responder responder, std::s
         to->send(json_response(std::move(json)));
       });
       if (!again) to->send(json_response(Json().begin_object().field("status", status).end_object()));
-    });
+    };
+    runtime_.tasks().apply(std::move(command), done, std::move(still));
   });
   if (!posted) refuse({Code::unavailable, "too many questions are waiting"});
 }

@@ -266,7 +266,8 @@ Result<void> App::Impl::start_http() {
   o.gate = [this](http::Request& request) {
     // The doors for other systems ask for what their senders have.
     if (std::optional<http::Response> refusal = api->door_gate(request)) return refusal;
-    return gate->check(request);
+    if (std::optional<http::Response> refusal = gate->check(request)) return refusal;
+    return Api::condition_gate(request);
   };
   o.decorate = [this](http::Method method, std::string_view pattern, http::Handler handler) {
     return api->audited(method, pattern, std::move(handler));

@@ -5,11 +5,14 @@
 #include <set>
 
 #include "daemon/app/api.h"
+#include "daemon/http/etag.h"
 #include "engine/core/runs.h"
 #include "engine/simulate/plan_diff.h"
 
 namespace nudge::daemon {
 namespace {
+
+std::string version_state(std::uint64_t version) { return "v" + std::to_string(version); }
 
 // What switching over means for the customers there are.
 struct Impact {
@@ -204,6 +207,8 @@ http::Response Plans::show(const std::string& id) {
   return text_response(it->second.json);
 }
 
+std::string state_of(const Plan& plan) { return version_state(plan.sequence); }
+
 http::Response Plans::apply(const std::string& id, const ApplyRequest& request) {
   Kept kept;
   {
@@ -212,6 +217,9 @@ http::Response Plans::apply(const std::string& id, const ApplyRequest& request) 
     if (it == plans_.end()) return error_response({Code::not_found, "there is no plan `" + id + "` (any more); make it again"});
     kept = it->second;
   }
+  const auto changed = [](const std::string& why) { return http::problem(412, "http.changed", why); };
+  if (!request.only_if.empty() && !http::state_listed(request.only_if, version_state(kept.base)))
+    return changed("this plan was made against version " + std::to_string(kept.base) + ", and that is none of If-Match; look again");
   if (!request.yes && kept.actions > request.max_actions) {
     return http::problem(409, "needs_yes",
                          "applying this would set off " + std::to_string(kept.actions) + " actions at once, and at most " +
@@ -222,6 +230,7 @@ http::Response Plans::apply(const std::string& id, const ApplyRequest& request) 
   note.comment = request.comment;
   const Result<PlanChange> change = runtime_.activate(kept.sources, note, kept.base);
   if (!change) {
+    if (change.error().code == Code::conflict && !request.only_if.empty()) return changed(change.error().message);
     if (change.error().code == Code::conflict) return http::problem(409, "moved", change.error().message);
     return error_response(change.error());
   }

@@ -16,7 +16,10 @@ struct ApplyRequest {
   bool yes = false;               // a person has seen the numbers
   std::uint64_t max_actions = 0;  // without `yes`: at most so many actions at once
   std::string author, comment;
+  std::string only_if;  // an If-Match: of what was shown of the version that must still be in force
 };
+// The state of everything that is as the rules in force say (Response::state).
+std::string state_of(const Plan& plan);
 
 class Plans {
  public:
@@ -26,7 +29,7 @@ class Plans {
   // Compares and counts; the answer is that of POST /v1/plans: 200 with a plan, 422 for mistakes.
   http::Response make(DraftRequest draft);
   http::Response show(const std::string& id);
-  // 409 `moved` when the rules have changed since the plan was made, 409 `needs_yes` above the limit.
+  // 412 when `only_if` names another version, 409 `moved` when the rules have changed since the plan was made, 409 `needs_yes` above the limit.
   http::Response apply(const std::string& id, const ApplyRequest& request);
 
  private:

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "daemon/http/connection.h"
+#include "daemon/http/etag.h"
 #include "daemon/http/uri.h"
 
 namespace nudge::http {
@@ -198,6 +199,7 @@ void Connection::write_answer(Exchange& exchange) {
   Response& response = exchange.response;
   if (response.status < 200 || response.status > 599)
     response = problem(500, "http.bad_answer", "nudge made an answer that is none; this is a bug");
+  if (!exchange.source) settle_conditional(exchange.request, response);
   const bool streams = exchange.source && !forbids_body(response.status);
   if (streams && !exchange.http11) close_after_ = true;  // HTTP/1.0 has no chunks: the end of the connection is the end of the body
   if (!streams) exchange.source = nullptr;

@@ -51,6 +51,7 @@ struct Response {
   std::string_view content_type = "application/json";        // a literal, or what lives as long as the process
   std::vector<std::pair<std::string, std::string>> headers;  // replace the defaults of the same name; CR, LF, NUL are refused
   std::string body;
+  std::string state;  // what the answer shows is in this state: the first part of its ETag (etag.h); letters, digits, - and _
   std::string note;  // for whoever decorates handlers (HttpServer's Options::decorate); not sent
 };
 

@@ -160,14 +160,18 @@ void Tasks::plan_changed() {
   });
 }
 
-void Tasks::apply(TaskCommand command, Done done) {
+void Tasks::apply(TaskCommand command, Done done, std::function<bool(const Task&)> still) {
   auto result = std::make_shared<Result<void>>();
   committer_.change(
-      [this, command = std::move(command), result](CommitContext& c) {
+      [this, command = std::move(command), still = std::move(still), result](CommitContext& c) {
         // Everything that was due by now comes first: an offer that has run out is nobody's to accept.
         c.desk.run_clocks(*plan_(), c.now, c.work);
-        *result = c.desk.work().apply(*plan_(), c.desk.roster(), command, c.now, c.work);
         c.desk_changed = true;
+        if (const Task* task = still ? c.desk.work().find(command.task) : nullptr; task != nullptr && !still(*task)) {
+          *result = fail(Code::conflict, std::string(kMovedOn));
+          return;
+        }
+        *result = c.desk.work().apply(*plan_(), c.desk.roster(), command, c.now, c.work);
       },
       [result, done = std::move(done)](const Error* failure) {
         if (failure != nullptr) return done(std::unexpected(*failure));

@@ -17,6 +17,8 @@ namespace nudge::daemon {
 
 class Tasks {
  public:
+  // The message of the conflict with what `still` asks for.
+  static constexpr std::string_view kMovedOn = "the task is not as it was when it was looked at; look again";
   Tasks(Store& store, LogicalClock& clock, Committer& committer, PostEvent post, std::function<std::shared_ptr<const Plan>()> plan);
   ~Tasks();
 
@@ -33,7 +35,8 @@ class Tasks {
 
   using Done = std::function<void(Result<void>)>;
   // A person's word; `done` is told once it is on disk.
-  void apply(TaskCommand command, Done done);
+  // `still`: asked first, of the task as it is then; false: nothing is done, and the answer is kMovedOn.
+  void apply(TaskCommand command, Done done, std::function<bool(const Task&)> still = nullptr);
   // The answer to what waits for a yes; the same. Of two answers the first decides, and the second is told that nothing is open.
   void answer(ApprovalCommand command, Done done);
   void apply(LeadCommand command, Done done);

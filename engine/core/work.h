@@ -89,6 +89,8 @@ class Work {
   void keep_elsewhere(std::function<Task(const Hash128&)> read) { read_ = std::move(read); }
   // The caller can give back all that was touched so far: nothing need stay here.
   void rest();
+  // An open task as it is now; null: there is none with this id. Valid until the next change.
+  const Task* find(const Hash128& id) { return known_.contains(id) ? &task(id) : nullptr; }
   // A person's word. Error: not_found, conflict (it is not in the state for that), invalid.
   Result<void> apply(const Plan& plan, Roster& roster, const TaskCommand& command, TimeMs now, WorkOut& out);
   // Withdraws a customer's open tasks of these rules (all rules: an empty list). The number of them.

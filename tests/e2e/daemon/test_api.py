@@ -5,6 +5,7 @@ import json
 import os
 import socket
 import sys
+import threading
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -384,6 +385,100 @@ rules:
                 self.assertEqual((answer.status, answer.json["code"]), (400, "invalid"), bad)
             for bad in ("limit=0", "cursor=7", "cursor=a.b", "cursor=1.2.3"):
                 self.assertEqual(d.request("GET", "/v1/segments/spender/changes?" + bad).status, 400, bad)
+
+
+
+class Conditions(unittest.TestCase):
+    """ETag, If-None-Match, If-Match."""
+
+    def test_who_has_it_already_is_told_so(self):
+        with Daemon() as d:
+            d.start()
+            d.post("/v1/events", {"customer": "c", "event": "order_placed", "id": "o", "data": {"amount": 500}})
+            d.settled()
+            task = d.get("/v1/tasks")["tasks"][0]["id"]
+            paths = ["/v1/rules", "/v1/rules/big-order", "/v1/segments", "/v1/segments/buyers", "/v1/segments/buyers/members", "/v1/policies", "/v1/silences", "/v1/versions", "/v1/versions/1",
+                     "/v1/customers", "/v1/customers/c", "/v1/tasks", f"/v1/tasks/{task}", "/v1/teams", "/v1/decisions", "/v1/actions"]
+
+            def tags():
+                return {path: d.request("GET", path).headers["ETag"] for path in paths}
+
+            d.until(lambda: d.get("/v1/rules/gone")["fired"] == 1)  # two seconds later: the segment is left
+            d.settled()
+            known = tags()
+            for path, tag in known.items():
+                again = d.request("GET", path, headers={"If-None-Match": tag})
+                self.assertEqual((again.status, again.body, again.headers["ETag"]), (304, b"", tag), path)
+                head = d.request("HEAD", path, headers={"If-None-Match": '"x", ' + tag})
+                self.assertEqual(head.status, 304, path)
+                self.assertEqual(d.request("GET", path, headers={"If-None-Match": '"x"'}).status, 200, path)
+                self.assertEqual(d.request("GET", path, headers={"If-Match": '"x"'}).status, 412, path)
+            d.post("/v1/events", {"customer": "c", "event": "order_placed", "id": "o2", "data": {"amount": 500}})
+            d.settled()
+            for path in ("/v1/rules", "/v1/rules/big-order", "/v1/segments/buyers", "/v1/segments/buyers/members", "/v1/customers/c", "/v1/tasks", "/v1/decisions", "/v1/actions"):
+                self.assertEqual(d.request("GET", path, headers={"If-None-Match": known[path]}).status, 200, path)
+            self.assertEqual(d.request("GET", "/v1/versions/1", headers={"If-None-Match": known["/v1/versions/1"]}).status, 304)
+
+    def test_a_change_of_a_task_may_insist_on_what_was_seen(self):
+        with Daemon() as d:
+            d.start()
+            d.post("/v1/events", {"customer": "c", "event": "order_placed", "id": "o", "data": {"amount": 500}})
+            d.settled()
+            task = d.get("/v1/tasks")["tasks"][0]
+            path = f"/v1/tasks/{task['id']}"
+            seen = d.request("GET", path).headers["ETag"]
+            other = "wu" if task["owner"] == "lin" else "lin"
+            d.post(path + "/reassign", {"to": other, "reason": "holiday"}, headers={"If-Match": seen})
+            for word, body in (("reassign", {"to": "lin", "reason": "x"}), ("complete", {"disposition": "sold"}), ("cancel", {"reason": "x"}), ("accept", {"by": other})):
+                answer = d.request("POST", f"{path}/{word}", body, {"If-Match": seen})
+                self.assertEqual((answer.status, answer.json["code"]), (412, "http.changed"), word)
+            now = d.request("GET", path)
+            self.assertEqual((now.json["owner"], now.json["state"]), (other, "open"))
+            d.post(path + "/complete", {"disposition": "sold"}, headers={"If-Match": '"x.y", ' + now.headers["ETag"]})
+            self.assertEqual(d.get(path)["state"], "done")
+            self.assertEqual(d.request("POST", path + "/cancel", {"reason": "x"}, {"If-Match": now.headers["ETag"]}).status, 412, "closed since")
+            self.assertEqual(d.request("POST", path + "/cancel", {"reason": "x"}).status, 409)
+
+    def test_of_many_who_saw_the_same_one_is_first(self):
+        with Daemon() as d:
+            d.start()
+            d.post("/v1/events", {"customer": "c", "event": "order_placed", "id": "o", "data": {"amount": 500}})
+            d.settled()
+            path = f"/v1/tasks/{d.get('/v1/tasks')['tasks'][0]['id']}"
+            seen = d.request("GET", path).headers["ETag"]
+            got = []
+            threads = [threading.Thread(target=lambda i=i: got.append(d.request("POST", path + "/reassign", {"to": "wu" if i % 2 else "lin", "reason": f"r{i}"}, {"If-Match": seen}).status))
+                       for i in range(8)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            self.assertEqual(sorted(got), [200] + [412] * 7)
+
+    def test_rules_are_applied_to_the_version_that_was_looked_at(self):
+        with Daemon(config="rules_from: apply\n") as d:
+            d.start()
+            draft = lambda w: {"rules": [{"name": "rules.yaml", "text": f"segments: {{buyers: {{where: {{event: {w}}}}}}}"}]}  # noqa: E731
+            seen = d.request("GET", "/v1/rules").headers["ETag"]
+            plan = d.post("/v1/plans", draft("login"))["id"]
+            answer = d.request("POST", f"/v1/plans/{plan}/apply", {}, {"If-Match": '"v7.0"'})
+            self.assertEqual((answer.status, answer.json["code"]), (412, "http.changed"))
+            stale = d.post("/v1/plans", draft("ping"))["id"]
+            d.post(f"/v1/plans/{plan}/apply", {}, headers={"If-Match": seen})
+            self.assertEqual(d.request("POST", f"/v1/plans/{stale}/apply", {}, {"If-Match": seen}).status, 412)
+            self.assertEqual(d.request("POST", f"/v1/plans/{stale}/apply", {}).json["code"], "moved")
+            newer = d.post("/v1/plans", draft("ping"))["id"]
+            self.assertEqual(d.request("POST", f"/v1/plans/{newer}/apply", {}, {"If-Match": seen}).status, 412, "looked at before the last version")
+            d.post(f"/v1/plans/{newer}/apply", {}, headers={"If-Match": d.request("GET", "/v1/segments/buyers").headers["ETag"]})
+
+    def test_a_condition_that_nobody_looks_at_is_refused(self):
+        with Daemon() as d:
+            d.start()
+            for path, body, header in (("/v1/events", {"customer": "c", "event": "login"}, "If-Match"), ("/v1/customers/c", {"tag": "x"}, "If-Match"), ("/v1/stop-all", {"stop": "on"}, "If-Match"),
+                                       ("/v1/reload", b"", "If-Unmodified-Since"), ("/v1/events", {"customer": "c", "event": "login"}, "If-None-Match")):
+                answer = d.request("POST", path, body, {header: "*"})
+                self.assertEqual((answer.status, answer.json["code"]), (400, "http.no_condition"), path)
+            self.assertEqual(d.get("/v1/customers?total=true")["total"], 0)
 
 
 if __name__ == "__main__":

@@ -36,6 +36,22 @@ class OpenApi(unittest.TestCase):
         self.assertGreater(len(routes), 25)
         self.assertEqual(routes, described)
 
+    def test_every_read_in_json_can_be_asked_for_conditionally(self):
+        for path, item in SPEC["paths"].items():
+            responses = item.get("get", {}).get("responses", {})
+            ok = responses.get("200", {})
+            if "$ref" in ok:
+                ok = SPEC["components"]["responses"][ok["$ref"].rsplit("/", 1)[1]]
+            if "application/json" in ok.get("content", {}) and path != "/-/healthy":
+                self.assertIn("304", responses, path)
+        takes = {path for path, item in SPEC["paths"].items() if "#/components/parameters/ifMatch" in str(item)}
+        described = {path for path, item in SPEC["paths"].items() if "412" in item.get("post", {}).get("responses", {})}
+        self.assertEqual(takes, described)
+        api = (ROOT / "daemon" / "app" / "api.cpp").read_text(encoding="utf-8")
+        knows = re.search(r"const bool knows = (.*);", api).group(1)
+        self.assertEqual({path for path in takes if not path.startswith("/v1/tasks/{id}/")}, set(re.findall(r'== "([^"]*)"', knows)))
+        self.assertEqual({path for path in SPEC["paths"] if path.startswith("/v1/tasks/{id}/")}, {path for path in takes if path.startswith("/v1/tasks/")})
+
     def schema(self, path, method, status):
         response = SPEC["paths"][path][method]["responses"][str(status)]
         if "$ref" in response:
@@ -101,6 +117,8 @@ class OpenApi(unittest.TestCase):
                 with self.subTest(target):
                     answer = d.request(method.upper(), target, body if body is not None else (b"" if method == "post" else None))
                     self.check(path, method, answer)
+                    if method == "get" and answer.status == 200 and answer.headers["Content-Type"] == "application/json":
+                        self.assertRegex(answer.headers["ETag"], r'^(W/)?"([0-9a-z]+\.)?[0-9a-f]{32}"$')
             for target in ("/-/healthy", "/-/ready", "/metrics"):
                 self.assertEqual(d.request("GET", target).status, 200)
 
