@@ -152,12 +152,12 @@ void Judge::judge(TimeMs now, bool silent) {
   evaluator.begin(*plan_, *state_, now);
   judge_segments(now, silent);
   arm_touched(now);
+  wake_runs(now);  // those that began before: what begins now has asked already, or waits behind a write for its fact
   if (!silent) {
     meet_goals(now);
     collect_candidates(now);
     for (const Candidate& candidate : candidates_) consider(candidate, now);
   }
-  wake_runs(now);
   run_due(now);
   reset();
 }

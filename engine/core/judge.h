@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <tuple>
 #include <unordered_map>
 #include <vector>
 
@@ -22,11 +23,11 @@ inline constexpr std::uint32_t kGoalStep = 0xfffffffc;
 inline constexpr std::uint32_t kGoalHoldoutStep = 0xfffffffb;
 inline bool waits_for_goal(const Run& run) { return run.step == kGoalStep || run.step == kGoalHoldoutStep; }
 
-// The order in which waiting runs are looked at.
+// The order in which waiting runs are looked at: of those of one instant by rule and step, then the firing that began earlier, then what made
+// it fire. No two runs of a customer are equal in it, so it never matters which of them was there first.
 inline bool run_before(const Run& a, const Run& b) {
-  if (a.due != b.due) return a.due < b.due;
-  if (a.rule != b.rule) return a.rule < b.rule;
-  return a.step < b.step;
+  const auto rank = [](const Run& r) { return std::tie(r.due, r.rule, r.step, r.started, r.cause.at, r.cause.row_id, r.cause.key); };
+  return rank(a) < rank(b);
 }
 
 class Judge {

@@ -81,7 +81,9 @@ void Judge::run_steps(const Rule& rule, const Cause& cause, TimeMs started, std:
             // A write is there from `done` on: what comes after it is looked at then, and its own wait starts then.
             const Step& after = rule.steps[step + 1];
             const DurationMs wait = after.kind == Step::Kind::until ? after.timeout : after.waits() ? after.after : 0;
-            begin_wait(rule, cause, started, step + 1, done + wait, done, now);
+            // Another write of this instant may be there before this one: a condition is asked from the next millisecond on.
+            const bool asked = rule.exit != kNone || after.kind == Step::Kind::until;
+            begin_wait(rule, cause, started, step + 1, done + wait, asked ? now + 1 : done, now);
             return;
           }
         }

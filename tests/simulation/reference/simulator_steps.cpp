@@ -121,7 +121,8 @@ void Simulator::look_at(const Rule& rule, const Wait& wait, TimeMs now) {
 void Simulator::run_due(TimeMs now) {
   std::vector<Wait> waits;
   std::swap(waits, waits_);
-  std::ranges::sort(waits, {}, [this](const Wait& w) { return std::tuple(w.due, rank(w.rule), w.step); });
+  const auto step_of = [](const Wait& w) { return w.holding ? static_cast<std::size_t>(-1) : w.step; };
+  std::ranges::sort(waits, {}, [&](const Wait& w) { return std::tuple(rank(w.rule), step_of(w), w.started, w.cause.at, w.cause.row); });
   for (Wait& wait : waits) {
     const Rule* rule = rule_named(wait.rule);
     if (wait.written == now) {  // what follows a write is looked at when the fact is there, not at the instant of the write itself
