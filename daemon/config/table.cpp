@@ -291,7 +291,7 @@ constexpr std::array kKeys{
     Key{.name = "engine.memory",
         .type = Type::size,
         .place = &S::engine_memory_bytes,
-        .initial = "640MiB",
+        .initial = "960MiB",
         .min = 256 * kKiB,
         .max = kTiB,
         .help = "Memory for customers' states; those beyond it wait on disk and are slower."},
