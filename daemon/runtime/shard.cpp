@@ -35,6 +35,7 @@ void fit_fields(const Catalog& catalog, Input& input) {
 Shard::Shard(ShardOptions options, Store& store, LogicalClock& clock, Committer& committer, std::function<void(Error)> failed)
     : options_(options), store_(store), clock_(clock), committer_(committer), failed_(std::move(failed)) {
   horizon_.fill(kAlways);
+  cold_.fill(kUnknownCold);
   for (std::uint32_t slot = 0; slot < kSlots; ++slot) figures_.slots_owned += owns(static_cast<std::uint8_t>(slot)) ? 1U : 0U;
   figures_.slots_swept = figures_.slots_owned;
 }
@@ -119,7 +120,7 @@ void Shard::run() {
 
 // Sleeps until something was posted, a timer may be due, or it is time to look at the clock again.
 void Shard::wait_for_work() {
-  const bool busy = !deferred_.empty() || sweeping_ || !checkpoints_.empty() || refill_slot_ < kSlots;
+  const bool busy = !deferred_.empty() || sweeping_ || !checkpoints_.empty() || refill_slot_ < kSlots || warm_slot_ < kSlots;
   std::chrono::milliseconds most = busy ? std::chrono::milliseconds(deferred_.empty() ? 0 : 1) : clock_.patience();
   TimeMs due = timers_.next();
   if (!cold_timers_.empty()) due = std::min(due, cold_timers_.top().due);
@@ -167,6 +168,7 @@ bool Shard::turn() {
   if (sweeping_) sweep_portion();
   checkpoint_portion();
   evict();
+  warm_portion();
   flush();
   if (!forwarded_.empty()) forward_(std::exchange(forwarded_, {}));
   report();
@@ -361,7 +363,11 @@ bool Shard::load_due_cold(TimeMs now) {
   for (std::size_t popped = 0; popped < kColdPerLoad && !cold_timers_.empty() && cold_timers_.top().due < now; ++popped) {
     const std::string& customer = cold_timers_.top().customer;
     const std::uint8_t slot = slot_of(customer);
-    if (cache_.find(slot, customer) == nullptr) missing_.push_back(cache_.add(slot, customer));
+    CacheEntry* const entry = cache_.find(slot, customer);
+    if (entry == nullptr)
+      missing_.push_back(cache_.add(slot, customer));
+    else if (Result<void> unpacked = entry->fresh ? unpack(*entry) : Result<void>(); !unpacked)
+      fail_with(std::move(unpacked).error());
     cold_timers_.pop();
   }
   Result<void> loaded = load_many(missing_);
@@ -406,7 +412,8 @@ void Shard::refill_cold_timers(TimeMs now) {
           }
           --left;
           std::optional<TimerKey> timer = parse_timer_key(key);
-          if (timer && cache_.find(timer->slot, timer->customer) == nullptr) cold_timers_.push({timer->due_ms, std::move(timer->customer)});
+          const CacheEntry* const entry = timer ? cache_.find(timer->slot, timer->customer) : nullptr;
+          if (timer && (entry == nullptr || entry->fresh)) cold_timers_.push({timer->due_ms, std::move(timer->customer)});
           return true;
         });
     if (!scanned) return fail_with(std::move(scanned).error());
@@ -414,44 +421,7 @@ void Shard::refill_cold_timers(TimeMs now) {
   }
 }
 
-// --- plan
-
-// A packed state is judged as a copy and stays packed when nothing changes.
-void Shard::reconcile_entry(CacheEntry& entry) {
-  if (!entry.loaded) return;
-  std::unique_ptr<CustomerState> read;
-  if (entry.state == nullptr) {
-    Result<CustomerState> state = read_record(entry.id, entry.packed());
-    if (!state) return fail_with(std::move(state).error());
-    read = std::make_unique<CustomerState>(*std::move(state));
-  }
-  CustomerState& state = read != nullptr ? *read : *entry.state;
-  if (!state.known() || state.plan == plan_->sequence) return;
-  Effects effects;
-  if (!reconcile(state, effects)) return;
-  if (read != nullptr) cache_.unpack(&entry, std::move(read));
-  unit_->entries.mark(EntryKind::reconcile, entry.id, entry.state->clock);
-  ++unit_->steps;
-  changed(entry, std::move(effects));
-}
-
-// False when the new plan changes nothing for this customer. The state then stays what it was, also in whose plan it is of: nothing has to
-// be written for it, and its next step comes to the same.
-bool Shard::reconcile(CustomerState& state, Effects& effects) {
-  const std::uint64_t known = state.plan;
-  const std::size_t fired = state.fired.size();
-  const bool waits = !state.runs.empty();
-  members_before_ = state.members;
-  wakes_before_ = state.wakes;
-  count_gone_members(state);
-  engine_.reconcile(*plan_, state, effects);
-  const bool decided = !effects.edges.empty() || !effects.decisions.empty() || !effects.actions.empty() || !effects.goals.empty() ||
-                       !effects.held_actions.empty();
-  if (waits || decided || !state.runs.empty() || state.fired.size() != fired) return true;
-  if (state.members != members_before_ || state.wakes != wakes_before_) return true;
-  state.plan = known;
-  return false;
-}
+// --- recovery
 
 Result<void> Shard::replay(LogEntry& entry, const std::shared_ptr<const Plan>& plan) {
   CacheEntry* cached = load(slot_of(entry.customer), entry.customer, true);

@@ -21,6 +21,7 @@
 #include "daemon/runtime/log_block.h"
 #include "daemon/runtime/state_cache.h"
 #include "daemon/runtime/unit.h"
+#include "engine/model/customer_head.h"
 
 namespace nudge {
 class RuledOut;
@@ -153,7 +154,11 @@ class Shard {
   // Makes a packed state ready to be judged.
   Result<void> unpack(CacheEntry& entry);
   Result<CustomerState> read_record(std::string_view id, std::string_view record) const;
+  void know_due(CacheEntry& entry, const CustomerState& state);
   void pack_oldest();
+  // Warming up: see shard_warm.cpp.
+  void warm_portion();
+  void forget(CacheEntry* entry);
   void fail_with(Error error);
 
   const ShardOptions options_;
@@ -174,6 +179,12 @@ class Shard {
   TimeMs refill_until_ = kAlways;
   std::uint32_t refill_slot_ = kSlots;  // being read; kSlots: none
   std::string refill_from_;             // the key in it to go on from; empty: from its horizon
+  // Of each slot, customers with a record who are not in memory, once warming up has been through it.
+  static constexpr std::uint32_t kUnknownCold = 0xffffffff;
+  std::array<std::uint32_t, kSlots> cold_{};
+  std::uint32_t warm_slot_ = 0;  // being read into memory; kSlots: none any more
+  std::string warm_cursor_;      // the key in it to go on from; empty: from its start
+  bool warm_whole_ = true;       // nobody of it left memory meanwhile
   std::size_t taken_ = 0;               // items of this turn
   std::vector<Item> items_;             // of the drain under way
   std::vector<std::uint32_t> hashes_;   // of their customers
@@ -196,6 +207,7 @@ class Shard {
   std::shared_ptr<const Plan> sweep_plan_;  // the plan of the sweep under way, …
   std::unique_ptr<RuledOut> ruled_out_;     // … and what it adds to brought_, when it does nothing else; null otherwise
   CustomerState head_;                      // scratch
+  CustomerGlance glance_;
   std::uint32_t sweep_slot_ = 0;
   std::string sweep_cursor_;
   std::vector<std::function<void()>> sweep_done_;

@@ -13,8 +13,8 @@ namespace {
 
 // A sweep's work in a turn, so that what comes in waits some 50 ms for it at most. Most customers are done with at a glance at their
 // attributes; one who is not costs as much as so many glances.
-constexpr std::size_t kGlancesPerTurn = 65536;
-constexpr std::size_t kGlancesPerJudging = 8;
+constexpr std::size_t kGlancesPerTurn = 196608;
+constexpr std::size_t kGlancesPerJudging = 16;
 constexpr std::size_t kStateBytes = 1024;  // of a usual state's record, with room
 constexpr std::size_t kDecodedPart = 4;    // of the memory for states: this part stays with decoded ones
 
@@ -58,6 +58,7 @@ Result<CustomerState> Shard::read_record(std::string_view id, std::string_view r
 Result<void> Shard::fill(CacheEntry& entry, const std::optional<std::string>& record) {
   if (record.has_value()) {
     ++loads_;
+    if (cold_[entry.slot] != kUnknownCold) --cold_[entry.slot];
     NUDGE_ASSIGN(CustomerState state, read_record(entry.id, *record));
     entry.state = std::make_unique<CustomerState>(std::move(state));
     entry.on_disk = true;
@@ -76,11 +77,15 @@ Result<void> Shard::unpack(CacheEntry& entry) {
   if (entry.state != nullptr) return {};
   NUDGE_ASSIGN(CustomerState state, read_record(entry.id, entry.packed()));
   cache_.unpack(&entry, std::make_unique<CustomerState>(std::move(state)));
-  if (std::exchange(entry.fresh, false)) {
-    entry.due = entry.disk_due = Engine::next_due(*entry.state);
-    timers_.set(&entry, entry.due);
-  }
+  know_due(entry, *entry.state);
   return {};
+}
+
+// Of one that came from disk packed: its state is read now, so what is due for it is known.
+void Shard::know_due(CacheEntry& entry, const CustomerState& state) {
+  if (!std::exchange(entry.fresh, false)) return;
+  entry.due = entry.disk_due = Engine::next_due(state);
+  timers_.set(&entry, entry.due);
 }
 
 Result<void> Shard::prefetch(std::span<const LogEntry> entries) {
@@ -166,6 +171,7 @@ Result<void> Shard::each_customer(std::uint8_t slot, const std::function<void(co
       error = std::move(state).error();
   });
   if (error) return std::unexpected(*std::move(error));
+  if (cold_[slot] == 0) return {};
   const std::string prefix = slot_prefix(slot);
   NUDGE_TRY(store_.scan(
       Family::customer, prefix, prefix_end(prefix),
@@ -277,12 +283,51 @@ void Shard::evict() {
       write_state(*entry);
     } else if (entry->unit < committed) {
       if (entry->due < horizon_[entry->slot]) cold_timers_.push({entry->due, std::string(entry->id)});
-      timers_.remove(entry);
-      cache_.erase(entry);
+      forget(entry);
       ++evictions_;
     }
     entry = newer;
   }
+}
+
+// --- plan
+
+// A packed state is judged as a copy and stays packed when nothing changes.
+void Shard::reconcile_entry(CacheEntry& entry) {
+  if (!entry.loaded) return;
+  std::unique_ptr<CustomerState> read;
+  if (entry.state == nullptr) {
+    Result<CustomerState> state = read_record(entry.id, entry.packed());
+    if (!state) return fail_with(std::move(state).error());
+    read = std::make_unique<CustomerState>(*std::move(state));
+    know_due(entry, *read);
+  }
+  CustomerState& state = read != nullptr ? *read : *entry.state;
+  if (!state.known() || state.plan == plan_->sequence) return;
+  Effects effects;
+  if (!reconcile(state, effects)) return;
+  if (read != nullptr) cache_.unpack(&entry, std::move(read));
+  unit_->entries.mark(EntryKind::reconcile, entry.id, entry.state->clock);
+  ++unit_->steps;
+  changed(entry, std::move(effects));
+}
+
+// False when the new plan changes nothing for this customer. The state then stays what it was, also in whose plan it is of: nothing has to
+// be written for it, and its next step comes to the same.
+bool Shard::reconcile(CustomerState& state, Effects& effects) {
+  const std::uint64_t known = state.plan;
+  const std::size_t fired = state.fired.size();
+  const bool waits = !state.runs.empty();
+  members_before_ = state.members;
+  wakes_before_ = state.wakes;
+  count_gone_members(state);
+  engine_.reconcile(*plan_, state, effects);
+  const bool decided = !effects.edges.empty() || !effects.decisions.empty() || !effects.actions.empty() || !effects.goals.empty() ||
+                       !effects.held_actions.empty();
+  if (waits || decided || !state.runs.empty() || state.fired.size() != fired) return true;
+  if (state.members != members_before_ || state.wakes != wakes_before_) return true;
+  state.plan = known;
+  return false;
 }
 
 // --- sweep
@@ -309,6 +354,10 @@ void Shard::swept(std::shared_ptr<const Plan> plan) {
 // that the attributes rule out. Such a record stays one of the plan that it is of, as any other that a plan does not change.
 bool Shard::concerns(std::string_view record) {
   if (ruled_out_ == nullptr || plan_ != sweep_plan_) return true;
+  if (glance_at_customer(record, ruled_out_->attributes(), ruled_out_->not_before(), glance_)) {
+    if (glance_.clock == kAlways || glance_.plan > brought_->sequence) return true;
+    if (const std::optional<bool> told = ruled_out_->all(glance_)) return !*told;
+  }
   if (!decode_customer_head(record, *plan_->catalog, head_)) return true;  // who reads all of it says what is wrong
   return concerns(head_);
 }
@@ -332,6 +381,11 @@ void Shard::sweep_portion() {
         left -= std::min(left, judged ? kGlancesPerJudging : 1);
       });
       sweep_cursor_ = slot_prefix(slot);
+    }
+    if (cold_[slot] == 0) {
+      ++sweep_slot_;
+      sweep_cursor_.clear();
+      continue;
     }
     if (broken_ || left == 0) return;
     if (Result<void> swept = sweep_records(slot, left); !swept) fail_with(std::move(swept).error());
@@ -373,8 +427,7 @@ Result<void> Shard::sweep_records(std::uint8_t slot, std::size_t& left) {
     NUDGE_TRY(fill(*entry, record));
     reconcile_entry(*entry);
     if (entry->dirty) continue;  // else it need not stay; its timer is where it was
-    timers_.remove(entry);
-    cache_.erase(entry);
+    forget(entry);
   }
   if (!all) return {};
   ++sweep_slot_;

@@ -261,6 +261,33 @@ const Bits& Selector::allowed(AttributeIndex& index, Evaluator& evaluator) {
   return *bits;
 }
 
+const Bits* Selector::known(const AttributeIndex& index, const ValueView& v) {
+  if (v.missing()) return index.missing_known ? &index.when_missing : nullptr;
+  if (v.kind == Kind::text || v.kind == Kind::list) {
+    const auto it = index.by_text.find(v.bytes);
+    return it == index.by_text.end() ? nullptr : &it->second;
+  }
+  const auto it = index.by_number.find(Value(v).bits);
+  return it == index.by_number.end() ? nullptr : &it->second;
+}
+
+std::vector<AttributeId> Selector::attributes_of(std::span<const std::uint32_t> segments) const {
+  std::vector<AttributeId> found;
+  for (const AttributeIndex& index : attributes_) {
+    const auto among = [&](const auto& condition) { return std::ranges::find(segments, condition.first) != segments.end(); };
+    if (std::ranges::any_of(index.conditions, among)) found.push_back(index.attribute);
+  }
+  std::ranges::sort(found);
+  return found;
+}
+
+bool Selector::rule_out_by(AttributeId attribute, const ValueView& value, Bits& touched) const {
+  const auto index = std::ranges::find(attributes_, attribute, &AttributeIndex::attribute);
+  const Bits* const bits = index == attributes_.end() ? nullptr : known(*index, value);
+  if (bits != nullptr) touched.mask(*bits);
+  return bits != nullptr;
+}
+
 void Selector::rule_out(Evaluator& evaluator, Bits& touched) {
   for (AttributeIndex& index : attributes_) {
     if (!touched.any()) return;

@@ -40,6 +40,11 @@ class Selector {
   void by_rows(Evaluator& evaluator, EventTypeId type, const Rows& rows, std::span<const std::uint32_t> fresh, Bits& touched);
   // Takes out the segments that the customer's attributes rule out at the evaluator's instant.
   void rule_out(Evaluator& evaluator, Bits& touched);
+  // The same for a few segments, of which the attributes are known by themselves (RuledOut). Whose conditions on which attributes they have,
+  // ascending:
+  std::vector<AttributeId> attributes_of(std::span<const std::uint32_t> segments) const;
+  // Takes out the segments that this value rules out; false when that is not known yet: rule_out with a customer who has it makes it known.
+  bool rule_out_by(AttributeId attribute, const ValueView& value, Bits& touched) const;
   // The parts of the segment's conjunction that are still open when rule_out has left the segment in; none: it holds.
   std::span<const NodeId> residual(std::size_t segment) const { return residual_[segment]; }
 
@@ -72,6 +77,7 @@ class Selector {
     bool missing_known = false;
   };
   const Bits& allowed(AttributeIndex& index, Evaluator& evaluator);
+  static const Bits* known(const AttributeIndex& index, const ValueView& value);
   bool index_part(const Plan& plan, std::uint32_t segment, NodeId part);
   void index_conjunction(const Plan& plan, std::uint32_t segment, NodeId root);
   void index_events(const Plan& plan, const LeafTable& leaves, std::uint32_t segment, NodeId root);

@@ -325,6 +325,32 @@ bool decode_customer_head(std::string_view bytes, const Catalog& catalog, Custom
   return state.attributes.decode(in, ids) && fit(state.attributes, catalog);
 }
 
+bool glance_at_customer(std::string_view bytes, std::span<const AttributeId> wanted, TimeMs not_before, CustomerGlance& glance) {
+  Reader in(bytes);
+  if (in.u8() != kCustomerVersion) return false;
+  in.string();  // the id
+  glance.clock = in.svarint();
+  glance.plan = in.varint();
+  in.varint();  // applied
+  glance.values.assign(wanted.size(), ValueView{});
+  const TimeMs now = std::max(not_before, glance.clock);
+  thread_local IdCoder ids;  // keeps its room; a record's first id never refers to one before it
+  std::size_t next = 0;
+  std::uint64_t attribute = 0;
+  std::uint64_t time = 0;
+  for (std::uint64_t left = in.varint(); left > 0 && next < wanted.size(); --left) {
+    attribute += in.varint();
+    time += static_cast<std::uint64_t>(in.svarint());
+    ids.read(in);
+    ValueView value;
+    if (!decode_value(in, value) || in.bad()) return false;
+    while (next < wanted.size() && wanted[next] < attribute) ++next;
+    // Of several the latest at or before now counts, and they are in that order.
+    if (next < wanted.size() && wanted[next] == attribute && static_cast<TimeMs>(time) <= now) glance.values[next] = value;
+  }
+  return !in.bad();
+}
+
 Result<CustomerState> decode_customer(std::string_view bytes, const Catalog& catalog) {
   Reader in(bytes);
   const std::uint8_t version = in.u8();

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "engine/model/customer_head.h"
 #include "model_support.h"
 
 using namespace nudge;
@@ -321,4 +322,32 @@ TEST_CASE("a state that was written before runs had deadlines and marks is read 
   REQUIRE(back.has_value());
   CHECK(back->runs == state.runs);
   CHECK(back->runs[0].waits_until() == state.clock + kDay);
+}
+
+TEST_CASE("a glance at a record says what the attributes were at the clock, as the whole state does") {
+  const Catalog catalog = sample_catalog();
+  for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+    Random random(seed);
+    CustomerState state = random_state(random, catalog, static_cast<int>(seed));
+    state.clock = 1'700'000'000'000 + static_cast<TimeMs>(random() % 1000) * kHour;
+    std::string bytes;
+    encode_customer(bytes, state, catalog);
+    std::vector<AttributeId> wanted;
+    for (AttributeId a = 0; a < catalog.attributes.size(); ++a) {
+      if (random() % 2 == 0) wanted.push_back(a);
+    }
+    const TimeMs not_before = random() % 2 == 0 ? kAlways : state.clock + static_cast<TimeMs>(random() % 100) * kHour;
+    CustomerGlance glance;
+    REQUIRE(glance_at_customer(bytes, wanted, not_before, glance));
+    CHECK(glance.clock == state.clock);
+    CHECK(glance.plan == state.plan);
+    REQUIRE(glance.values.size() == wanted.size());
+    for (std::size_t i = 0; i < wanted.size(); ++i) {
+      TimeMs until = kNever;
+      CHECK(Value(glance.values[i]) == Value(state.attributes.at(wanted[i], std::max(state.clock, not_before), until)));
+    }
+  }
+  CustomerGlance glance;
+  CHECK_FALSE(glance_at_customer("", {}, kAlways, glance));
+  CHECK_FALSE(glance_at_customer("\x02 of an older version", {}, kAlways, glance));
 }

@@ -205,6 +205,69 @@ TEST_CASE("a delayed step of a customer that left memory is done on time, also i
   }
 }
 
+TEST_CASE("after a start all customers come into memory by themselves, and what is due for them comes at its instant") {
+  Directory directory;
+  ManualClock clock(kStart);
+  std::string before;
+  constexpr int kCustomers = 300;
+  const auto in_memory = [](const Life& life) {
+    std::uint64_t sum = 0;
+    for (const ShardFigures& shard : life.runtime->figures().shards) sum += shard.customers_hot;
+    return sum;
+  };
+  const auto decoded = [](const Life& life) {
+    std::uint64_t sum = 0;
+    for (const ShardFigures& shard : life.runtime->figures().shards) sum += shard.customers_decoded;
+    return sum;
+  };
+  {
+    Life life(directory.path, clock);
+    for (int i = 0; i < kCustomers; ++i) life.send(ping("c" + std::to_string(i), kStart, "1", 7));
+    life.settle();
+    before = life.digest();
+  }
+  Life life(directory.path, clock);
+  CHECK(life.until([&] { return in_memory(life) == kCustomers; }));
+  CHECK(decoded(life) == 0);
+  CHECK(life.runtime->figures().replayed_blocks == 0);
+  CHECK(life.digest() == before);
+  // A plan that adds a segment finds them all, and none of them on disk.
+  PlanSources sources;
+  sources.catalog = {{"catalog.yaml", kCatalog}};
+  sources.rules = {{"rules.yaml", std::string(kRules)}, {"more.yaml", "segments:\n  ever: {where: {event: ping}}\n"}};
+  const Result<PlanChange> good = life.runtime->activate(sources);
+  REQUIRE(good);
+  CHECK(good->accepted());
+  CHECK(life.until([&] { return !life.runtime->figures().sweeping; }));
+  CHECK(life.runtime->stats().roots[life.runtime->plan()->find_segment("ever")->root].members == kCustomers);
+  CHECK(life.fired("gone") == 0);
+  clock.set(kStart + 10'000);
+  std::this_thread::sleep_for(std::chrono::milliseconds(60));
+  CHECK(life.fired("gone") == 0);
+  clock.set(kStart + 10'001);
+  CHECK(life.until([&] { return life.fired("gone") == kCustomers; }));
+  for (const ShardFigures& shard : life.runtime->figures().shards) CHECK(shard.loads == 0);
+}
+
+TEST_CASE("what is due for customers who came into memory by themselves comes without anybody asking for them") {
+  Directory directory;
+  ManualClock clock(kStart);
+  constexpr int kCustomers = 50;
+  {
+    Life life(directory.path, clock);
+    for (int i = 0; i < kCustomers; ++i) life.send(ping("c" + std::to_string(i), kStart, "1", 7));
+    life.settle();
+  }
+  Life life(directory.path, clock);
+  const auto in_memory = [&] { return life.runtime->figures().shards[0].customers_hot + life.runtime->figures().shards[1].customers_hot; };
+  CHECK(life.until([&] { return in_memory() == kCustomers; }));
+  clock.set(kStart + 10'000);
+  std::this_thread::sleep_for(std::chrono::milliseconds(60));
+  CHECK(life.fired("gone") == 0);
+  clock.set(kStart + 10'001);
+  CHECK(life.until([&] { return life.fired("gone") == kCustomers; }));
+}
+
 TEST_CASE("without a checkpoint everything comes back from the log, and deciding again gives the same") {
   Directory directory, copy;
   ManualClock clock(kStart);
