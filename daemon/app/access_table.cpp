@@ -120,6 +120,7 @@ constexpr RouteAccess kTable[] = {
     {Method::get, "/v1/preview", kKnowsCustomers, "", kSales},
     {Method::get, "/v1/rules", kReaders, ""},
     {Method::get, "/v1/rules/{name}", kReaders, ""},
+    {Method::get, "/v1/rules/{name}/parts", kReaders, ""},
     {Method::get, "/v1/segments", kReaders, ""},
     {Method::get, "/v1/segments/{name}", kReaders, ""},
     {Method::get, "/v1/segments/{name}/members", kKnowsCustomers, ""},
@@ -127,6 +128,7 @@ constexpr RouteAccess kTable[] = {
     {Method::get, "/v1/series", kReaders, ""},
     {Method::get, "/v1/rules/{name}/series", kReaders, ""},
     {Method::get, "/v1/segments/{name}/series", kReaders, ""},
+    {Method::get, "/v1/segments/{name}/parts", kReaders, ""},
     {Method::get, "/v1/decisions", kKnowsCustomers, "", kSales},
     {Method::get, "/v1/actions", kKnowsCustomers, "", kSales},
     {Method::get, "/v1/actions/{id}", kSales | kOperator, "", kSales},  // whole messages

@@ -35,6 +35,7 @@ Result<void> Api::install(http::HttpServer& server) {
   NUDGE_TRY(install_customers(server));
   NUDGE_TRY(install_rules(server));
   NUDGE_TRY(install_series(server));
+  NUDGE_TRY(install_parts(server));
   NUDGE_TRY(install_work(server));
   NUDGE_TRY(install_quarantine(server));
   NUDGE_TRY(install_policy(server));

@@ -139,6 +139,8 @@ class Api {
   void members(http::Request& request, http::Responder responder);
   http::Response series(const http::Request& request, std::string_view of) const;
   http::Response segment_changes(const http::Request& request) const;
+  Result<void> install_parts(http::HttpServer& server);
+  void count_parts(http::Request& request, http::Responder responder, bool of_rule);
   http::Response rules() const;
   http::Response rule(const http::Request& request) const;
   http::Response decisions(const http::Request& request);

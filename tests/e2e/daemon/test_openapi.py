@@ -78,6 +78,7 @@ class OpenApi(unittest.TestCase):
                 ("get", "/v1/explain", "/v1/explain?customer=c&rule=big-order", None), ("get", "/v1/explain", "/v1/explain?customer=c&segment=buyers", None),
                 ("get", "/v1/preview", "/v1/preview?customer=c&rule=big-order", None), ("get", "/v1/preview", "/v1/preview", None),
                 ("get", "/v1/explain", "/v1/explain", None), ("get", "/v1/rules", "/v1/rules", None), ("get", "/v1/rules/{name}", "/v1/rules/gone", None),
+                ("get", "/v1/rules/{name}/parts", "/v1/rules/gone/parts", None), ("get", "/v1/segments/{name}/parts", "/v1/segments/buyers/parts", None),
                 ("get", "/v1/segments", "/v1/segments", None), ("get", "/v1/segments/{name}", "/v1/segments/buyers", None),
                 ("get", "/v1/segments/{name}", "/v1/segments/buyers?at=2026-01-01T00:00:00Z", None),
                 ("get", "/v1/segments", "/v1/segments?at=2026-01-01T00:00:00Z&prefix=buy", None),
