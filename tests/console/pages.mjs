@@ -9,8 +9,8 @@ const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 const hostile = payloads[0];
 const name = encodeURIComponent(hostile);
 const places = [
-  '/day', '/day?state=done', '/team', '/leads', '/rules', '/rules/big-order', '/rules/big-order?tab=source', '/rules/big-order?tab=decisions', '/rules/big-order?tab=actions',
-  `/rules/big-order?tab=try&customer=${name}`, '/rules/big-order?tab=versions', '/segments', '/segments/buyers', '/customers', `/customers/${name}`,
+  '/day', '/day?state=done', '/team', '/leads', '/rules', '/rules/big-order', '/rules/big-order?tab=counts', '/rules/big-order?tab=source', '/rules/big-order?tab=decisions', '/rules/big-order?tab=actions',
+  `/rules/big-order?tab=try&customer=${name}`, '/rules/big-order?tab=versions', '/segments', '/segments/buyers', '/segments/buyers?tab=counts', '/segments/buyers?tab=members', '/segments/buyers?tab=changes', '/customers', `/customers/${name}`,
   `/customers/${name}?tab=why&why=r+big-order`, `/customers/${name}?tab=actions`, `/customers/${name}?tab=decisions`, '/deliveries', '/quarantine', '/connectors', '/system', '/audit', '/people',
 ];
 

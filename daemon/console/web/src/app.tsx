@@ -18,6 +18,7 @@ const SideMenu = lazy(() => import('./ui/menu'));
 const pages = {
   team: lazy(() => import('./pages/team')),
   leads: lazy(() => import('./pages/leads')),
+  funnel: lazy(() => import('./pages/funnel')),
   rules: lazy(() => import('./pages/rules')),
   rule: lazy(() => import('./pages/rule')),
   segments: lazy(() => import('./pages/segments')),
@@ -44,6 +45,7 @@ export const places: Place[] = [
   { path: '/day', words: 'nav.day', group: 'nav.work', roles: ['salesperson', 'manager', 'operator'] },
   { path: '/team', words: 'nav.team', group: 'nav.work', roles: ['manager', 'operator'] },
   { path: '/leads', words: 'nav.leads', group: 'nav.work', roles: ['salesperson', 'manager', 'operator'] },
+  { path: '/funnel', words: 'nav.funnel', group: 'nav.work', roles: ['salesperson', 'manager', 'operator'] },
   { path: '/customers', words: 'nav.customers', group: 'nav.work', roles: knower },
   { path: '/rules', words: 'nav.rules', group: 'nav.operate', roles: reader },
   { path: '/segments', words: 'nav.segments', group: 'nav.operate', roles: reader },
@@ -154,6 +156,7 @@ function Frame({ session, left }: { session: Session; left: () => void }) {
                       <Switch>
                   <Route path="/team"><pages.team /></Route>
                   <Route path="/leads"><pages.leads /></Route>
+                  <Route path="/funnel"><pages.funnel /></Route>
                   <Route path="/rules"><pages.rules /></Route>
                   <Route path="/rules/:name">{({ name }) => <pages.rule name={decodeURIComponent(name)} />}</Route>
                   <Route path="/segments"><pages.segments /></Route>

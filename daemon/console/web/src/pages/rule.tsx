@@ -8,10 +8,13 @@ import { get, post, segment } from '../api/client';
 import type { Rule as RuleOf, Status, Version } from '../api/types';
 import { Actions } from '../ui/actions';
 import { useReason } from '../ui/reason';
+import { Counts } from '../ui/counts';
 import { Decisions } from '../ui/decisions';
 import { Draft } from '../ui/draft';
 import { TryRule } from '../ui/explanation';
+import { History } from '../ui/history';
 import { RuleState } from '../ui/rule-state';
+import type { RuleSeries } from '../ui/series';
 import { may, personOf, useSession } from '../ui/session';
 import { At, Loaded, Page, StateTag } from '../ui/show';
 import { number } from '../ui/time';
@@ -34,6 +37,14 @@ function useVersionText(version: number | undefined) {
 
 function Overview({ rule }: { rule: RuleOf }) {
   const { t } = useTranslation();
+  const lines = useMemo(
+    () => [
+      { key: 'fired' as const, words: t('rules.fired'), bars: true },
+      { key: 'held' as const, words: t('rules.held'), bars: true },
+      { key: 'failed' as const, words: t('rules.failed'), bars: true },
+    ],
+    [t],
+  );
   const figures: [string, string][] = [
     [t('rules.members'), number(rule.members)],
     [t('rules.fired'), number(rule.fired)],
@@ -79,6 +90,7 @@ function Overview({ rule }: { rule: RuleOf }) {
           ...(rule.last_error ? [{ key: 'error', label: t('rules.failed'), children: <span className="breakable">{rule.last_error}</span> }] : []),
         ]}
       />
+      <History<RuleSeries> kind="rules" name={rule.name} title={t('rule.history')} lines={lines} />
     </>
   );
 }
@@ -180,6 +192,7 @@ export default function Rule({ name }: { name: string }) {
                   label: t('rule.source'),
                   children: text === undefined || plan === undefined ? <Loaded asked={version}>{() => null}</Loaded> : <Draft key={`${rule.file}-${plan}`} file={rule.file} text={text} rule={name} from={status.data?.plan.rules_from ?? ''} />,
                 },
+                { key: 'counts', label: t('rule.counts'), children: <Counts kind="rules" name={name} /> },
                 ...(knows
                   ? [
                       { key: 'decisions', label: t('rule.decisions'), children: <Decisions rule={name} empty={t('rule.noDecisions', { trigger: rule.trigger })} /> },

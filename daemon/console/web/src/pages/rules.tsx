@@ -7,7 +7,9 @@ import { useNotice } from '../ui/notice';
 import { get, post } from '../api/client';
 import type { Rule } from '../api/types';
 import { may, useSession } from '../ui/session';
+import { useLastDay } from '../ui/series';
 import { At, Loaded, Page, RuleLink, StateTag } from '../ui/show';
+import { Spark } from '../ui/spark';
 import { DataTable, type Column } from '../ui/table';
 import { number } from '../ui/time';
 import { useUrlState } from '../ui/url';
@@ -49,6 +51,9 @@ export default function Rules() {
   const message = useNotice();
   const [url, setUrl] = useUrlState();
   const asked = useQuery({ queryKey: ['rules'], queryFn: ({ signal }) => get<{ plan: number; rules: Rule[] }>('/v1/rules', {}, signal), refetchInterval: 5000, placeholderData: keepPreviousData });
+  const lastDay = useLastDay();
+  const curves = useMemo(() => new Map((lastDay.data?.rules ?? []).map((each) => [each.name, each.fired.map((fired, at) => (fired === null ? null : fired + (each.held[at] ?? 0)))])), [lastDay.data]);
+  const sumOf = (name: string) => (curves.get(name) ?? []).reduce<number>((sum, value) => sum + (value ?? 0), 0);
   const reload = async () => {
     try {
       const { plan } = await post<{ plan: number }>('/v1/reload');
@@ -67,6 +72,7 @@ export default function Rules() {
     { key: 'held', title: t('rules.held'), text: (rule) => rule.held, sortable: true, align: 'right', render: (_, rule) => number(rule.held) },
     { key: 'accepted', title: t('rules.accepted'), text: (rule) => rule.accepted, sortable: true, align: 'right', render: (_, rule) => number(rule.accepted) },
     { key: 'failed', title: t('rules.failed'), text: (rule) => rule.failed, sortable: true, align: 'right', render: (_, rule) => number(rule.failed) },
+    { key: 'day', title: t('rules.lastDay'), text: (rule) => sumOf(rule.name), sortable: true, render: (_, rule) => <Spark values={curves.get(rule.name)} label={t('rules.lastDayOf', { name: rule.name, count: number(sumOf(rule.name)) })} /> },
     { key: 'last', title: t('rules.lastFired'), text: (rule) => rule.last_fired, sortable: true, render: (_, rule) => <At at={rule.last_fired} none={t('common.never')} /> },
     { key: 'description', title: t('common.description'), text: (rule) => rule.description, render: (_, rule) => <span className="cut">{rule.description}</span> },
   ];

@@ -1,26 +1,35 @@
-// One segment: its members, now or at an instant.
+// One segment: how many are in and were, who is, who came and went, and what its condition asks of them.
 import { useQuery } from '@tanstack/react-query';
-import { DatePicker, Space } from 'antd';
-import dayjs from 'dayjs';
+import { Tabs } from 'antd';
+import { useMemo } from 'react';
 import { useTranslation } from 'react-i18next';
 import { get, segment } from '../api/client';
 import type { Segment as SegmentOf } from '../api/types';
-import { usePages } from '../ui/pages';
-import { CustomerLink, Failure, Loaded, Page } from '../ui/show';
-import { DataTable, type Column } from '../ui/table';
+import { Changes } from '../ui/changes';
+import { Counts } from '../ui/counts';
+import { History } from '../ui/history';
+import { Members } from '../ui/members';
+import type { SegmentSeries } from '../ui/series';
+import { may, useSession } from '../ui/session';
+import { Loaded, Page } from '../ui/show';
 import { number } from '../ui/time';
 import { useUrlState } from '../ui/url';
 import '../generated/rest.css';
 
 export default function Segment({ name }: { name: string }) {
   const { t } = useTranslation();
+  const session = useSession();
   const [url, setUrl] = useUrlState();
-  const at = url['at'];
   const asked = useQuery({ queryKey: ['segment', name], queryFn: () => get<SegmentOf>(`/v1/segments/${segment(name)}`), refetchInterval: 5000 });
-  const members = usePages<string>(`/v1/segments/${segment(name)}/members`, { at }, 'members', 'after', { limit: 100 });
-  const rows = members.rows.map((id) => ({ id }));
-  const columns: Column<{ id: string }>[] = [{ key: 'id', title: t('common.customer'), text: (each) => each.id, render: (_, each) => <CustomerLink id={each.id} /> }];
-  const total = members.first?.['total'] as number | undefined;
+  const lines = useMemo(
+    () => [
+      { key: 'members' as const, words: t('segments.members') },
+      { key: 'entered' as const, words: t('segments.entered'), bars: true },
+      { key: 'left' as const, words: t('segments.left'), bars: true },
+    ],
+    [t],
+  );
+  const knows = may(session, 'salesperson', 'manager', 'author', 'operator');
   return (
     <Page title={name}>
       <Loaded asked={asked}>
@@ -30,7 +39,7 @@ export default function Segment({ name }: { name: string }) {
             <dl className="figures">
               {(
                 [
-                  [at ? t('segment.at') : t('segments.members'), total ?? each.members],
+                  [t('segments.members'), each.members],
                   [t('segments.entered'), each.entered],
                   [t('segments.left'), each.left],
                 ] as const
@@ -41,29 +50,24 @@ export default function Segment({ name }: { name: string }) {
                 </div>
               ))}
             </dl>
+            <Tabs
+              activeKey={url['tab'] ?? 'history'}
+              destroyOnHidden
+              onChange={(tab) => setUrl({ tab })}
+              items={[
+                { key: 'history', label: t('segment.history'), children: <History<SegmentSeries> kind="segments" name={name} title={t('segment.history')} lines={lines} /> },
+                { key: 'counts', label: t('rule.counts'), children: <Counts kind="segments" name={name} /> },
+                ...(knows
+                  ? [
+                      { key: 'members', label: t('segments.members'), children: <Members name={name} /> },
+                      { key: 'changes', label: t('segment.changes'), children: <Changes name={name} /> },
+                    ]
+                  : []),
+              ]}
+            />
           </>
         )}
       </Loaded>
-      {members.asked.error && rows.length === 0 ? (
-        <Failure error={members.asked.error} retry={() => void members.asked.refetch()} />
-      ) : (
-        <DataTable
-          name={`segment-${name}`}
-          columns={columns}
-          rows={rows}
-          rowKey={(each) => each.id}
-          empty={t('table.empty')}
-          loading={members.asked.isPending}
-          more={members.more}
-          loadingMore={members.asked.isFetchingNextPage}
-          all={async (progress) => (await members.all(progress)).map((id) => ({ id }))}
-          filters={
-            <Space>
-              <DatePicker showTime aria-label={t('segment.at')} placeholder={t('segment.at')} value={at ? dayjs(at) : null} onChange={(next) => setUrl({ at: next?.toISOString() })} />
-            </Space>
-          }
-        />
-      )}
     </Page>
   );
 }

@@ -29,3 +29,8 @@ export function span(ms: number): string {
   }
   return words.join(' ') || `0 ${zh ? '秒' : 's'}`;
 }
+
+export const hourOf = (at: string): string => new Intl.DateTimeFormat(locale(), { hour: '2-digit', minute: '2-digit', hour12: false }).format(new Date(at));
+export const dayOf = (at: string): string => new Intl.DateTimeFormat(locale(), { month: '2-digit', day: '2-digit' }).format(new Date(at));
+/** A decimal as nudged writes it, "1200.5", for people. */
+export const amountOf = (value: string | number | null | undefined): string => (value === null || value === undefined || value === '' ? '–' : new Intl.NumberFormat(locale(), { maximumFractionDigits: 2 }).format(Number(value)));
