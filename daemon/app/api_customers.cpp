@@ -3,6 +3,7 @@
 
 #include "daemon/app/api.h"
 #include "daemon/app/reads.h"
+#include "daemon/runtime/tasks.h"
 #include "engine/core/explain.h"
 #include "engine/core/preview.h"
 #include "engine/core/judge.h"
@@ -265,6 +266,34 @@ void Api::explain(http::Request& request, http::Responder responder) {
 }
 
 // The rule's messages as they would go out to this customer, by the rules in force.
+namespace {
+
+// What stops it behind the customer's own policies: nobody who takes it, the suppression list, test mode, stop-all.
+void ask_delivery(Runtime& runtime, const std::vector<ConnectorFigures>& connectors, Preview& preview, TimeMs now) {
+  for (PreviewStep& step : preview.steps) {
+    if (!step.judged || !step.error.empty() || step.action.channel == "task") continue;
+    const ConnectorFigures* taker = nullptr;
+    for (const ConnectorFigures& c : connectors) {
+      if (!step.connector.empty() ? c.name == step.connector : c.kind == step.channel || (c.kind == "smtp" && step.channel == "email")) {
+        taker = &c;
+        break;
+      }
+      if (step.connector.empty() && c.fallback && step.kind != "enrich") taker = &c;
+    }
+    if (taker == nullptr)
+      step.stops.push_back({"dead", "no connector " + (step.connector.empty() ? "for `" + step.channel : "`" + step.connector) + "` is configured"});
+    else
+      step.connector = taker->name;
+    const GateVerdict gate = runtime.gate().ask(step.action, now);
+    const bool told = std::ranges::any_of(step.stops, [&](const PreviewStop& s) { return s.words == gate.words; });
+    if (gate.kind == GateVerdict::Kind::wait) step.stops.push_back({"waits", gate.words});
+    if (gate.kind == GateVerdict::Kind::hold && !told) step.stops.push_back({"held", gate.words});
+    if (!gate.send_to.empty()) step.stops.push_back({"elsewhere", "test mode: it goes to " + gate.send_to + " instead"});
+  }
+}
+
+}  // namespace
+
 void Api::preview(http::Request& request, http::Responder responder) {
   auto shared = std::make_shared<http::Responder>(std::move(responder));
   const std::string id(request.query_param("customer").value_or(""));
@@ -273,17 +302,33 @@ void Api::preview(http::Request& request, http::Responder responder) {
   if (!at) return shared->send(error_response(at.error()));
   if (id.empty() || rule_name.empty())
     return shared->send(error_response({Code::invalid, "give `customer` and `rule`: /v1/preview?customer=c1&rule=dormant-return"}));
-  runtime_.ask_customer(id, [shared, id, rule_name, full = sees_personal(request), at = *at](Shard& shard, const CustomerState* state) {
+  auto connectors = runtime_.figures().connectors;
+  runtime_.ask_customer(id, [this, shared, id, rule_name, full = sees_personal(request), at = *at, connectors = std::move(connectors)](
+                                Shard& shard, const CustomerState* state) {
     if (state == nullptr) return shared->send(unknown_customer(id));
     const Rule* rule = shard.plan().find_rule(rule_name);
     if (rule == nullptr) return shared->send(error_response({Code::not_found, "there is no rule `" + rule_name + "`; see /v1/rules"}));
     const TimeMs now = at.value_or(std::max(shard.now(), state->clock));
-    std::string inner;
-    append_json(inner, preview_rule(shard.plan(), *state, *rule, now));
-    if (const auto hidden = hidden_of(full, shard, *state)) inner = hidden->hide_json(inner);
-    Json json;
-    json.begin_object().field("customer", id).field("rule", rule_name).field("version", rule->version).field_raw("preview", inner).end_object();
-    shared->send(json_response(std::move(json)));
+    auto preview = std::make_shared<Preview>(preview_rule(shard.plan(), *state, *rule, now));
+    // The desk belongs to the committer: a copy of it is asked there.
+    const auto plan = runtime_.plan();
+    auto hidden = hidden_of(full, shard, *state);
+    runtime_.tasks().look(
+        [this, plan, preview, now, connectors](const Desk& desk, TimeMs) {
+          std::string bytes;
+          desk.encode(bytes);
+          if (Result<Desk> copy = Desk::decode(bytes)) ask_desk(*plan, *copy, *preview);
+          ask_delivery(runtime_, connectors, *preview, now);
+        },
+        [shared, preview, id, rule_name, version = rule->version, hidden = std::move(hidden)](const Error* failure) {
+          if (failure != nullptr) return shared->send(error_response(*failure));
+          std::string inner;
+          append_json(inner, *preview);
+          if (hidden) inner = hidden->hide_json(inner);
+          Json json;
+          json.begin_object().field("customer", id).field("rule", rule_name).field("version", version).field_raw("preview", inner).end_object();
+          shared->send(json_response(std::move(json)));
+        });
   });
 }
 

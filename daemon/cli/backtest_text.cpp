@@ -157,6 +157,8 @@ class Text {
     row(say("fired"), draft["fired"], live["fired"]);
     row(say("customers"), draft["customers"], live["customers"]);
     row(say("actions"), draft["actions"], live["actions"]);
+    if (draft["busiest_hour"].integer() != 0 || live["busiest_hour"].integer() != 0)
+      row("  " + say("in the busiest hour"), draft["busiest_hour"], live["busiest_hour"]);
     rows("  ", draft["kinds"], live["kinds"]);
     row(say("held back"), draft["held"], live["held"]);
     rows("  ", draft["held_by"], live["held_by"]);

@@ -29,12 +29,25 @@ void show_text(const Terminal& t, const std::string& name, const std::string& te
   }
 }
 
-void show_policy(const Terminal& t, const Json& policy) {
+// Of the customer's policies, and behind them of whatever else stops it.
+void show_policy(const Terminal& t, const Json& policy, const Json& stops) {
   if (policy.is_null()) return;
   const std::string& verdict = policy["verdict"].text;
-  if (verdict == "allow") return t.line("    " + say("policy: {1}", {t.paint(say("goes out"), Color::green)}));
-  const std::string line = verdict == "defer" ? say("waits until {1}", {moment(policy["until"])}) : say("is dropped");
-  t.line("    " + say("policy: {1}", {t.paint(line, Color::yellow)}) + ": " + policy["words"].shown());
+  if (verdict == "allow" && stops.items.empty()) return t.line("    " + say("policy: {1}", {t.paint(say("goes out"), Color::green)}));
+  if (verdict != "allow") {
+    const std::string line = verdict == "defer" ? say("waits until {1}", {moment(policy["until"])}) : say("is dropped");
+    t.line("    " + say("policy: {1}", {t.paint(line, Color::yellow)}) + ": " + policy["words"].shown());
+  }
+  for (const Json& stop : stops.items) {
+    const std::string& what = stop["what"].text;
+    const std::string line = what == "asked"       ? say("waits for a yes")
+                             : what == "kept"      ? say("is kept until a person lets it go")
+                             : what == "held"      ? say("is dropped")
+                             : what == "waits"     ? say("waits")
+                             : what == "elsewhere" ? say("goes elsewhere")
+                                                   : say("never leaves");
+    t.line("    " + say("policy: {1}", {t.paint(line, Color::yellow)}) + ": " + stop["words"].shown());
+  }
 }
 
 void show_step(const Terminal& t, const Json& s) {
@@ -48,7 +61,7 @@ void show_step(const Terminal& t, const Json& s) {
   for (const JsonMember& m : s["payload"].members) show_text(t, m.key, m.value.shown());
   if (s["assignee_later"].truth) t.line("    " + say("what the texts say of the assignee is filled in when the task is given to somebody"));
   if (!s["sms"].is_null()) t.line("    " + segments_of(s["sms"]));
-  show_policy(t, s["policy"]);
+  show_policy(t, s["policy"], s["stops"]);
 }
 
 }  // namespace

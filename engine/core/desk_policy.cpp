@@ -49,10 +49,13 @@ bool Desk::brake(const Policy& policy, const ActionOut& action, std::string& wor
   ++history.count;
   std::uint64_t busiest = 0;
   for (const auto& [day, count] : history.busiest) busiest = std::max(busiest, count);
-  if (history.count <= policy.at_least || history.count <= busiest * policy.times) return false;
+  const std::uint64_t measure = std::max(busiest, policy.at_most);  // its own, or what its backtest promised
+  if (history.count <= policy.at_least || history.count <= measure * policy.times) return false;
   words = "brake `" + policy.name + "`: action " + std::to_string(history.count) + " of the rule " + action.rule +
-          " in this hour; its busiest hour of the last 7 days had " + std::to_string(busiest) + ", and more than " +
-          std::to_string(policy.times) + " times that (at least " + std::to_string(policy.at_least) + ") stops it";
+          " in this hour; its busiest hour of the last 7 days had " + std::to_string(busiest) +
+          (policy.at_most == 0 ? "" : ", " + std::to_string(policy.at_most) + " were expected") + ", and more than " +
+          std::to_string(policy.times) + " times " + (policy.at_most > busiest ? "what was expected" : "that") + " (at least " +
+          std::to_string(policy.at_least) + ") stops it";
   return true;
 }
 

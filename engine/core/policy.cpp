@@ -397,7 +397,8 @@ std::string describe_policy(const Plan& plan, const Policy& policy) {
              "; more: " + over();
     case Policy::Kind::brake:
       return "a rule with more than " + std::to_string(policy.at_least) + " actions in an hour, and more than " +
-             std::to_string(policy.times) + " times its busiest hour of the last 7 days, is stopped";
+             std::to_string(policy.times) + " times its busiest hour of the last 7 days" +
+             (policy.at_most == 0 ? "" : " (or of the " + std::to_string(policy.at_most) + " that are expected)") + ", is stopped";
   }
   return "";
 }

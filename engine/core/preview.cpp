@@ -3,6 +3,7 @@
 #include <set>
 
 #include "engine/base/text.h"
+#include "engine/core/desk.h"
 #include "engine/core/judge.h"
 #include "engine/core/render.h"
 
@@ -117,18 +118,44 @@ class Previewer {
       } else {
         out.error = rendered.error().message;
       }
-      PolicySubject subject;
-      subject.rule = rule_.name;
-      subject.rule_id = rule_.id;
-      subject.channel = action.channel;
-      subject.category = action.category;
-      subject.purpose = rule_.purpose;
-      subject.action = action_id(rule_, state_.id, cause_, number);
-      if (action.expires_after > 0) subject.expires_at = at_ + action.expires_after;
+      out.action = outline(action, number);
+      out.action.payload = out.payload;
       out.judged = true;
-      out.verdict = judge_policies(evaluator_, subject);
+      out.verdict = judge_policies(evaluator_, subject_of(out.action));
+      if (out.error.empty()) find_stops(action, out);
     }
     preview_.steps.push_back(std::move(out));
+  }
+
+  ActionOut outline(const Action& action, std::uint32_t number) const {
+    ActionOut out;
+    out.id = action_id(rule_, state_.id, cause_, number);
+    out.rule = rule_.name;
+    out.rule_id = rule_.id;
+    out.rule_version = rule_.version;
+    out.customer = state_.id;
+    out.cause = cause_;
+    out.step = number;
+    out.priority = rule_.priority;
+    out.at = at_;
+    out.category = action.category;
+    out.purpose = rule_.purpose;
+    out.kind = action.kind;
+    out.channel = action.channel;
+    out.connector = action.connector;
+    if (action.expires_after > 0) out.expires_at = at_ + action.expires_after;
+    return out;
+  }
+
+  void find_stops(const Action& action, PreviewStep& out) const {
+    const bool needs_address = action.kind == "email" || action.kind == "sms";
+    if (needs_address && json_text(out.payload, "to").find_first_not_of(" \t\r\n") == std::string::npos)
+      out.stops.push_back({"held", "no address: `to` of this " + action.kind + " is empty"});
+    if (action.approval == nullptr) return;
+    const Approval& asked = *action.approval;
+    out.stops.push_back({"asked", "waits for the yes of " + (asked.team.empty() ? asked.person : "the manager of " + asked.team) +
+                                      ", at most " + format_duration(asked.within) + (asked.working ? " of working time" : "") +
+                                      "; without an answer it " + (asked.otherwise_send ? "goes out" : "does not go out")});
   }
 
   void count(const Action& action, PreviewStep& out) {
@@ -165,6 +192,16 @@ Preview preview_rule(const Plan& plan, const CustomerState& state, const Rule& r
   return Previewer(plan, state, rule, now).run();
 }
 
+void ask_desk(const Plan& plan, Desk& desk, Preview& preview) {
+  for (PreviewStep& step : preview.steps) {
+    if (!step.judged || !step.reached || !step.error.empty()) continue;
+    Effects effects;
+    effects.actions.push_back(step.action);
+    desk.settle(plan, effects);
+    for (const HeldAction& held : effects.held_actions) step.stops.push_back({held.kept ? "kept" : "held", held.reason});
+  }
+}
+
 void append_json(std::string& out, const Preview& preview) {
   out += "{\"at\":\"" + format_timestamp(preview.at) + "\"";
   append_field(out, "cause", preview.cause);
@@ -189,7 +226,14 @@ void append_json(std::string& out, const Preview& preview) {
       out += std::string("{\"alphabet\":\"") + (s.sms.gsm7 ? "GSM-7" : "UCS-2") + "\",\"units\":" + std::to_string(s.sms.units) +
              ",\"segments\":" + std::to_string(s.sms.segments) + "}";
     append_field(out, "error", s.error);
-    out += ",\"policy\":";
+    out += ",\"stops\":[";
+    for (std::size_t n = 0; n < s.stops.size(); ++n) {
+      out += n == 0 ? "{\"what\":" : ",{\"what\":";
+      append_json_string(out, s.stops[n].what);
+      append_field(out, "words", s.stops[n].words);
+      out += '}';
+    }
+    out += "],\"policy\":";
     if (!s.judged) {
       out += "null}";
       continue;

@@ -11,6 +11,12 @@
 
 namespace nudge {
 
+// What else would stop it or send it elsewhere.
+struct PreviewStop {
+  std::string_view what;  // asked, kept, held, waits, elsewhere, dead
+  std::string words;
+};
+
 struct PreviewStep {
   std::uint32_t step = 0;
   std::string label;       // its place as written: "2.then.1"
@@ -24,6 +30,8 @@ struct PreviewStep {
   std::string error;       // it can't be rendered, and why
   bool judged = false;     // policies speak of it: a message
   PolicyVerdict verdict;   // when judged
+  ActionOut action;        // when judged: as it would be handed on
+  std::vector<PreviewStop> stops;
 };
 
 struct Preview {
@@ -35,6 +43,11 @@ struct Preview {
 // As if the rule fired at `now`; an event trigger takes the newest event of its type up to then, and without one the event's variables
 // are missing.
 Preview preview_rule(const Plan& plan, const CustomerState& state, const Rule& rule, TimeMs now);
+
+class Desk;
+// What the desk would say of it at this moment, of each step that is reached: silences, the brake, budgets. `desk` is changed by being asked:
+// give a copy.
+void ask_desk(const Plan& plan, Desk& desk, Preview& preview);
 
 // The preview as a JSON object. Texts of SMS come with their alphabet and segments.
 void append_json(std::string& out, const Preview& preview);

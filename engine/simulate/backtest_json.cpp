@@ -96,7 +96,7 @@ void write_side(Out& out, std::string_view name, const BacktestReport::Side& sid
   write_held(out, "held_by", side.held);
   write_held(out, "steps_held_by", side.held_step);
   write_held(out, "held_by_policies", side.held_by_policies);
-  out.field("actions", side.actions).key("kinds").open('{');
+  out.field("actions", side.actions).field("busiest_hour", side.busiest_hour).key("kinds").open('{');
   for (const auto& [kind, count] : side.kinds) out.field(kind, count);
   out.close('}');
   numbers(out, "fired_per_day", side.fired_per_day);

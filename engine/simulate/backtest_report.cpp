@@ -17,7 +17,7 @@ struct Whole {
   std::vector<BacktestTally::Moved> moved;
   std::vector<std::string> kinds;
   std::vector<ActionOut> assigned;
-  std::vector<std::pair<std::uint32_t, Held>> held_by_desk;  // rule, reason
+  std::vector<std::tuple<std::uint32_t, Held, TimeMs>> held_by_desk;  // rule, reason, when
 };
 
 void append(Whole& whole, BacktestTally& tally, const std::vector<std::uint32_t>& rank) {
@@ -113,7 +113,7 @@ void settle(const Plan& plan, Whole& whole, const std::vector<std::string>& cust
       whole.decided[i].held = effects.decisions[i - d0].held;
     }
     for (const HeldAction& held : effects.held_actions)
-      whole.held_by_desk.emplace_back(whole.acted[static_cast<std::size_t>(held.action.due)].rule, held.held);
+      whole.held_by_desk.emplace_back(whole.acted[static_cast<std::size_t>(held.action.due)].rule, held.held, held.action.at);
     for (ActionOut& action : effects.actions) {
       const BacktestTally::Acted& acted = whole.acted[static_cast<std::size_t>(action.due)];
       left.push_back(acted);
@@ -184,7 +184,15 @@ Sides count_rules(const Plan& plan, const Whole& whole, const Counter& counter, 
     side.goal_event = plan.catalog->events[goal.event].name;
     side.goal_within = goal.within;
   }
-  for (const auto& [rule, held] : whole.held_by_desk) ++sides[rule].held_by_policies[held];
+  std::map<std::pair<std::uint32_t, TimeMs>, std::uint64_t> hours;  // by rule and start of the hour, as the brake counts
+  const auto count_hour = [&](std::uint32_t rule, TimeMs at) {
+    std::uint64_t& most = sides[rule].busiest_hour;
+    most = std::max(most, ++hours[{rule, at - ((at % kHour) + kHour) % kHour}]);
+  };
+  for (const auto& [rule, held, at] : whole.held_by_desk) {
+    ++sides[rule].held_by_policies[held];
+    count_hour(rule, at);
+  }
   for (const BacktestTally::Decided& d : whole.decided) {
     BacktestReport::Side& side = sides[d.rule];
     if (d.step != kNone) {
@@ -204,6 +212,7 @@ Sides count_rules(const Plan& plan, const Whole& whole, const Counter& counter, 
   for (const BacktestTally::Acted& a : whole.acted) {
     BacktestReport::Side& side = sides[a.rule];
     ++side.actions;
+    count_hour(a.rule, a.at);
     ++side.actions_per_day[counter.day_of(a.at)];
     ++side.kinds[whole.kinds[a.kind]];
     if (a.assign == kNone) continue;

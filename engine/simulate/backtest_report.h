@@ -33,6 +33,7 @@ struct BacktestReport {
     bool there = false;
     std::string state;  // as written; the draft is run as active
     std::uint64_t fired = 0, customers = 0, actions = 0;
+    std::uint64_t busiest_hour = 0;  // the most actions in an hour as the brake counts them, with what it would have kept
     std::map<Held, std::uint64_t> held;       // firings that did not act, by reason
     std::map<Held, std::uint64_t> held_step;  // later steps that did not
     std::map<Held, std::uint64_t> held_by_policies;  // actions that policies dropped, kept or made wait

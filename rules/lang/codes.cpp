@@ -275,7 +275,13 @@ constexpr auto kCodes = std::to_array<CodeInfo>({
     {"R1013", "An `allow` that allows nothing", "The warning does not occur (any more): take the code out of the list."},
     {"R1014", "A text message that is always long",
      "What the author wrote alone, without the values, takes more than three segments, and each segment is paid for. One character outside "
-     "the alphabet of GSM-7 makes the whole text UCS-2: 70 characters instead of 160."},
+     "the alphabet of GSM-7 makes the whole text UCS-2: 70 characters instead of 160. Also told when a few stray characters, such as a typographic "
+     "apostrophe, make several segments of what would be one."},
+    {"R1015", "A question that no provider of the channel answers",
+     "`on_unknown: verify` asks the provider what became of a message, and neither a mail server nor a chat's robot can be asked. Such a message waits "
+     "for a person, as with `hold`. A connector of your own may be able to answer: then allow it."},
+    {"R1016", "A translation that is missing",
+     "Other templates have texts in this language, so there are customers who speak it; of this template they get its own text."},
 });
 
 }  // namespace

@@ -263,6 +263,7 @@ void read_kind(MapReader& map, const doc::Entry& form, PolicyAst& ast) {
       ast.policy.times = static_cast<std::uint64_t>(inner.integer("times", 5, 1, 1000));
       inner.require("at_least");
       ast.policy.at_least = static_cast<std::uint64_t>(inner.integer("at_least", 100, 1, 1'000'000'000));
+      ast.policy.at_most = static_cast<std::uint64_t>(inner.integer("expect", 0, 1, 1'000'000'000));
       break;
   }
   inner.finish();

@@ -13,8 +13,10 @@ using doc::quoted;
 
 constexpr std::string_view kSpace = " \t\r\n";
 // Tags of Liquid that are left out, by decision: docs/decisions/templates.md.
-constexpr std::array<std::string_view, 12> kLeftOut = {"case",      "when",      "capture", "cycle", "tablerow", "increment",
-                                                       "decrement", "include", "liquid",  "echo",  "break",    "continue"};
+constexpr std::array<std::string_view, 10> kLeftOut = {"capture", "cycle",  "tablerow", "increment", "decrement",
+                                                       "include", "liquid", "echo",     "break",     "continue"};
+constexpr std::size_t kBranches = 100;  // of one block
+constexpr std::size_t kWhenValues = 50;  // of one `when`
 
 struct Token {
   enum class Kind : std::uint8_t { text, output, tag };
@@ -174,7 +176,7 @@ class Parser {
       } else {
         const std::string tag = name(token);
         if (std::ranges::find(ends, tag) != ends.end()) return &token;
-        if (tag == "else" || tag == "elsif" || tag.starts_with("end")) {
+        if (tag == "else" || tag == "elsif" || tag == "when" || tag.starts_with("end")) {
           if (ends.size() == 0) return &token;
           misplaced(token);
         } else if (this->tag(token, tag, piece, depth)) {
@@ -210,13 +212,14 @@ class Parser {
       return false;
     }
     if (name == "if" || name == "unless") return branch(token, name, piece, depth);
+    if (name == "case") return choice(token, piece, depth);
     if (name == "for") return loop(token, piece, depth);
     if (name == "assign") return assign(token, piece);
     if (name == "render") return render(token, piece);
     if (std::ranges::find(kLeftOut, name) != kLeftOut.end()) {
-      return mistake("R0901", token, "Liquid's tag " + quoted(name) + " is not available", "`if`, `unless`, `for`, `assign`, `render`, `comment` and `raw` are");
+      return mistake("R0901", token, "Liquid's tag " + quoted(name) + " is not available", "`if`, `unless`, `case`, `for`, `assign`, `render`, `comment` and `raw` are");
     }
-    static const std::vector<std::string_view> kTags = {"if",  "elsif",  "else",   "endif",   "unless",     "endunless",
+    static const std::vector<std::string_view> kTags = {"if",  "elsif",  "else",   "endif",   "unless",     "endunless", "case", "when", "endcase",
                                                         "for", "endfor", "assign", "comment", "endcomment", "raw", "endraw", "render"};
     return mistake("R0807", token, name.empty() ? "this tag has no name" : "there is no tag " + quoted(name),
                    doc::did_you_mean(name, kTags, "tags"));
@@ -245,13 +248,79 @@ class Parser {
           good = false;
       }
       piece.branches.push_back(std::move(next));
-      if (piece.branches.size() > 100) good = mistake("R0808", *token, "more than 100 branches", "cut the text into several");
+      if (piece.branches.size() > kBranches) good = mistake("R0808", *token, "more than 100 branches", "cut the text into several");
       token = block(piece.branches.back().pieces, {"elsif", "else", end}, depth + 1);
       if (token == nullptr && too_deep_) return false;
       if (token == nullptr) return mistake("R0807", opening, "this " + quoted(name) + " is never closed", "add `{% " + end + " %}`");
       if (this->name(*token) == end) return good;
       if (had_else) good = mistake("R0807", *token, "nothing can follow `else` but " + quoted(end), "move `else` to the end");
     }
+  }
+
+  /// `case` is the branches that its `when`s come to: the value equals one of theirs.
+  bool choice(const Token& opening, TemplatePiece& piece, std::size_t depth) {
+    piece.kind = TemplatePiece::Kind::branch;
+    TemplateWords head = words(opening);
+    head.word();
+    TemplateOperand value;
+    if (!head.operand(value, "what `case` looks at")) return skip_choice(opening, depth);
+    head.skip();
+    if (!head.at_end()) {
+      head.mistake("R0801", "`case` looks at one value", "`{% case customer.tier %}{% when 'gold' %}…{% endcase %}`; assign first, when a filter is needed", head.at());
+      return skip_choice(opening, depth);
+    }
+    bool good = true;
+    bool had_else = false;
+    std::vector<TemplatePiece> before;  // what stands before the first `when` is not shown, as in Liquid
+    const Token* token = block(before, {"when", "else", "endcase"}, depth + 1);
+    while (token != nullptr) {
+      const std::string tag = name(*token);
+      if (tag == "endcase") return good;
+      if (had_else) good = mistake("R0807", *token, "nothing can follow `else` but `endcase`", "move `else` to the end");
+      had_else = tag == "else";
+      TemplatePiece::Branch next;
+      if (!had_else && !when(*token, value, next)) good = false;
+      piece.branches.push_back(std::move(next));
+      if (piece.branches.size() > kBranches) good = mistake("R0808", *token, "more than 100 branches", "cut the text into several");
+      token = block(piece.branches.back().pieces, {"when", "else", "endcase"}, depth + 1);
+    }
+    if (too_deep_) return false;
+    return mistake("R0807", opening, "this `case` is never closed", "add `{% endcase %}`");
+  }
+
+  /// Reads over a block whose head is wrong, so that the rest is read as it is meant. Always false.
+  bool skip_choice(const Token& opening, std::size_t depth) {
+    std::vector<TemplatePiece> unread;
+    const Token* token = block(unread, {"when", "else", "endcase"}, depth + 1);
+    while (token != nullptr && name(*token) != "endcase") token = block(unread, {"when", "else", "endcase"}, depth + 1);
+    if (token == nullptr && !too_deep_) mistake("R0807", opening, "this `case` is never closed", "add `{% endcase %}`");
+    return false;
+  }
+
+  /// `when 'a', 'b' or 'c'`.
+  bool when(const Token& token, const TemplateOperand& value, TemplatePiece::Branch& branch) {
+    TemplateWords in = words(token);
+    in.word();
+    std::vector<TemplateCondition> tests;
+    do {
+      TemplateCondition& test = tests.emplace_back();
+      test.kind = TemplateTest::Kind::compare;
+      test.left = value;
+      if (!in.operand(test.right, "a value of `when`")) return false;
+      in.skip();
+    } while (tests.size() <= kWhenValues && (in.take(",") || in.take("or")));
+    if (!in.at_end()) return in.mistake("R0801", "a comma, `or` or the end `%}` is expected here", "`{% when 'gold', 'silver' %}`, at most 50 values", in.at());
+    // Binds from the right, like any `or`.
+    TemplateCondition all = std::move(tests.back());
+    for (tests.pop_back(); !tests.empty(); tests.pop_back()) {
+      TemplateCondition both;
+      both.kind = TemplateTest::Kind::any;
+      both.children.push_back(std::move(tests.back()));
+      both.children.push_back(std::move(all));
+      all = std::move(both);
+    }
+    branch.test = std::move(all);
+    return true;
   }
 
   bool loop(const Token& opening, TemplatePiece& piece, std::size_t depth) {
@@ -324,7 +393,8 @@ class Parser {
   }
 
   void misplaced(const Token& token) {
-    mistake("R0807", token, quoted(name(token)) + " stands outside its block", "each `if`, `unless` and `for` has one end of its own");
+    mistake("R0807", token, quoted(name(token)) + " stands outside its block",
+            name(token) == "when" ? "it belongs between `{% case … %}` and `{% endcase %}`" : "each `if`, `unless`, `case` and `for` has one end of its own");
   }
   bool mistake(std::string code, const Token& token, std::string message, std::string hint) {
     out_.mistakes.push_back({std::move(code), std::move(message), std::move(hint), token.begin, token.end - token.begin});

@@ -63,6 +63,7 @@ void lint_reach(Findings& findings);
 void lint_triggers(Findings& findings);
 void lint_idle(Findings& findings);
 void lint_unused(Findings& findings);
+void lint_messages(Findings& findings);
 void lint_allowances(Findings& findings);
 
 }  // namespace nudge::lint

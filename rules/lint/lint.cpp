@@ -90,6 +90,7 @@ Cost run(const Plan& plan, const lang::SourceMap& sources, const Options& option
   lint_triggers(findings);
   lint_idle(findings);
   lint_unused(findings);
+  lint_messages(findings);
   lint_allowances(findings);
   return {findings.solver.steps()};
 }

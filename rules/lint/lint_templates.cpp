@@ -1,4 +1,4 @@
-// R1005: a placeholder whose value may be missing, with nothing said for that case.
+// R1005: a placeholder whose value may be missing, with nothing said for that case. R1014: text messages that cost more than they need to.
 #include <algorithm>
 #include <map>
 
@@ -86,6 +86,47 @@ Least least_of(const std::vector<TemplatePart>& parts) {
   return least;
 }
 
+/// The characters outside GSM-7 that the author wrote, each once, in order.
+void wide_characters(const std::vector<TemplatePart>& parts, std::vector<std::string>& found) {
+  for (const TemplatePart& part : parts) {
+    if (part.kind == TemplatePart::Kind::text) {
+      for (std::size_t at = 0; at < part.text.size();) {
+        std::size_t end = at + 1;
+        while (end < part.text.size() && (static_cast<unsigned char>(part.text[end]) & 0xc0U) == 0x80U) ++end;
+        std::string one = part.text.substr(at, end - at);
+        at = end;
+        if (!count_sms(one).gsm7 && std::ranges::find(found, one) == found.end()) found.push_back(std::move(one));
+      }
+    } else if (part.block != nullptr) {
+      for (const TemplateBlock::Branch& branch : part.block->branches) wide_characters(branch.parts, found);
+      wide_characters(part.block->parts, found);
+    }
+  }
+}
+
+/// A few stray characters, such as a typographic apostrophe, that double the price of an otherwise plain text.
+void lint_stray(Findings& f, const std::vector<TemplatePart>& parts, const std::string& what, const lang::Where& where,
+                std::vector<std::uint32_t> owners) {
+  constexpr std::size_t kStray = 3;
+  std::vector<std::string> wide;
+  wide_characters(parts, wide);
+  if (wide.empty() || wide.size() > kStray) return;
+  std::size_t units = 0, stray = 0;  // of what is always there
+  for (const TemplatePart& part : parts) {
+    if (part.kind != TemplatePart::Kind::text) continue;
+    units += length_utf8(part.text);
+    for (const std::string& one : wide) {
+      for (std::size_t at = part.text.find(one); at != std::string::npos; at = part.text.find(one, at + one.size())) ++stray;
+    }
+  }
+  if (units <= 70 || units > 160 || stray == 0 || stray * 20 > units) return;
+  std::string list;
+  for (const std::string& one : wide) list += (list.empty() ? "`" : ", `") + one + "`";
+  f.warn("R1014", where, std::move(owners),
+         what + " takes " + std::to_string((units + 66) / 67) + " segments because of " + list + ", and would be one without",
+         "write it with the letters of GSM-7, such as ' for ’ and - for –");
+}
+
 /// R1014: a text message that is always long.
 void lint_lengths(Findings& f) {
   for (const Rule& rule : f.plan.rules) {
@@ -93,11 +134,16 @@ void lint_lengths(Findings& f) {
       if (step.action.kind != "sms") continue;
       for (const Param& param : step.action.params) {
         if (param.name != "text" || param.kind != Param::Kind::text) continue;
-        const Least least = least_of(f.plan.templates[param.text].parts);
-        if (least.segments() <= kSegments) continue;
+        const std::vector<TemplatePart>& parts = f.plan.templates[param.text].parts;
+        const Least least = least_of(parts);
         const std::uint32_t of_rule = f.definition_of(rule);
         const std::uint32_t named =
             step.action.template_name.empty() ? of_rule : f.find(lang::Definition::Kind::template_, step.action.template_name);
+        if (least.segments() <= kSegments) {
+          lint_stray(f, parts, "the text message of step " + (step.label.empty() ? "1" : step.label) + " of the rule " + quoted(rule.name),
+                     f.sources.definitions[named].where, {of_rule, named});
+          continue;
+        }
         f.warn("R1014", f.sources.definitions[named].where, {of_rule, named},
                "the text message of step " + (step.label.empty() ? "1" : step.label) + " of the rule " + quoted(rule.name) + " takes at least " +
                    std::to_string(least.segments()) + " segments, and each is paid for",

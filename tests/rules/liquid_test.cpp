@@ -89,6 +89,24 @@ TEST_CASE("truth: only nil and false do not hold; blank and empty") {
   }
 }
 
+TEST_CASE("case takes the first when of which one value is equal") {
+  for (const Case& c : std::initializer_list<Case>{
+           {"{% case customer.tier %}{% when 'silver' %}s{% when 'gold' %}g{% else %}e{% endcase %}", "g"},
+           {"{% case customer.tier %} not shown {% when 'silver', 'gold' %}y{% endcase %}", "y"},
+           {"{% case customer.tier %}{% when 'a' or 'b' or 'gold' %}y{% when 'gold' %}late{% endcase %}", "y"},
+           {"{% case customer.tier %}{% when 'a' %}y{% else %}n{% endcase %}.", "n."},
+           {"{% case customer.tier %}{% when 'a' %}y{% endcase %}.", "."},
+           {"{% case customer.spend %}{% when 1 %}one{% when 1234.50 %}y{% endcase %}", "y"},
+           {"{% case customer.timezone %}{% when 'x' %}x{% when nil %}none{% endcase %}", "none"},
+           {"{% case customer.vip %}{% when true %}t{%- when false -%} f {%- endcase %}", "f"},
+           {"{% for i in customer.interests %}{% case i %}{% when 'tea' %}T{% else %}{{ i }}{% endcase %}{% endfor %}", "Tbooksice"},
+           {"{% case customer.tier %}{% when 'gold' %}{% case event.device %}{% when blank %}b{% else %}d{% endcase %}{% endcase %}", "d"},
+       }) {
+    CAPTURE(c.text);
+    CHECK(rendered(c.text) == c.expected);
+  }
+}
+
 TEST_CASE("comparisons, and how and/or bind") {
   for (const Case& c : std::initializer_list<Case>{
            {"{% if customer.tier == 'gold' %}y{% endif %}", "y"},

@@ -438,6 +438,42 @@ TEST_CASE("the brake stops a rule far above its own history, keeps what it would
   CHECK(hour(t + 20 * kDay + kMinute, 10) == std::pair(10, 0));  // within the same hour as well
 }
 
+TEST_CASE("what the backtest promised counts like an hour that the rule had") {
+  Kit kit;
+  kit.add(kit.on_event("promo", "login"));
+  Policy p;
+  p.name = "launch";
+  p.kind = Policy::Kind::brake;
+  p.times = 2;
+  p.at_least = 10;
+  p.at_most = 40;  // expect
+  kit.b.plan().policies = {p};
+  kit.start();
+  Desk desk;
+  const RuleId id = kit.plan().rules[0].id;
+  const auto kept = [&](TimeMs t, int n) {
+    std::size_t count = 0;
+    for (int i = 0; i < n; ++i) {
+      Effects effects;
+      ActionOut& action = effects.actions.emplace_back();
+      action.rule = "promo";
+      action.rule_id = id;
+      action.channel = "sms";
+      action.at = t + i;
+      desk.settle(kit.plan(), effects);
+      count += effects.held_actions.size();
+    }
+    return count;
+  };
+  const TimeMs t = at("2026-02-02T10:00:00Z");
+  CHECK(kept(t, 80) == 0);  // new, and no more than twice what was expected
+  CHECK(kept(t + 80, 1) == 1);
+  CHECK(desk.controls().braked.at(id).words.find("40 were expected") != std::string::npos);
+  CHECK(desk.release(id));
+  CHECK(kept(t + kHour, 162) == 0);  // its own hour of 81 is more than the 40 by now
+  CHECK(kept(t + kHour + 200, 1) == 1);
+}
+
 TEST_CASE("windows of at_most and budgets follow the company's clock and never go back, whatever the order of the log") {
   Kit kit;
   Rule rule = kit.on_event("promo", "login");

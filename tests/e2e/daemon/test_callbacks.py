@@ -67,6 +67,9 @@ class Provider:
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
+            def do_GET(self):
+                self.do_POST()
+
             def do_POST(self):
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
                 provider.asked.append((self.path, body))
@@ -452,6 +455,87 @@ rules:
         self.assertEqual((f["taken"], f["refused"], f["told"], f["doubled"]), (3, 2, 2, 1))
         self.assertEqual(change(b"{}"), 400)
         self.balanced(d)
+
+    def ticket_system(self, fields, answer):
+        """A daemon with this ticket system, whose first attempt is taken and never answered: it is looked for before it would be opened again."""
+        opened = []
+
+        def silent_first(path, body, n):
+            if answer.is_search(path):
+                return 200, json.dumps(answer.found(opened))
+            opened.append(body)
+            return None
+        self.provider.answer = silent_first
+        d = Daemon(catalog=CATALOG, config="connectors:\n  drop: {kind: maildrop}\n", rules="""
+rules:
+  complaint:
+    category: management
+    when: {event: order_placed, where: {field: sku, equals: text}}
+    then: [{ticket: {subject: "Complaint"}}]
+  solved:
+    category: management
+    when: {event: ticket_updated}
+    then: [{maildrop: {text: "{{ event.status }}: {{ event.raw_status | default: 'nothing' }} of {{ event.rule }}"}}]
+""")
+        self.addCleanup(d.close)
+        for name, value in (("token", "an-api-token-0001"), ("key", KEY)):
+            d.write(name, value + "\n")
+            os.chmod(d.home + "/" + name, 0o600)
+        d.write("nudge.yaml", d.read("nudge.yaml") + f"  texts:\n    kind: ticket\n    url: http://127.0.0.1:{self.provider.port}\n    timeout_ms: 1000\n"
+                + "".join(f"    {line}\n" for line in fields.format(home=d.home, port=self.provider.port).split("\n"))
+                + "    delivery: {retry_first: 50ms, settle: 10ms, breaker_after: 0}\n")
+        d.start()
+        action = self.order(d, 1, rule="complaint")
+        self.assertEqual(len(opened), 1, "looked for, and not opened twice")
+        return d, action
+
+    def told(self, d, call, changes):
+        """Each change is one event, in our words; told twice it is one still; and who is not the provider is refused."""
+        for body, words in changes:
+            self.assertEqual(call(body, good=False), 401)
+            self.assertEqual((call(body), call(body)), (200, 200))
+            d.until(lambda: words is None or words in self.texts(d))
+        time.sleep(0.2)
+        self.assertEqual(self.texts(d), sorted(words for _, words in changes if words))
+        self.balanced(d)
+
+    def test_a_ticket_in_jira_comes_back_as_events(self):
+        class Answer:
+            is_search = staticmethod(lambda path: path.endswith("/search/jql"))
+            found = staticmethod(lambda opened: {"issues": [{"key": "SFA-24"}] if opened else []})
+        d, action = self.ticket_system("provider: jira\njira_email: a@example.com\njira_token: {{file: {home}/token}}\nproject: SFA\ncallback_key: {{file: {home}/key}}", Answer)
+        self.assertEqual(d.get(f"/v1/actions/{action}")["attempts"][-1]["provider_ref"], "SFA-24")
+
+        def issue(status, category, field="status", resolution=None, change=1):
+            return json.dumps({"webhookEvent": "jira:issue_updated", "changelog": {"id": str(change), "items": [{"field": field}]},
+                               "issue": {"key": "SFA-24", "fields": {"labels": ["nudge-" + action], "updated": time.strftime("%Y-%m-%dT%H:%M:%S.000+0000", time.gmtime()),
+                                         "status": {"name": status, "statusCategory": {"key": category}}, "resolution": resolution and {"name": resolution}}}}).encode()
+        call = lambda body, good=True: d.request("POST", "/v1/callbacks/texts/" + (KEY if good else "x"), body).status
+        self.told(d, call, [(issue("In Arbeit", "indeterminate"), "open: In Arbeit of complaint"), (issue("In Arbeit", "indeterminate", field="assignee", change=2), None),
+                            (issue("Fertig", "done", resolution="Done", change=3), "done: Fertig of complaint"),
+                            (issue("Fertig", "done", resolution="Won't Do", change=4), "rejected: Fertig of complaint")])
+
+    def test_a_ticket_in_zammad_comes_back_as_events(self):
+        class Answer:
+            is_search = staticmethod(lambda path: "/search?" in path)
+            found = staticmethod(lambda opened: [{"id": 7, "nudge_id": json.loads(b)["nudge_id"]} for b in opened])
+        d, action = self.ticket_system("provider: zammad\nzammad_token: {{file: {home}/token}}\ngroup: G\ncustomer: a@example.com\ncallback_secret: {{file: {home}/key}}", Answer)
+
+        def call(body, good=True):
+            signature = "sha1=" + hmac.new(KEY.encode() if good else b"x", body, hashlib.sha1).hexdigest()
+            return d.request("POST", "/v1/callbacks/texts", body, {"X-Hub-Signature": signature, "X-Zammad-Delivery": hashlib.sha1(body).hexdigest()}).status
+        state = lambda name: json.dumps({"ticket": {"id": 7, "state": name, "nudge_id": action, "updated_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}}).encode()
+        self.told(d, call, [(state("open"), "open: open of complaint"), (state("pending reminder"), "waiting: pending reminder of complaint"), (state("closed"), "done: closed of complaint")])
+
+    def test_a_ticket_of_somebody_elses_system_comes_back_as_events(self):
+        class Answer:
+            is_search = staticmethod(lambda path: path.startswith("/tickets/"))
+            found = staticmethod(lambda opened: {"id": "T1"})
+        d, action = self.ticket_system('provider: generic_http\nlookup_url: "http://127.0.0.1:{port}/tickets/{{id}}"\ncallback_key: {{file: {home}/key}}', Answer)
+        call = lambda body, good=True: d.request("POST", "/v1/callbacks/texts/" + (KEY if good else "x"), body).status
+        change = lambda n, status: json.dumps({"id": action, "status": status, "event_id": f"e{n}"}).encode()
+        self.told(d, call, [(change(1, "waiting"), "waiting: nothing of complaint"), (change(2, "done"), "done: nothing of complaint")])
+        self.assertEqual(call(change(3, "lifted to heaven")), 400)
 
     def test_kill_between_receipt_and_answer(self):
         """Whatever was killed where: called again until 200, as a provider does, each receipt is told once, and what was answered 200 is there."""

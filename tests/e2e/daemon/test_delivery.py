@@ -158,6 +158,26 @@ class Outcomes(unittest.TestCase):
             d.post("/v1/events", {"customer": "x", "event": "ping"})
             self.assertLess(time.monotonic() - began, 2)
 
+    def test_what_is_under_way_cannot_be_taken_back_and_can_when_it_is_unknown(self):
+        with Provider({"sms": ["hang"]}, hello={"idempotency": "none", "default_on_unknown": "hold"}, timeout="3s") as d:
+            d.start()
+            d.post("/v1/events", ORDER)
+            action = d.until_state("in_flight")
+            word = {"author": "lin", "reason": "wrong price"}
+            for name in ("discard", "retry", "arrived"):
+                answer = d.request("POST", f"/v1/actions/{action['id']}/{name}", word)
+                self.assertEqual(answer.status, 409, name)
+                self.assertIn("under way at this moment", answer.body.decode())
+            self.assertEqual(d.post("/v1/outbox/settle", {"do": "discard", "rule": "say", "at_most": "10", **word})["actions"], 0, "not among many either")
+            d.post("/v1/stop-all", {"stop": "on", **word})  # does not call it back either
+            d.until_state("unknown")
+            d.post(f"/v1/actions/{action['id']}/discard", word)
+            self.assertEqual(d.action()["state"], "discarded")
+            d.post("/v1/stop-all", {"stop": "off", **word})
+            time.sleep(0.3)
+            self.assertEqual(len(d.asked()), 1)
+            d.counters()
+
     def test_no_connector_for_a_channel(self):
         with Daemon(rules=RULES, config=f"connectors:\n  text: {{kind: ticket, command: [{sys.executable}, {HERE}/fake_provider.py], directory: /nonexistent}}\n") as d:
             d.start()

@@ -194,6 +194,28 @@ policies:
             self.assertEqual(len(self.actions(d, "burst", "discarded")), kept)
             self.balanced(d)
 
+    def test_one_that_is_released_while_everything_is_stopped_waits_and_then_goes_once(self):
+        with Daemon(rules=RULES) as d:
+            d.start()
+            for i in range(7):
+                self.event(d, "ping", f"p{i}", n=i)
+            d.until(lambda: len(self.texts(d)) == 5)
+            d.post("/v1/stop-all", {"stop": "on", **WHO})
+            one, other = [a["id"] for a in self.actions(d, "burst", "kept")]
+            d.post(f"/v1/actions/{one}/release", WHO)
+            self.assertEqual([a["id"] for a in self.actions(d, "burst", "waiting")], [one])
+            time.sleep(0.5)
+            self.assertEqual(len(self.texts(d)), 5, "stopped is stopped")
+            d.kill()
+            d.start()
+            self.assertEqual([a["id"] for a in self.actions(d, "burst", "waiting")], [one])
+            d.post("/v1/stop-all", {"stop": "off", **WHO})
+            d.until(lambda: len(self.texts(d)) == 6)
+            time.sleep(0.3)
+            self.assertEqual(len(self.texts(d)), 6)
+            self.assertEqual([a["id"] for a in self.actions(d, "burst", "kept")], [other], "the rule is braked still")
+            self.balanced(d)
+
     def test_tasks_that_the_brake_keeps_come_to_the_list_or_never_do(self):
         rules = """
 rules:
