@@ -162,6 +162,16 @@ Result<std::map<std::string, Personal>> Api::personal_of(const http::Request& re
   return out;
 }
 
+std::vector<std::string> Api::names_of(const std::string& id) {
+  auto names = std::make_shared<std::vector<std::string>>();
+  const Result<void> asked = runtime_.ask_and_wait({id}, [names](Shard&, std::size_t, const CustomerState* state) {
+    if (state == nullptr) return;
+    names->push_back(state->id);
+    names->insert(names->end(), state->aliases.begin(), state->aliases.end());
+  });
+  return asked && !names->empty() ? *names : std::vector{id};
+}
+
 std::string body_text(const http::Request& request, std::string_view name) { return member_text(request.body, name); }
 
 }  // namespace nudge::daemon

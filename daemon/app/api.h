@@ -130,6 +130,8 @@ class Api {
   http::Response find_customers(const http::Request& request, CustomerIndex::Query query, bool rows);
   // What is to be hidden of each of these customers, by id; empty ones when the request may see all of it.
   Result<std::map<std::string, Personal>> personal_of(const http::Request& request, std::vector<std::string> customers);
+  // All names of a customer, today's first; the id itself when nothing is known of it. Waits for a shard: for workers.
+  std::vector<std::string> names_of(const std::string& id);
   void explain(http::Request& request, http::Responder responder);
   void preview(http::Request& request, http::Responder responder);
   http::Response explain_past(const CustomerState& state, const std::string& rule, const std::string& segment, TimeMs at,
@@ -159,6 +161,13 @@ class Api {
   void answer_approval(http::Request& request, http::Responder responder, bool yes);
   http::Response approval_page(const http::Request& request);
   void approval_by_link(http::Request& request, http::Responder responder);
+  Result<void> install_deals(http::HttpServer& server);
+  Result<void> write_leads_of(Json& json, const std::vector<std::string>& names);
+  Result<void> write_deals_of(Json& json, const std::vector<std::string>& names);
+  http::Response deals(const http::Request& request);
+  http::Response deal(const http::Request& request);
+  http::Response funnel(const http::Request& request);
+  void deal_command(http::Request& request, http::Responder responder, std::string_view word);
   Result<void> install_notes(http::HttpServer& server);
   void note(http::Request& request, http::Responder responder);
   Result<void> install_leads(http::HttpServer& server);

@@ -1,11 +1,9 @@
-// Actions that wait for a manager's yes: the list, the answer, and the page behind the signed link of a message. A GET of that page decides
-// nothing: scanners follow links.
+// Actions that wait for a manager's yes: the list, and the answer. The page behind the signed link of a message: approval_link.cpp.
 #include <algorithm>
 #include <array>
 
 #include "daemon/app/api.h"
 #include "daemon/app/reads.h"
-#include "daemon/http/uri.h"
 #include "daemon/runtime/approvals.h"
 #include "daemon/runtime/tasks.h"
 #include "daemon/store/keys.h"
@@ -68,43 +66,6 @@ void write_approval(Json& json, const Plan& plan, const Asker& asker, const Requ
   json.field("words", shown(decision_words(r))).end_object();
 }
 
-std::string html(std::string_view text) {
-  std::string out;
-  append_escaped(out, text, Escape::html);
-  return out;
-}
-
-http::Response page(int status, std::string_view title, std::string_view body) {
-  http::Response response;
-  response.status = status;
-  response.content_type = "text/html; charset=utf-8";
-  response.headers.emplace_back("Referrer-Policy", "no-referrer");
-  response.headers.emplace_back("Cache-Control", "no-store");
-  response.body =
-      "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>" + html(title) +
-      "</title><body><h1>" + html(title) + "</h1>" + std::string(body) + "</body></html>\n";
-  return response;
-}
-
-http::Response not_ours() {
-  return page(404, "This link is not valid", "<p>It was cut off, or is too old. Please look for the question in the console, or ask for a newer message.</p>");
-}
-
-// What a link can't do any more; nothing while it can.
-std::optional<http::Response> too_late(const Request& r, const Asking& asking, TimeMs now) {
-  if (r.state != ApprovalState::open)
-    return page(409, "This was answered already", "<p>" + html(r.subject) + ": " + html(decision_words(r)) + ".</p>");
-  if (now > asking.deadline) return page(410, "The time to answer is over", "<p>" + html(r.subject) + "</p>");
-  return std::nullopt;
-}
-
-std::string form_member(std::string_view body, std::string_view name) {
-  std::vector<std::pair<std::string, std::string>> members;
-  if (!http::parse_query(body, members)) return {};
-  const auto found = std::ranges::find(members, name, &std::pair<std::string, std::string>::first);
-  return found == members.end() ? std::string() : found->second;
-}
-
 }  // namespace
 
 http::Response Api::approvals(const http::Request& request) {
@@ -122,9 +83,10 @@ http::Response Api::approvals(const http::Request& request) {
   const std::shared_ptr<const Plan> plan = runtime_.plan();
   const Asker asker = asker_of(request);
   const auto rule = request.query_param("rule"), customer = request.query_param("customer"), asked = request.query_param("asked");
+  const std::vector<std::string> theirs = customer ? names_of(std::string(*customer)) : std::vector<std::string>();
   std::erase_if(*all, [&](const Request& r) {
     if (!open && state != "closed" && state != approval_state_name(r.state)) return true;
-    if ((rule && r.action.rule != *rule) || (customer && r.action.customer != *customer)) return true;
+    if ((rule && r.action.rule != *rule) || (customer && std::ranges::find(theirs, r.action.customer) == theirs.end())) return true;
     return (asked && asked_now(*plan, r) != *asked) || !sees(asker, *plan, r);
   });
   // What is most urgent first; of what was decided the newest.
@@ -206,59 +168,6 @@ void Api::answer_approval(http::Request& request, http::Responder responder, boo
     });
   });
   if (!posted) to->send(error_response({Code::unavailable, "too many questions are waiting"}));
-}
-
-http::Response Api::approval_page(const http::Request& request) {
-  const std::optional<Asking> asking = runtime_.options().delivery.approvals.read(request.param("token"));
-  if (!asking) return not_ours();
-  const Result<Request> found = approval_by_id(runtime_.store(), id_bytes(asking->id));
-  if (!found) return not_ours();
-  if (auto late = too_late(*found, *asking, runtime_.now())) return *std::move(late);
-  const std::string reason = "<p><label>Reason <input name=\"reason\" maxlength=\"1000\"";
-  return page(200, found->subject,
-              "<p>" + html(found->action.reason) + "</p><p>" + html(found->action.kind) + " of the rule " + html(found->action.rule) + " for customer " +
-                  html(found->action.customer) + ". Answer until " + html(format_timestamp(asking->deadline)) + "; otherwise it is " +
-                  (found->otherwise_send ? "sent" : "dropped") + ".</p><form method=\"post\">" + reason +
-                  "></label></p><button name=\"answer\" value=\"approve\">Approve</button></form><form method=\"post\">" + reason +
-                  " required></label></p><button name=\"answer\" value=\"reject\">Reject</button></form>");
-}
-
-void Api::approval_by_link(http::Request& request, http::Responder responder) {
-  const std::optional<Asking> asking = runtime_.options().delivery.approvals.read(request.param("token"));
-  if (!asking) return responder.send(not_ours());
-  const std::string answer = form_member(request.body, "answer"), reason = form_member(request.body, "reason");
-  if (answer != "approve" && answer != "reject") return responder.send(page(400, "Approve or reject?", "<p>Please go back and press one of the two.</p>"));
-  if ((answer == "reject" && reason.empty()) || reason.size() > kReasonBytes)
-    return responder.send(page(400, "Please say why not", "<p>Go back and write a reason, in less than 16 KiB.</p>"));
-  ApprovalCommand command{asking->id, answer == "approve", asking->person, reason, false};
-  request.actor = "link:" + asking->person;
-  audited_change("approval." + answer, [this, command, asking = *asking](http::Request&, http::Responder inner) {
-    auto to = std::make_shared<http::Responder>(std::move(inner));
-    const auto work = [this, to, command, asking] {
-      const Result<Request> found = approval_by_id(runtime_.store(), id_bytes(command.id));
-      if (!found) return to->send(not_ours());
-      if (auto late = too_late(*found, asking, runtime_.now())) return to->send(*std::move(late));
-      runtime_.tasks().answer(command, [this, to, command](Result<void> result) {
-        auto told = [this, to, command, result = std::move(result)] {
-          const Result<Request> now = approval_by_id(runtime_.store(), id_bytes(command.id));
-          http::Response response;
-          if (!result && result.error().code == Code::denied)
-            response = page(403, "You are not asked any more", "<p>" + html(result.error().message) + ".</p>");
-          else if (!now || now->state == ApprovalState::open)
-            response = page(500, "Please try again later", "");
-          else if (!result)
-            response = page(409, "This was answered already", "<p>" + html(now->subject) + ": " + html(decision_words(*now)) + ".</p>");
-          else
-            response = page(200, command.yes ? "Approved" : "Rejected", "<p>" + html(now->subject) + "</p>");
-          response.note = to_hex(command.id);
-          to->send(std::move(response));
-        };
-        auto shared = std::make_shared<decltype(told)>(std::move(told));
-        if (!workers_.post([shared] { (*shared)(); })) to->send(page(200, "Your answer is stored", ""));
-      });
-    };
-    if (!workers_.post(work)) to->send(page(503, "Please try again later", ""));
-  })(request, std::move(responder));
 }
 
 Result<void> Api::install_approvals(http::HttpServer& server) {

@@ -46,6 +46,24 @@ void write_lead(Json& json, const Plan& plan, const Lead& lead, const Personal* 
   json.field("reason", hidden != nullptr ? hidden->hide(lead.reason) : lead.reason).field("changes", lead.changes);
 }
 
+// … and the end of the lead's object.
+void write_history(Json& json, const std::vector<LeadChange>& history, const Personal* hidden) {
+  json.key("history").begin_array();
+  for (const LeadChange& change : history) {
+    json.begin_object()
+        .field("number", change.number)
+        .field_time("at", change.at)
+        .field("what", change.what)
+        .field("pool", change.pool)
+        .field("owner", change.owner)
+        .field("previous", change.previous)
+        .field("by", change.by)
+        .field("reason", hidden != nullptr ? hidden->hide(change.reason) : change.reason)
+        .end_object();
+  }
+  json.end_array().end_object();
+}
+
 void write_words(Json& json, std::string_view key, const std::vector<std::string>& words) {
   json.key(key).begin_array();
   for (const std::string& word : words) json.value(word);
@@ -153,34 +171,38 @@ http::Response Api::leads(const http::Request& request) {
 }
 
 http::Response Api::lead(const http::Request& request) {
-  const std::string customer(request.param("id"));
+  const std::vector<std::string> known_as = names_of(std::string(request.param("id")));
+  const std::string& customer = known_as[0];
   const Result<Lead> lead = lead_of(runtime_.store(), customer);
   if (!lead) return error_response(lead.error());
   const std::shared_ptr<const Plan> plan = runtime_.plan();
   if (!viewer_of(request, *plan).sees(*plan, lead->pool, lead->owner))
     return error_response({Code::not_found, "there is no lead of this name that is yours to see"});
-  const Result<std::vector<LeadChange>> history = lead_history(runtime_.store(), customer);
+  const Result<std::vector<LeadChange>> history = lead_history(runtime_.store(), known_as);
   if (!history) return error_response(history.error());
   const auto hidden = personal_of(request, {customer});
   if (!hidden) return error_response(hidden.error());
   const Personal* masks = hidden_for(*hidden, customer);
   Json json;
   write_lead(json, *plan, *lead, masks);
-  json.key("history").begin_array();
-  for (const LeadChange& change : *history) {
-    json.begin_object()
-        .field("number", change.number)
-        .field_time("at", change.at)
-        .field("what", change.what)
-        .field("pool", change.pool)
-        .field("owner", change.owner)
-        .field("previous", change.previous)
-        .field("by", change.by)
-        .field("reason", masks != nullptr ? masks->hide(change.reason) : change.reason)
-        .end_object();
-  }
-  json.end_array().end_object();
+  write_history(json, *history, masks);
   return json_response(std::move(json));
+}
+
+// What is kept of a customer under any of these names, as it is.
+Result<void> Api::write_leads_of(Json& json, const std::vector<std::string>& names) {
+  const std::shared_ptr<const Plan> plan = runtime_.plan();
+  json.key("leads").begin_array();
+  for (const std::string& name : names) {
+    const Result<Lead> lead = lead_of(runtime_.store(), name);
+    if (!lead && lead.error().code == Code::not_found) continue;
+    if (!lead) return std::unexpected(lead.error());
+    NUDGE_ASSIGN(const std::vector<LeadChange> history, lead_history(runtime_.store(), names));
+    write_lead(json, *plan, *lead, nullptr);
+    write_history(json, history, nullptr);
+  }
+  json.end_array();
+  return {};
 }
 
 // One of put, claim, assign, return, transfer, close.
@@ -204,6 +226,7 @@ void Api::lead_command(http::Request& request, http::Responder responder, std::s
   const Viewer viewer = viewer_of(request, *plan);
   if (!viewer.person.empty()) command.by = viewer.person;  // who logged in is who did it
   const bool posted = workers_.post([this, to, command, viewer, plan, puts, status = what.status]() mutable {
+    command.customer = names_of(command.customer)[0];
     const Result<Lead> lead = lead_of(runtime_.store(), command.customer);
     if (!lead && !(puts && lead.error().code == Code::not_found)) return to->send(error_response(lead.error()));
     if (lead && !viewer.sees(*plan, lead->pool, lead->owner)) {

@@ -143,7 +143,8 @@ Result<void> Api::write_kept(Json& json, const std::vector<std::string>& names) 
       json.begin_object().field("kind", suppression_kind_name(found->kind)).field("value", found->value).field_time("at", found->at).field("reason", found->reason).end_object();
   }
   json.end_array();
-  return {};
+  NUDGE_TRY(write_leads_of(json, names));
+  return write_deals_of(json, names);
 }
 
 Result<void> Api::install_streams(http::HttpServer& server) {

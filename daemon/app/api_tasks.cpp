@@ -123,6 +123,7 @@ http::Response Api::tasks(const http::Request& request) {
   const auto owner = request.query_param("owner");
   const auto team = request.query_param("team");
   const auto customer = request.query_param("customer");
+  const std::vector<std::string> theirs = customer ? names_of(std::string(*customer)) : std::vector<std::string>();
   const auto rule = request.query_param("rule");
   const TimeMs now = runtime_.now();
   const std::shared_ptr<const Plan> plan = runtime_.plan();
@@ -137,7 +138,7 @@ http::Response Api::tasks(const http::Request& request) {
   const Result<TaskPage> page = tasks_page(runtime_.store(), !closed, *order, [&](const TaskRecord& t) {
     if (owner && t.action.owner != *owner) return false;
     if (team && t.action.assignment.team != *team) return false;
-    if (customer && t.action.customer != *customer) return false;
+    if (customer && std::ranges::find(theirs, t.action.customer) == theirs.end()) return false;
     if (rule && t.action.rule != *rule) return false;
     if (!viewer.sees(t)) return false;
     if (!needle.empty() && fold_case(t.action.customer + "\n" + t.action.payload).find(needle) == std::string::npos) return false;
@@ -374,6 +375,7 @@ Result<void> Api::install_tasks(http::HttpServer& server) {
   NUDGE_TRY(server.route(Method::get, "/v1/teams/{name}", [this](http::Request& r, http::Responder to) { teams(r, std::move(to)); }));
   NUDGE_TRY(install_leads(server));
   NUDGE_TRY(install_notes(server));
+  NUDGE_TRY(install_deals(server));
   return server.route(Method::get, "/v1/dispositions", on_worker([this](const http::Request&) { return dispositions(); }));
 }
 

@@ -183,6 +183,7 @@ void add_admin_commands(CLI::App& app, AdminLine& line, const Door& door, const 
   approval_commands(app, line, ask);
   erasure_commands(app, line, ask);
   add_lead_commands(app, ask);
+  add_deal_commands(app, ask);
   care_commands(app, line, door, ask, offline);
   ask(app, "callback", "hand in what a provider reports, from standard input: a bounced mail, through a pipe",
       [&line](const Output& out, Client& c) { return hand_in_callback(out, c, line.word); })

@@ -1,11 +1,13 @@
-// Pools and leads on the command line.
+// Pools, leads and opportunities on the command line.
 #pragma once
 
 #include "daemon/cli/admin_commands.h"
 
 namespace nudge::cli {
 
-// Adds `pools` and `lead …`.
+// Adds `pools`, `lead …` and `note`.
 void add_lead_commands(CLI::App& app, const AddOnline& ask);
+// Adds `opportunity …` and `funnel`.
+void add_deal_commands(CLI::App& app, const AddOnline& ask);
 
 }  // namespace nudge::cli

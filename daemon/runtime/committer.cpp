@@ -5,6 +5,7 @@
 #include <future>
 
 #include "daemon/runtime/committer_batch.h"
+#include "daemon/runtime/deals.h"
 #include "daemon/runtime/leads.h"
 #include "daemon/runtime/tasks.h"
 #include "engine/core/take_back.h"
@@ -232,7 +233,7 @@ void Committer::put_together(Batch& batch) {
 // The desk's word on what a unit decided, then numbers and records for what is left.
 void Committer::settle(Unit& unit, Batch& batch) {
   WorkOut heard;
-  for (const LeadSignal& signal : unit.heard) desk_.leads().hear(*unit.plan, signal, heard.leads);
+  for (const LeadSignal& signal : unit.heard) desk_.hear(*unit.plan, signal, heard);
   keep_work(heard, batch);
   for (Effects& effects : unit.effects) {
     if (desk_.settle(*unit.plan, effects)) batch.desk_changed = true;
@@ -259,10 +260,13 @@ void Committer::settle(Unit& unit, Batch& batch) {
 
 // Records of tasks, and what is to be told and done because of them.
 void Committer::keep_work(WorkOut& work, Batch& batch) {
-  if (work.made.empty() && work.touched.empty() && work.news.empty() && work.actions.empty() && work.leads.empty()) return;
+  if (work.made.empty() && work.touched.empty() && work.news.empty() && work.actions.empty() && work.leads.empty() && work.deals.empty()) return;
   batch.worked = true;
   book_leads(batch.set, work.leads);
-  for (Input& input : work.leads.news) work.news.push_back(std::move(input));
+  book_deals(batch.set, work.deals);
+  for (std::vector<Input>* news : {&work.leads.news, &work.deals.news}) {
+    for (Input& input : *news) work.news.push_back(std::move(input));
+  }
   book_work(batch.set, batch.block.stats, work);
   for (Input& input : work.news) batch.news.inputs.push_back(std::move(input));
   // Tickets of a ladder: never tasks, so no plan is needed to take them in.
@@ -325,7 +329,7 @@ void Committer::add_action(const Plan& plan, ActionOut action, Batch& batch) {
 void Committer::act_on_leads(const Plan& plan, ActionRecord& record, Batch& batch, WorkOut& work) {
   std::vector<LeadSignal> signals;
   lead_signals(plan, record.action, signals);
-  for (const LeadSignal& signal : signals) desk_.leads().hear(plan, signal, work.leads);
+  for (const LeadSignal& signal : signals) desk_.hear(plan, signal, work);
   if (const auto command = lead_command_of(record.action)) {
     if (Result<void> done = desk_.leads().apply(plan, *command, record.action.at, work.leads); !done) {
       record.state = ActionState::dead;

@@ -337,7 +337,10 @@ void Eraser::withdraw_tasks(CommitContext& c, const std::vector<std::string>& id
   std::vector<std::string> open;
   for (const std::string& id : ids)
     if (c.desk.work().withdraw(*plan, c.desk.roster(), id, {}, "erased", c.now, c.work) != 0) open.push_back(id);
-  for (const std::string& id : ids) c.desk.leads().forget(id);
+  for (const std::string& id : ids) {
+    c.desk.leads().forget(id);
+    c.desk.deals().forget(id);
+  }
   if (!open.empty()) c.desk_changed = true;
   const auto theirs = [&](const std::string& customer) { return std::ranges::find(open, customer) != open.end(); };
   // What waits for a yes gets its no, and what waits for a message with others is not in it.

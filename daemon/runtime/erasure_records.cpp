@@ -4,6 +4,7 @@
 
 #include "daemon/runtime/approvals.h"
 #include "daemon/runtime/erasure.h"
+#include "daemon/runtime/deals.h"
 #include "daemon/runtime/leads.h"
 #include "daemon/runtime/payload.h"
 #include "daemon/runtime/receipts.h"
@@ -161,7 +162,9 @@ class Kept {
     }
     if (context_ == nullptr) return {};
     for (const std::string& id : ids_) {
-      if (const Result<Lead> lead = lead_of(store_, id); lead && gone_.covers(id, lead->since)) NUDGE_TRY(erase_lead(store_, context_->set, id));
+      // Without a lead there may be the history of one that became another's.
+      if (const Result<Lead> lead = lead_of(store_, id); !lead || gone_.covers(id, lead->since)) NUDGE_TRY(erase_lead(store_, context_->set, id));
+      NUDGE_TRY(erase_deals(store_, context_->set, id));
     }
     // Decided requests for a yes; open ones were decided before this.
     const std::string decided = approval_key(false, "");

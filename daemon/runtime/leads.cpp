@@ -1,5 +1,8 @@
 #include "daemon/runtime/leads.h"
 
+#include <algorithm>
+#include <tuple>
+
 #include "daemon/runtime/records.h"
 #include "daemon/store/keys.h"
 
@@ -72,6 +75,10 @@ Result<void> each(const Store& store, const std::string& prefix, Decode decode, 
 
 void book_leads(WriteSet& set, const LeadOut& leads) {
   std::string bytes;
+  for (const Lead& gone : leads.gone) {
+    set.erase(Family::task, index_key(gone));
+    set.erase(Family::task, lead_key(gone.customer));
+  }
   for (const LeadOut::Touched& touched : leads.touched) {
     const std::string place = index_key(touched.now);
     const std::string old = touched.before ? index_key(*touched.before) : std::string();
@@ -100,9 +107,10 @@ Result<void> load_leads(const Store& store, Desk& desk) {
 
 Result<void> erase_lead(const Store& store, WriteSet& set, std::string_view customer) {
   NUDGE_ASSIGN(const auto bytes, store.get(Family::task, lead_key(customer)));
-  if (!bytes) return {};
-  if (const Result<Lead> lead = decode_lead(*bytes)) set.erase(Family::task, index_key(*lead));
-  set.erase(Family::task, lead_key(customer));
+  if (bytes) {
+    if (const Result<Lead> lead = decode_lead(*bytes)) set.erase(Family::task, index_key(*lead));
+    set.erase(Family::task, lead_key(customer));
+  }
   const std::string prefix = history_prefix(customer);
   return store.scan(Family::task, prefix, prefix_end(prefix), [&](std::string_view key, std::string_view) {
     set.erase(Family::task, key);
@@ -116,9 +124,11 @@ Result<Lead> lead_of(const Store& store, std::string_view customer) {
   return decode_lead(*bytes);
 }
 
-Result<std::vector<LeadChange>> lead_history(const Store& store, std::string_view customer) {
+Result<std::vector<LeadChange>> lead_history(const Store& store, const std::vector<std::string>& names) {
   std::vector<LeadChange> changes;
-  NUDGE_TRY(each(store, history_prefix(customer), decode_lead_change, [&](LeadChange change) { changes.push_back(std::move(change)); }));
+  for (const std::string& name : names)
+    NUDGE_TRY(each(store, history_prefix(name), decode_lead_change, [&](LeadChange change) { changes.push_back(std::move(change)); }));
+  std::ranges::sort(changes, {}, [](const LeadChange& c) { return std::tie(c.at, c.customer, c.number); });
   return changes;
 }
 

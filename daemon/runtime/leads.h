@@ -21,7 +21,8 @@ Result<void> erase_lead(const Store& store, WriteSet& set, std::string_view cust
 // Error: not_found.
 Result<Lead> lead_of(const Store& store, std::string_view customer);
 // All changes of the customer's owner or state, the oldest first.
-Result<std::vector<LeadChange>> lead_history(const Store& store, std::string_view customer);
+// All names of a customer: changes from before they were one, too.
+Result<std::vector<LeadChange>> lead_history(const Store& store, const std::vector<std::string>& names);
 
 // A lead as the index has it: enough to choose by.
 struct LeadEntry {

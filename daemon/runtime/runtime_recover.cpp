@@ -7,6 +7,7 @@
 #include "daemon/log/log.h"
 #include "daemon/runtime/approvals.h"
 #include "daemon/runtime/digests.h"
+#include "daemon/runtime/deals.h"
 #include "daemon/runtime/leads.h"
 #include "daemon/runtime/log_block.h"
 #include "daemon/runtime/runtime_impl.h"
@@ -60,6 +61,7 @@ Result<void> Runtime::Impl::recover() {
   NUDGE_TRY(load_approvals(store, desk));
   NUDGE_TRY(load_digests(store, desk));
   NUDGE_TRY(load_leads(store, desk));
+  NUDGE_TRY(load_deals(store, desk));
   committer.restore(std::move(stats), std::move(series), std::move(desk));
   return {};
 }

@@ -116,7 +116,11 @@ void Shard::absorb_portion(CacheEntry& entry, Item& item, TimeMs now) {
   }
   unit_->entries.merge(EntryKind::absorb, entry.id, now, item.merge->portion);
   unit_->latest = std::max(unit_->latest, now);
-  unit_->changes.push_back([key = item.merge->pending_key](CommitContext& c) { c.set.erase(Family::meta, key); });
+  // What sales work keeps follows in the same batch. Each portion of one merge says it again: nothing is left to move then.
+  unit_->changes.push_back([key = item.merge->pending_key, plan = plan_, alias = portion->memory.id, customer = std::string(entry.id), now](CommitContext& c) {
+    c.set.erase(Family::meta, key);
+    c.desk.merged(*plan, alias, customer, now, c.work, c.approvals);
+  });
   ++unit_->items;
   changed(entry, std::move(effects));
 }

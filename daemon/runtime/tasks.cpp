@@ -207,6 +207,20 @@ void Tasks::apply(LeadCommand command, Done done) {
       });
 }
 
+void Tasks::apply(DealCommand command, Done done) {
+  auto result = std::make_shared<Result<void>>();
+  committer_.change(
+      [this, command = std::move(command), result](CommitContext& c) {
+        c.desk.run_clocks(*plan_(), c.now, c.work);
+        *result = c.desk.deals().apply(*plan_(), command, c.now, c.work.deals);
+        if (!c.work.touched.empty()) c.desk_changed = true;
+      },
+      [result, done = std::move(done)](const Error* failure) {
+        if (failure != nullptr) return done(std::unexpected(*failure));
+        done(std::move(*result));
+      });
+}
+
 void Tasks::record(Input input, std::function<void(Receipt)> done) {
   post_(std::move(input), [done = std::move(done)](CommitContext& c, Receipt receipt) { c.after.emplace_back([done, receipt] { done(receipt); }); });
 }

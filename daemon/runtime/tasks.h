@@ -40,6 +40,7 @@ class Tasks {
   // The answer to what waits for a yes; the same. Of two answers the first decides, and the second is told that nothing is open.
   void answer(ApprovalCommand command, Done done);
   void apply(LeadCommand command, Done done);
+  void apply(DealCommand command, Done done);
   // Stores an event that somebody wrote down; `done` is told how it ended once it is on disk.
   void record(Input input, std::function<void(Receipt)> done);
   // Looks at the desk between two batches, on the committer's thread: whoever has how much.

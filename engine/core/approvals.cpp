@@ -96,6 +96,15 @@ Result<void> Approvals::apply(const Plan& plan, const ApprovalCommand& command, 
   return {};
 }
 
+void Approvals::merged(std::string_view alias, std::string_view customer, ApprovalOut& out) {
+  if (alias == customer) return;
+  for (auto& [id, request] : open_) {
+    if (request.action.customer != alias) continue;
+    request.action.customer = customer;
+    out.touched.push_back(request);
+  }
+}
+
 void Approvals::run(const Plan& plan, TimeMs now, ApprovalOut& out) {
   while (!clocks_.empty() && clocks_.begin()->first <= now) {
     const auto [at, id] = *clocks_.begin();

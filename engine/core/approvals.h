@@ -60,6 +60,8 @@ class Approvals {
   void load(Request request);
   // A person's word. Error: not_found (nothing open has this id), denied (another is asked).
   Result<void> apply(const Plan& plan, const ApprovalCommand& command, TimeMs now, ApprovalOut& out);
+  // Both names are one customer's: what waits of `alias` is about this customer from now on. Again: nothing.
+  void merged(std::string_view alias, std::string_view customer, ApprovalOut& out);
   // Every deadline at or before `now`, each at its own instant, in order.
   void run(const Plan& plan, TimeMs now, ApprovalOut& out);
   // The next deadline; kNever: none.

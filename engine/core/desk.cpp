@@ -47,11 +47,25 @@ TimeMs Desk::hour_in(const Zone& zone, TimeMs t) { return t - zone.local(t).of_d
 void Desk::run_clocks(const Plan& plan, TimeMs now, WorkOut& out, std::size_t most) {
   work_.run(plan, roster_, now, out, most);
   leads_.run(plan, now, out.leads);
+  deals_.run(plan, now, out.deals);
+}
+
+void Desk::hear(const Plan& plan, const LeadSignal& signal, WorkOut& out) {
+  leads_.hear(plan, signal, out.leads);
+  deals_.hear(plan, signal, out.deals);
 }
 
 void Desk::plan_changed(const Plan& plan, TimeMs now, WorkOut& out) {
   work_.plan_changed(plan, roster_, now, out);
   leads_.plan_changed(plan, now, out.leads);
+  deals_.plan_changed(plan, now, out.deals);
+}
+
+void Desk::merged(const Plan& plan, std::string_view alias, std::string_view customer, TimeMs now, WorkOut& out, ApprovalOut& approvals) {
+  work_.merged(alias, customer, now, out);
+  leads_.merged(plan, alias, customer, now, out.leads);
+  deals_.merged(alias, customer, now, out.deals);
+  approvals_.merged(alias, customer, approvals);
 }
 
 bool Desk::limit_firings(const Plan& plan, Effects& effects) {

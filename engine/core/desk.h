@@ -47,11 +47,17 @@ class Desk {
   // Who has which lead. Kept one by one, too.
   Leads& leads() { return leads_; }
   const Leads& leads() const { return leads_; }
+  Opportunities& deals() { return deals_; }
+  const Opportunities& deals() const { return deals_; }
+  // What came in for a customer, for whoever has to hear of it.
+  void hear(const Plan& plan, const LeadSignal& signal, WorkOut& out);
   // When the next clock strikes, and what is due by then.
-  TimeMs next_clock() const { return std::min(work_.next(), leads_.next()); }
+  TimeMs next_clock() const { return std::min({work_.next(), leads_.next(), deals_.next()}); }
   // … at most so many of the clocks of tasks: next_clock() tells of the others.
   void run_clocks(const Plan& plan, TimeMs now, WorkOut& out, std::size_t most = static_cast<std::size_t>(-1));
   void plan_changed(const Plan& plan, TimeMs now, WorkOut& out);
+  // `alias` has become another name of the customer: what is open under it is the customer's from now on (docs/decisions/merge.md). Again: nothing.
+  void merged(const Plan& plan, std::string_view alias, std::string_view customer, TimeMs now, WorkOut& out, ApprovalOut& approvals);
 
   // Firings that were taken back, of which the customer does not know yet: no later step of theirs acts. Kept with the news to the
   // customer, not with the desk: whoever makes a desk of its record loads them too.
@@ -85,6 +91,7 @@ class Desk {
   Approvals approvals_;
   Digests digests_;
   Leads leads_;
+  Opportunities deals_;
   std::map<RuleId, Window> fired_;             // at_most windows
   std::set<Hash128> taken_back_;               // firing_id()
   std::map<std::string, Window> budgets_;      // policy, or policy + rule

@@ -103,6 +103,16 @@ void Leads::set_clock(const Plan& plan, Lead& lead, TimeMs not_before) {
   lead.recycle_at = std::max(std::max(lead.since, lead.followed_at) + pool->recycle_after, not_before);
 }
 
+void Leads::tell_owner(const Pool& pool, Lead& lead, TimeMs at, LeadOut& out) {
+  Input fact;
+  fact.kind = InputKind::attributes;
+  fact.customer = lead.customer;
+  fact.id = event_id(lead, "owner", ++lead.facts);
+  fact.time = at;
+  fact.attributes.push_back({pool.owner_attribute, lead.owner.empty() ? Value() : Value::of_text(lead.owner)});
+  out.news.push_back(std::move(fact));
+}
+
 // --- the one way in which a lead changes
 
 void Leads::become(const Plan& plan, Lead& lead, LeadState state, std::string_view owner, std::string_view pool, const Change& change, TimeMs now,
@@ -126,13 +136,7 @@ void Leads::become(const Plan& plan, Lead& lead, LeadState state, std::string_vi
   const Pool* where = plan.find_pool(lead.pool);
   // The attribute first, so that a rule on the event finds who has the customer.
   if (change.tell_owner && where != nullptr && where->owner_attribute != kNoAttribute && (fresh || before.state == LeadState::closed || before.owner != lead.owner)) {
-    Input fact;
-    fact.kind = InputKind::attributes;
-    fact.customer = lead.customer;
-    fact.id = event_id(lead, "owner", ++lead.facts);
-    fact.time = at;
-    fact.attributes.push_back({where->owner_attribute, lead.owner.empty() ? Value() : Value::of_text(lead.owner)});
-    out.news.push_back(std::move(fact));
+    tell_owner(*where, lead, at, out);
   }
   Input event;
   event.kind = InputKind::event;
@@ -263,6 +267,37 @@ Result<void> Leads::close(const Plan& plan, Lead& lead, const LeadCommand& comma
   NUDGE_TRY(fits(pool != nullptr ? pool->close_reasons : std::vector<std::string>(), command.reason, "close"));
   become(plan, lead, LeadState::closed, {}, lead.pool, {"closed", command.by, command.reason}, now, out);
   return {};
+}
+
+// --- two customers that are one
+
+void Leads::merged(const Plan& plan, std::string_view alias, std::string_view customer, TimeMs now, LeadOut& out) {
+  const auto it = leads_.find(alias);
+  if (it == leads_.end() || alias == customer) return;
+  const Lead gone = std::move(it->second);
+  take_out(gone);
+  leads_.erase(it);
+  out.gone.push_back(gone);
+  const auto reach = [](LeadState state) { return state == LeadState::owned ? 2 : state == LeadState::pooled ? 1 : 0; };
+  Lead& lead = leads_[std::string(customer)];
+  const bool fresh = lead.changes == 0;
+  const Lead before = lead;
+  if (!fresh) take_out(lead);
+  if (fresh || reach(gone.state) > reach(before.state)) {
+    lead = gone;
+    lead.customer = customer;
+    lead.changes = before.changes;
+    lead.facts = before.facts;
+    if (!fresh) lead.since = std::max(gone.since, before.since);
+  }
+  lead.followed_at = std::max(gone.followed_at, before.followed_at);
+  set_clock(plan, lead, kAlways);
+  out.changes.push_back({lead.customer, ++lead.changes, now, "merged", lead.pool, lead.owner, before.owner, {}, "the customer was known as " + std::string(alias)});
+  // Of the updates of both names the newest wins, and that may be the other one's.
+  const Pool* pool = plan.find_pool(lead.pool);
+  if (pool != nullptr && pool->owner_attribute != kNoAttribute && lead.state != LeadState::closed) tell_owner(*pool, lead, std::max(now, lead.since), out);
+  take_in(lead);
+  out.touched.push_back({fresh ? std::nullopt : std::optional<Lead>(before), lead});
 }
 
 // --- what comes in, and time

@@ -40,7 +40,7 @@ struct LeadChange {
   std::string customer;
   std::uint32_t number = 0;  // from 1
   TimeMs at = 0;
-  std::string what;  // pooled, claimed, assigned, returned, transferred, recycled, closed
+  std::string what;  // pooled, claimed, assigned, returned, transferred, recycled, closed, merged
   std::string pool, owner, previous, by, reason;
 };
 
@@ -81,8 +81,9 @@ struct LeadOut {
   std::vector<Touched> touched;
   std::vector<LeadChange> changes;
   std::vector<LeadClaims> claims;
+  std::vector<Lead> gone;   // were merged into another, as they were
   std::vector<Input> news;  // the owner attribute and the events, in this order, for the customer
-  bool empty() const { return touched.empty() && changes.empty() && claims.empty() && news.empty(); }
+  bool empty() const { return touched.empty() && changes.empty() && claims.empty() && gone.empty() && news.empty(); }
 };
 
 class Leads {
@@ -103,6 +104,9 @@ class Leads {
   void load(LeadClaims claims);
   // Nothing is known of this customer any more.
   void forget(std::string_view customer);
+  // Both names are one customer's. The lead of `alias` is the customer's from now on; of two the one that goes further stays: owned before
+  // pooled before closed, else the customer's own. Again: nothing.
+  void merged(const Plan& plan, std::string_view alias, std::string_view customer, TimeMs now, LeadOut& out);
 
   const Lead* find(std::string_view customer) const;
   const std::map<std::string, Lead, std::less<>>& all() const { return leads_; }
@@ -127,6 +131,7 @@ class Leads {
   Result<void> close(const Plan& plan, Lead& lead, const LeadCommand& command, TimeMs now, LeadOut& out);
   void become(const Plan& plan, Lead& lead, LeadState state, std::string_view owner, std::string_view pool, const Change& change, TimeMs now,
               LeadOut& out);
+  void tell_owner(const Pool& pool, Lead& lead, TimeMs at, LeadOut& out);
   void take_in(Lead& lead);
   void take_out(const Lead& lead);
   void set_clock(const Plan& plan, Lead& lead, TimeMs not_before);

@@ -26,13 +26,13 @@ bool is_owner(const Plan& plan, AttributeId attribute) {
 }  // namespace
 
 void lead_signals(const Plan& plan, std::span<const Input> inputs, std::span<const Receipt> receipts, std::vector<LeadSignal>& out) {
-  if (plan.pools.empty()) return;
+  if (plan.pools.empty() && plan.funnels.empty()) return;
   for (std::size_t i = 0; i < inputs.size() && i < receipts.size(); ++i) {
     const Input& input = inputs[i];
     if (receipts[i] != Receipt::stored) continue;
     if (input.kind == InputKind::event) {
-      const auto counts = [&](const Pool& pool) { return std::ranges::find(pool.follow_ups, input.type) != pool.follow_ups.end(); };
-      if (std::ranges::any_of(plan.pools, counts)) out.push_back({input.customer, input.time, input.type, kNoAttribute, {}, input.id});
+      const auto counts = [&](const auto& one) { return std::ranges::find(one.follow_ups, input.type) != one.follow_ups.end(); };
+      if (std::ranges::any_of(plan.pools, counts) || std::ranges::any_of(plan.funnels, counts)) out.push_back({input.customer, input.time, input.type, kNoAttribute, {}, input.id});
       continue;
     }
     if (input.kind != InputKind::attributes) continue;

@@ -366,6 +366,24 @@ std::size_t Work::withdraw(const Plan& plan, Roster& roster, std::string_view cu
   return closed;
 }
 
+void Work::merged(std::string_view alias, std::string_view customer, TimeMs now, WorkOut& out) {
+  if (alias == customer) return;
+  const std::uint64_t hash = hash64(alias);
+  std::vector<Hash128> ids;
+  for (auto it = of_customer_.lower_bound({hash, Hash128{}}); it != of_customer_.end() && it->first == hash; ++it) ids.push_back(it->second);
+  for (const Hash128& id : ids) {
+    Task& task = this->task(id);
+    if (task.action.customer != alias) continue;
+    task.action.customer = customer;
+    Known& known = known_[id];
+    of_customer_.erase({hash, id});
+    known.customer = hash64(customer);
+    of_customer_.emplace(known.customer, id);
+    note_step(task, now, "merged", "", "the customer was known as " + std::string(alias));
+    touch(task, out);
+  }
+}
+
 // --- clocks
 
 void Work::run(const Plan& plan, Roster& roster, TimeMs now, WorkOut& out, std::size_t most) {

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "engine/core/effects.h"
-#include "engine/core/leads.h"
+#include "engine/core/opportunities.h"
 #include "engine/core/roster.h"
 #include "engine/model/input.h"
 
@@ -73,7 +73,8 @@ struct WorkOut {
   std::vector<ActionOut> actions;  // to be delivered: tickets
   std::vector<Input> news;        // events about tasks, for the rules
   std::size_t overdue = 0;        // that are so since now
-  LeadOut leads;                  // what was done to leads at the same time
+  LeadOut leads;                  // what was done to leads at the same time …
+  DealOut deals;                  // … and to opportunities
 };
 
 class Work {
@@ -96,6 +97,8 @@ class Work {
   // Withdraws a customer's open tasks of these rules (all rules: an empty list). The number of them.
   std::size_t withdraw(const Plan& plan, Roster& roster, std::string_view customer, const std::vector<std::string>& rules, std::string reason,
                        TimeMs now, WorkOut& out);
+  // Both names are one customer's: the open tasks of `alias` are this customer's from now on. Again: nothing.
+  void merged(std::string_view alias, std::string_view customer, TimeMs now, WorkOut& out);
   // Everything whose instant is at or before `now`, each at its own, in order; at most so many: next() tells of the others.
   void run(const Plan& plan, Roster& roster, TimeMs now, WorkOut& out, std::size_t most = static_cast<std::size_t>(-1));
   // When run() has something to do; kNever: nothing is due by time alone.

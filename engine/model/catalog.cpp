@@ -54,6 +54,11 @@ constexpr BuiltInField kLeadFields[] = {
 constexpr BuiltInField kFollowUpFields[] = {
     {"by", Type::text}, {"kind", Type::text}, {"text", Type::text}, {"result", Type::text}, {"opportunity", Type::text},
 };
+constexpr BuiltInField kOpportunityFields[] = {
+    {"opportunity", Type::text}, {"funnel", Type::text},     {"stage", Type::text},   {"previous", Type::text}, {"title", Type::text},
+    {"amount", Type::decimal},   {"probability", Type::integer}, {"owner", Type::text}, {"by", Type::text},   {"reason", Type::text},
+    {"stage_since", Type::timestamp},
+};
 constexpr BuiltInEvent kBuiltIn[] = {
     {"task_created", "A task was put on a salesperson's list", kTaskFields},
     {"task_completed", "A task was done; `disposition` says what came of it", kTaskFields},
@@ -76,6 +81,13 @@ constexpr BuiltInEvent kBuiltIn[] = {
     {"lead_recycled", "Nobody followed up: the lead went back to a pool; `previous` had it", kLeadFields},
     {"lead_closed", "The lead was closed; `reason` says why", kLeadFields},
     {"follow_up", "Somebody was in touch with the customer, or wrote something down about them", kFollowUpFields},
+    {"opportunity_opened", "A sale has begun", kOpportunityFields},
+    {"opportunity_moved", "An opportunity is in another stage; `previous` was the one before", kOpportunityFields},
+    {"opportunity_changed", "The amount, owner or title of an opportunity is another", kOpportunityFields},
+    {"opportunity_task_done", "A key task of the stage is done; `reason` says which", kOpportunityFields},
+    {"opportunity_stalled", "An opportunity has lain in its stage for too long without anybody doing anything", kOpportunityFields},
+    {"opportunity_won", "The sale was made", kOpportunityFields},
+    {"opportunity_lost", "The sale was lost; `reason` says why", kOpportunityFields},
     {"message_accepted", "A provider took a message", kMessageFields},
     {"message_failed", "A message was given up; `reason` says why", kMessageFields},
     {"message_held", "A policy held a message back; `reason` says which", kMessageFields},

@@ -455,6 +455,7 @@ Hash128 Definitions::digest() {
   for (std::size_t i = 0; i < plan_.dispositions.size(); ++i)
     all.emplace_back("disposition " + plan_.dispositions[i].name, disposition(i));
   for (const Pool& p : plan_.pools) all.emplace_back("pool " + p.name, pool(p));
+  for (const Funnel& f : plan_.funnels) all.emplace_back("funnel " + f.name, funnel(f));
   for (const BusinessCalendar& c : plan_.business_calendars) all.emplace_back("calendar " + c.name, business_calendar(c));
   for (const auto& [name, text] : plan_.named_templates) all.emplace_back("template " + name, hash128(text));
   std::ranges::sort(all);

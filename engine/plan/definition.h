@@ -33,6 +33,7 @@ class Definitions {
   Hash128 team(const Team& team) const;
   Hash128 disposition(std::size_t index) const;
   Hash128 pool(const Pool& pool) const;
+  Hash128 funnel(const Funnel& funnel) const;
   Hash128 policy(const Policy& policy);
   Hash128 business_calendar(const BusinessCalendar& calendar) const;
 

@@ -131,6 +131,24 @@ Hash128 Definitions::pool(const Pool& p) const {
   return hash128(bytes);
 }
 
+Hash128 Definitions::funnel(const Funnel& f) const {
+  std::string bytes;
+  Writer out(bytes);
+  out.varint(f.stages.size());
+  for (const FunnelStage& stage : f.stages) {
+    out.string(stage.name);
+    out.varint(stage.percent);
+    out.svarint(stage.stalled_after);
+    out.varint(stage.tasks.size());
+    for (const std::string& task : stage.tasks) out.string(task);
+  }
+  out.varint(f.lost_reasons.size());
+  for (const std::string& reason : f.lost_reasons) out.string(reason);
+  out.varint(f.follow_ups.size());
+  for (const EventTypeId event : f.follow_ups) put_event(out, event);
+  return hash128(bytes);
+}
+
 Hash128 Definitions::disposition(std::size_t index) const {
   const Disposition& d = plan_.dispositions[index];
   std::string bytes;

@@ -1,4 +1,4 @@
-// Leads as the rules see them: pools. Plain data; immutable once the plan is built.
+// Leads as the rules see them: pools, the stages of a sale. Plain data; immutable once the plan is built.
 #pragma once
 
 #include <cstdint>
@@ -25,6 +25,23 @@ struct Pool {
   std::string recycle_to;                  // the pool that gets it then
   std::vector<EventTypeId> follow_ups;     // events that count as such
   AttributeId owner_attribute = kNoAttribute;  // of the customer: says who has it, as the desk decided
+};
+
+// A stage of a funnel.
+struct FunnelStage {
+  std::string name;
+  std::string description;
+  std::uint32_t percent = 0;       // of the opportunities in it that are won in the end
+  DurationMs stalled_after = 0;    // without a move or a follow-up; 0: never
+  std::vector<std::string> tasks;  // what is to be done in it, for people
+};
+
+struct Funnel {
+  std::string name;
+  std::string description;
+  std::vector<FunnelStage> stages;  // in order
+  std::vector<std::string> lost_reasons;
+  std::vector<EventTypeId> follow_ups;
 };
 
 }  // namespace nudge

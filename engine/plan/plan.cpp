@@ -90,6 +90,11 @@ const Pool* Plan::find_pool(std::string_view name) const {
   return found == pools.end() ? nullptr : &*found;
 }
 
+const Funnel* Plan::find_funnel(std::string_view name) const {
+  const auto found = std::ranges::find(funnels, name, &Funnel::name);
+  return found == funnels.end() ? nullptr : &*found;
+}
+
 const Member* Team::find(std::string_view id) const {
   const auto found = std::ranges::find(members, id, &Member::id);
   return found == members.end() ? nullptr : &*found;

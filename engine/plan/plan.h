@@ -29,6 +29,7 @@ struct Plan {
   std::vector<Team> teams;                            // by name
   std::vector<Disposition> dispositions;              // in the order written; empty: any word will do
   std::vector<Pool> pools;                            // by name
+  std::vector<Funnel> funnels;                        // by name
   std::vector<Policy> policies;                       // by name
   std::vector<BusinessCalendar> business_calendars;   // by name
   DurationMs contact_horizon = 0;                     // how long a contact can count for a cap or an inhibition; 0: none is kept
@@ -64,6 +65,7 @@ struct Plan {
   const Team* find_team(std::string_view name) const;
   const Disposition* find_disposition(std::string_view name) const;
   const Pool* find_pool(std::string_view name) const;
+  const Funnel* find_funnel(std::string_view name) const;
 };
 
 // Builds a plan bottom-up; equal nodes, expressions, aggregates … get one id (hash-consing). Not thread-safe.

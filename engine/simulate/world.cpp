@@ -209,16 +209,23 @@ void World::hear(std::span<const Input> inputs, std::span<const Receipt> receipt
   std::vector<LeadSignal> signals;
   lead_signals(*plan_, inputs, receipts, signals);
   WorkOut out;
-  for (const LeadSignal& signal : signals) desk_.leads().hear(*plan_, signal, out.leads);
+  for (const LeadSignal& signal : signals) desk_.hear(*plan_, signal, out);
   keep_work(out);
 }
 
 void World::act_on_leads(const ActionOut& action, WorkOut& out) {
   std::vector<LeadSignal> signals;
   lead_signals(*plan_, action, signals);
-  for (const LeadSignal& signal : signals) desk_.leads().hear(*plan_, signal, out.leads);
+  for (const LeadSignal& signal : signals) desk_.hear(*plan_, signal, out);
   // A rule that closes what is no lead does nothing.
   if (const auto command = lead_command_of(action)) (void)desk_.leads().apply(*plan_, *command, action.at, out.leads);
+}
+
+Result<void> World::deal(const DealCommand& command) {
+  WorkOut out;
+  NUDGE_TRY(desk_.deals().apply(*plan_, command, clock_, out.deals));
+  keep_work(out);
+  return {};
 }
 
 Result<void> World::lead(const LeadCommand& command) {
@@ -289,7 +296,10 @@ void World::keep_work(WorkOut& out) {
   for (const Task& task : out.made) put(task);
   for (const Task& task : out.touched) put(task);
   for (ActionOut& action : out.actions) record_.actions.push_back(std::move(action));
-  for (Input& input : out.leads.news) submit_at(input.time, std::move(input));
+  for (std::vector<Input>* news : {&out.leads.news, &out.deals.news}) {
+    for (Input& input : *news) submit_at(input.time, std::move(input));
+  }
+  for (const Opportunity& deal : out.deals.touched) deals_[deal.id] = deal;
   for (Input& input : out.news) {
     const std::string_view id = input.id;
     const bool created = id.ends_with(":created") || id.contains(":offered:");

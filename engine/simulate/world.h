@@ -109,6 +109,9 @@ class World {
   const std::vector<Request>& approvals() const { return requests_; }
   // The answer to what waits longest of the rule for the customer. Error: nothing waits, or another is asked.
   Result<void> answer_approval(std::string_view customer, std::string_view rule, ApprovalCommand command);
+  // A person's word on an opportunity; and all there ever were, by id.
+  Result<void> deal(const DealCommand& command);
+  const std::map<std::string, Opportunity, std::less<>>& deals() const { return deals_; }
   // A person's word on a lead.
   Result<void> lead(const LeadCommand& command);
   // Closes the newest open task of the rule for the customer and tells the rules so (task_completed). False when there is none.
@@ -171,6 +174,7 @@ class World {
   std::vector<Request> requests_;
   std::uint64_t hits_ = 0;  // of digests
   std::multimap<TimeMs, ActionOut> released_;  // approved, and waiting until a policy lets them through
+  std::map<std::string, Opportunity, std::less<>> deals_;
   WorldRecord record_;
   TimeMs writes_until_ = kAlways;  // what was written so far has taken effect by then
   Hash128 digest_;

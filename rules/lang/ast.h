@@ -231,6 +231,12 @@ struct PoolAst {
   std::vector<Name> follow_ups;
 };
 
+struct FunnelAst {
+  Name name;
+  Funnel funnel;  // the plain values
+  std::vector<Name> follow_ups;
+};
+
 /// `for:` or `by:` of a policy: what it binds.
 struct PolicyMatchAst {
   std::vector<Name> channels, rules;
@@ -265,6 +271,7 @@ struct FileAst {
   std::vector<TeamAst> teams;
   std::vector<DispositionAst> dispositions;
   std::vector<PoolAst> pools;
+  std::vector<FunnelAst> funnels;
   std::vector<PolicyAst> policies;
   std::vector<CalendarAst> calendars;
 };

@@ -30,6 +30,7 @@ Names collect(const std::vector<FileAst>& files, doc::Diagnostics& diagnostics) 
     add_all(names.teams, file.teams, "team", diagnostics);
     add_all(names.dispositions, file.dispositions, "disposition", diagnostics);
     add_all(names.pools, file.pools, "pool", diagnostics);
+    add_all(names.funnels, file.funnels, "funnel", diagnostics);
     add_all(names.policies, file.policies, "policy", diagnostics);
     add_all(names.calendars, file.calendars, "calendar", diagnostics);
   }

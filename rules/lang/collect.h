@@ -20,6 +20,7 @@ struct Names {
   std::map<std::string_view, const TeamAst*> teams;
   std::map<std::string_view, const DispositionAst*> dispositions;
   std::map<std::string_view, const PoolAst*> pools;
+  std::map<std::string_view, const FunnelAst*> funnels;
   std::map<std::string_view, const PolicyAst*> policies;
   std::map<std::string_view, const CalendarAst*> calendars;
 };

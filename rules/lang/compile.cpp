@@ -64,6 +64,7 @@ std::unique_ptr<Plan> Compiler::run() {
   plan.scores.resize(scores_.size());
   compile_teams();
   compile_pools();
+  compile_funnels();
   for (std::size_t i = 0; i < traits_.size(); ++i) compile_trait(i);
   for (std::size_t i = 0; i < segments_.size(); ++i) compile_segment(i);
   for (std::size_t i = 0; i < scores_.size(); ++i) compile_score(i);

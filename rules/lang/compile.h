@@ -152,6 +152,7 @@ class Compiler {
 
   // compile_lead.cpp
   void compile_pools();
+  void compile_funnels();
   bool pool_exists(const Name& name);
   std::vector<EventTypeId> follow_up_events(const std::vector<Name>& names);
   void lead_action(MapReader& map, Action& action, const Scope& scope);

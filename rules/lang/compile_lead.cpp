@@ -54,6 +54,14 @@ void Compiler::compile_pools() {
   }
 }
 
+void Compiler::compile_funnels() {
+  for (const auto& [name, ast] : names_.funnels) {
+    Funnel funnel = ast->funnel;
+    funnel.follow_ups = follow_up_events(ast->follow_ups);
+    builder_.plan().funnels.push_back(std::move(funnel));
+  }
+}
+
 /// `move_to_pool: {pool: NAME, reason: …}` and `close_lead: {reason: …}`.
 void Compiler::lead_action(MapReader& map, Action& action, const Scope& scope) {
   action.category = Category::management;

@@ -35,6 +35,7 @@ Calendar read_week_times(const Context& context, const doc::Node& node, const do
 std::uint8_t read_weekdays(const Context& context, const doc::Entry& entry);
 TeamAst read_team(const Context& context, const doc::Entry& entry);
 DispositionAst read_disposition(const Context& context, const doc::Entry& entry);
+FunnelAst read_funnel(const Context& context, const doc::Entry& entry);
 PoolAst read_pool(const Context& context, const doc::Entry& entry);
 
 /// Reads `allow: [R1001]`: the codes of warnings that the author of this definition means to be so.

@@ -256,6 +256,7 @@ FileAst read_file(const doc::Document& document, doc::Diagnostics& diagnostics) 
   each_entry(context, map, "dispositions", "a disposition",
              [&](const doc::Entry& e) { file.dispositions.push_back(read_disposition(context, e)); });
   each_entry(context, map, "pools", "a pool", [&](const doc::Entry& e) { file.pools.push_back(read_pool(context, e)); });
+  each_entry(context, map, "funnels", "a funnel", [&](const doc::Entry& e) { file.funnels.push_back(read_funnel(context, e)); });
   each_entry(context, map, "policies", "a policy", [&](const doc::Entry& e) { file.policies.push_back(read_policy(context, e)); });
   each_entry(context, map, "calendars", "a calendar",
              [&](const doc::Entry& e) { file.calendars.push_back(read_business_calendar(context, e)); });

@@ -1,4 +1,6 @@
-// Pools of leads: the read pass.
+// Pools of leads and funnels of opportunities: the read pass.
+#include <algorithm>
+
 #include "rules/lang/read.h"
 
 namespace nudge::lang {
@@ -72,6 +74,41 @@ PoolAst read_pool(const Context& context, const doc::Entry& entry) {
   }
   ast.owner = map.name("owner");
   map.finish();
+  return ast;
+}
+
+FunnelAst read_funnel(const Context& context, const doc::Entry& entry) {
+  FunnelAst ast;
+  ast.name = {entry.key, context.at(entry.key_mark)};
+  Funnel& funnel = ast.funnel;
+  funnel.name = entry.key;
+  MapReader map(context, *entry.value, entry.key_mark, "the funnel " + quoted(entry.key));
+  if (!map.is_map()) return ast;
+  funnel.description = map.text("description");
+  funnel.lost_reasons = read_words(context, map, "lost_reasons");
+  ast.follow_ups = read_names(context, map, "follow_ups");
+  const doc::Entry* stages = map.require("stages");
+  map.finish();
+  if (stages == nullptr) return ast;
+  const auto items = items_of(context, *stages->value, stages->key_mark, "`stages`");
+  if (stages->value->is_list() && items.empty()) context.error("R0109", stages->value->mark, "`stages` lists none", "a funnel has at least one stage");
+  for (const doc::Node* item : items) {
+    FunnelStage stage;
+    MapReader inner(context, *item, item->mark, "a stage");
+    if (!inner.is_map()) continue;
+    const doc::Entry* name = inner.require("name");
+    stage.name = inner.text("name");
+    if (name != nullptr && check_name(context, stage.name, name->value->mark, "a stage") &&
+        std::ranges::find(funnel.stages, stage.name, &FunnelStage::name) != funnel.stages.end())
+      context.error("R0309", name->value->mark, "the funnel has two stages named " + quoted(stage.name), "give each a name of its own");
+    stage.description = inner.text("description");
+    inner.require("probability");
+    stage.percent = static_cast<std::uint32_t>(inner.integer("probability", 0, 0, 100));
+    stage.stalled_after = some_time(context, inner, "stalled_after");
+    stage.tasks = read_words(context, inner, "tasks");
+    inner.finish();
+    funnel.stages.push_back(std::move(stage));
+  }
   return ast;
 }
 

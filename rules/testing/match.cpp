@@ -189,6 +189,32 @@ struct Members {
   void instant(std::string_view key, TimeMs t) { text(key, t == 0 || t == kNever || t == kAlways ? "" : format_timestamp(t)); }
 };
 
+/// What a test can ask of an opportunity, as one JSON object.
+std::string deal_json(const Opportunity& deal) {
+  Members m;
+  m.text("id", deal.id);
+  m.text("customer", deal.customer);
+  m.text("funnel", deal.funnel);
+  m.text("stage", deal.stage);
+  m.text("state", deal_state_name(deal.state));
+  m.text("title", deal.title);
+  m.text("owner", deal.owner);
+  m.text("reason", deal.reason);
+  m.add("amount", deal.has_amount ? format_decimal(deal.amount) : "null");
+  m.add("stalled", deal.stalled ? "true" : "false");
+  std::string done;
+  for (const DealDone& d : deal.done) {
+    if (!done.empty()) done += ',';
+    append_json_string(done, d.task);
+  }
+  m.add("tasks_done", "[" + done + "]");
+  m.instant("stage_since", deal.since);
+  m.instant("active", deal.active_at);
+  m.instant("stalls", deal.stall_at);
+  m.instant("closed", deal.closed);
+  return m.out + "}";
+}
+
 /// What a test can ask of a lead, as one JSON object.
 std::string lead_json(const Lead& lead) {
   Members m;
@@ -294,6 +320,17 @@ std::string describe_approval(const Request& request) {
 }
 
 std::vector<Difference> lead_differences(const doc::Node& expected, const Lead& lead) { return state_differences(expected, lead_json(lead), "lead"); }
+
+std::vector<Difference> deal_differences(const doc::Node& expected, const Opportunity& deal) {
+  return state_differences(expected, deal_json(deal), "opportunity");
+}
+
+std::string describe_deal(const Opportunity& deal) {
+  std::string out = deal.id + " of " + deal.customer + ": " + std::string(deal_state_name(deal.state)) + " in " + deal.stage;
+  if (deal.stall_at != kNever) out += ", stalls at " + format_timestamp(deal.stall_at);
+  if (deal.stalled) out += ", stalled";
+  return out;
+}
 
 std::string describe_lead(const Lead& lead) {
   std::string out = std::string(lead_state_name(lead.state)) + ", pool " + lead.pool;

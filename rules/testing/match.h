@@ -22,6 +22,9 @@ std::string describe_expected(const doc::Node& expected);
 // What differs between a task and the one that a test expects: `owner: lin`, `state: offered` …; and a task on one line.
 std::vector<Difference> task_differences(const doc::Node& expected, const Task& task);
 std::string describe_task(const Task& task);
+// The same of an opportunity: `stage: quote`, `state: open`, `stalled: true` …
+std::vector<Difference> deal_differences(const doc::Node& expected, const Opportunity& deal);
+std::string describe_deal(const Opportunity& deal);
 // The same of a lead: `state: owned`, `owner: lin`, `pool: inbound`, `recycle_at: …`.
 std::vector<Difference> lead_differences(const doc::Node& expected, const Lead& lead);
 std::string describe_lead(const Lead& lead);

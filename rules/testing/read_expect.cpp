@@ -259,6 +259,11 @@ Expectation read_expectation(NameReader& names, const doc::Node& node, const doc
   read_values(names, map, e);
   read_facts(names, map, e);
   e.open_tasks = read_count(map, "open_tasks");
+  e.opportunities = map.raw("opportunities");
+  if (e.opportunities && !e.opportunities.node->is_list()) {
+    lang::items_of(context, *e.opportunities.node, e.opportunities.key.mark, "`opportunities`");
+    e.opportunities = {};
+  }
   e.lead = map.raw("lead");
   if (e.lead && !e.customer) context.error("R0103", e.lead.key.mark, "`lead` is asked of a customer", "customer: c1");
   e.tasks = map.raw("tasks");

@@ -108,6 +108,8 @@ class Reader {
     } else if (map.has("reload")) {
       step.kind = TimelineStep::Kind::reload;
       if (!map.boolean("reload", true)) context_.error("R0753", map.mark(), "`reload: false` does nothing", "write `reload: true`");
+    } else if (map.has("opportunity")) {
+      read_deal(map, step);
     } else if (map.has("task") || map.has("delivery") || map.has("approval")) {
       read_outcome(map, step);
     } else if (map.has("lead")) {
@@ -115,7 +117,7 @@ class Reader {
     } else if (!at) {
       context_.error(
           "R0754", node.mark, "this step of the timeline does nothing",
-          "a step has one of `event`, `attributes`, `tag`, `advance`, `activate`, `reload`, `task`, `approval`, `lead`, `delivery`, `expect`, or `at` alone");
+          "a step has one of `event`, `attributes`, `tag`, `advance`, `activate`, `reload`, `task`, `approval`, `lead`, `opportunity`, `delivery`, `expect`, or `at` alone");
     }
     map.finish();
     test.timeline.push_back(std::move(step));
@@ -141,6 +143,33 @@ class Reader {
     needs("pool", command.kind == Kind::put, "pool: NAME");
     needs("by", command.kind == Kind::claim, "by: lin");
     needs("to", command.kind == Kind::assign || command.kind == Kind::transfer, "to: lin");
+  }
+
+  void read_deal(MapReader& map, TimelineStep& step) {
+    using Kind = DealCommand::Kind;
+    static constexpr Kind kKinds[] = {Kind::open, Kind::move, Kind::change, Kind::win, Kind::lose, Kind::task_done, Kind::task_undone};
+    step.kind = TimelineStep::Kind::deal;
+    DealCommand& command = step.deal;
+    if (const auto word = map.word("opportunity", {"opened", "moved", "changed", "won", "lost", "task_done", "task_undone"})) command.kind = kKinds[*word];
+    map.require("id");
+    command.id = map.text("id");
+    if (command.kind == Kind::open) map.require("customer");
+    if (command.kind == Kind::move) map.require("stage");
+    if (command.kind == Kind::task_done || command.kind == Kind::task_undone) map.require("task");
+    command.task = map.text("task");
+    command.customer = map.text("customer");
+    command.funnel = map.text("funnel");
+    command.stage = map.text("stage");
+    command.title = map.text("title");
+    command.owner = map.text("owner");
+    command.by = map.text("by");
+    command.reason = map.text("reason");
+    if (const doc::Entry* amount = map.take("amount")) {
+      const doc::Read<Decimal> value = doc::read_decimal(*amount->value);
+      if (!value) context_.error("R0104", amount->value->mark, value.error().message, value.error().hint);
+      command.has_amount = value.has_value();
+      command.amount = value.value_or(Decimal{});
+    }
   }
 
   void read_outcome(MapReader& map, TimelineStep& step) {

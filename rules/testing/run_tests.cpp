@@ -79,6 +79,10 @@ class Run {
         if (const Result<void> done = world_.answer_approval(step.customer.text, step.rule.text, step.answer); !done)
           fail(step.where, done.error().message);
         break;
+      case TimelineStep::Kind::deal:
+        world_.settle();
+        if (const Result<void> done = world_.deal(step.deal); !done) fail(step.where, done.error().message);
+        break;
       case TimelineStep::Kind::lead:
         world_.settle();
         if (const Result<void> done = world_.lead(step.lead); !done) fail(step.where, done.error().message);
@@ -188,6 +192,7 @@ class Run {
     check_tasks(e);
     check_approvals(e);
     check_lead(e);
+    check_deals(e);
     const auto receipts = [&](Receipt kind) {
       const auto& all = world_.record().receipts;
       return static_cast<std::size_t>(std::count_if(
@@ -312,6 +317,27 @@ class Run {
       failure.subject = subject(e) + (subject(e).empty() ? "" : ", ") + what + " " + std::to_string(i + 1);
       failure.differences = std::move(wrong);
       failure.context = {"the " + what + ": " + describe(*actual[i])};
+      result_.failures.push_back(std::move(failure));
+    }
+  }
+
+  void check_deals(const Expectation& e) {
+    if (!e.opportunities) return;
+    std::vector<const Opportunity*> actual;
+    for (const auto& [id, deal] : world_.deals()) {
+      if (!e.customer || deal.customer == e.customer.text) actual.push_back(&deal);
+    }
+    std::string all;
+    for (const Opportunity* deal : actual) all += (all.empty() ? "" : "\n") + describe_deal(*deal);
+    const auto expected = e.opportunities.node->items;
+    if (expected.size() != actual.size()) return differ(e, "opportunities", std::to_string(expected.size()), std::to_string(actual.size()), all);
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+      std::vector<Difference> wrong = deal_differences(*expected[i], *actual[i]);
+      if (wrong.empty()) continue;
+      Failure failure = at({e.where.document, expected[i]->mark});
+      failure.subject = subject(e) + (subject(e).empty() ? "" : ", ") + "opportunity " + actual[i]->id;
+      failure.differences = std::move(wrong);
+      failure.context = {"the opportunity: " + describe_deal(*actual[i])};
       result_.failures.push_back(std::move(failure));
     }
   }

@@ -38,6 +38,7 @@ struct Expectation {
   std::vector<std::pair<AttributeId, Raw>> attributes;  // of `customer`; a null value: missing
   std::vector<std::string> tags, no_tags;               // that `customer` carries, or does not
   std::optional<std::int64_t> open_tasks, duplicates, conflicts;
+  Raw opportunities;     // of `customer`, in the order of their ids: a list of {id, stage, state …}
   Raw lead;              // of `customer`: {state, pool, owner …}; null: they are no lead
   Raw tasks;             // a list, of all tasks of `rule` and `customer` ever made: {owner, state, due …}
   Raw approvals;         // the same of all that ever waited for a yes: {asked, state, deadline …}
@@ -45,7 +46,7 @@ struct Expectation {
 };
 
 struct TimelineStep {
-  enum class Kind : std::uint8_t { input, move, activate, reload, task, delivery, approval, lead, expect };
+  enum class Kind : std::uint8_t { input, move, activate, reload, task, delivery, approval, lead, deal, expect };
   Kind kind = Kind::move;
   Where where;
   TimeMs at = 0;                                // when it arrives: what the clock shows then
@@ -55,6 +56,7 @@ struct TimelineStep {
   TaskCommand command;                          // task
   ApprovalCommand answer;                       // approval
   LeadCommand lead;                             // lead
+  DealCommand deal;                             // opportunity
   std::string_view text;                        // delivery: what the customer answered
   std::string result;                           // delivery: what an `enrich` was answered, as JSON; empty: none
   std::vector<Expectation> expectations;        // expect

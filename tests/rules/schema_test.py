@@ -24,7 +24,7 @@ KNOWLEDGE = {"R0301", "R0302", "R0303", "R0304", "R0305", "R0306", "R0307", "R03
              "R0410", "R0414", "R0503", "R0504", "R0507", "R0602", "R0603", "R0652", "R0653", "R0706", "R0712", "R0802", "R0803", "R0804", "R0805", "R0806"}
 
 
-SECTIONS = {"segments", "traits", "scores", "rules", "templates", "teams", "events", "policies", "calendars", "dispositions", "pools"}
+SECTIONS = {"segments", "traits", "scores", "rules", "templates", "teams", "events", "policies", "calendars", "dispositions", "pools", "funnels"}
 
 
 class Loader(yaml.SafeLoader):

@@ -30,6 +30,9 @@ ROSTER = "engine/core/roster.cpp"
 WORK = "engine/core/work.cpp"
 WORK_COMMANDS = "engine/core/work_commands.cpp"
 WORKTIME = "engine/core/worktime.cpp"
+LEADS = "engine/core/leads.cpp"
+DEALS = "engine/core/opportunities.cpp"
+FUNNEL = "engine/core/funnel.cpp"
 
 # name: (file, what stands there, what is put in its place)
 MUTATIONS = {
@@ -145,6 +148,27 @@ MUTATIONS = {
     "work-mandatory-waits": (WORK, "-(a.terms.rank * 2 + (a.mandatory ? 1 : 0))", "-(a.terms.rank * 2)"),
     "work-declined-keeps-the-turn": (WORK_COMMANDS, """  const std::string who = task.action.owner;
   task.refused.push_back(who);""", """  const std::string who = task.action.owner;"""),
+    "work-called-back-one-late": (WORK_COMMANDS, "task.action.due = at + kCallBackGrace;", "task.action.due = at + kCallBackGrace + kMinute;"),
+    "work-called-back-keeps-its-deadline": (WORK_COMMANDS, "  task.overdue = false;\n  set_clocks(plan, task, now);", "  task.overdue = false;"),
+    "work-one-try-too-many": (WORK_COMMANDS, "task.tries < disposition->tries_most)", "task.tries <= disposition->tries_most)"),
+    "work-sticky-for-ever": (ROSTER, "(entry.within == 0 || bid.last_owned > bid.at - entry.within)", "true"),
+    "work-withdraws-of-all-rules": (WORK, "if (!rules.empty() && std::ranges::find(rules, task.action.rule) == rules.end()) continue;", ""),
+    "work-merged-is-not-found": (WORK, "    of_customer_.emplace(known.customer, id);\n", ""),
+    # Who has which lead: found by `leads_compare`.
+    "leads-claims-are-never-of-yesterday": (LEADS, "const TimeMs day = day_of(plan, now); claims.day != day", "const TimeMs day = day_of(plan, now); claims.day == kAlways"),
+    "leads-follow-up-does-not-wait": (LEADS, "std::max(lead.since, lead.followed_at) + pool->recycle_after", "lead.since + pool->recycle_after"),
+    "leads-older-word-wins": (LEADS, "if (signal.at < lead.since || ", "if (false || "),
+    "leads-merged-away-is-lost": (LEADS, "if (fresh || reach(gone.state) > reach(before.state)) {", "if (reach(gone.state) > reach(before.state)) {"),
+    # Where each opportunity stands: found by `deals_compare`.
+    "deals-alarm-once-for-ever": (DEALS, """  deal.stalled = false;
+  tell(plan, deal, "moved""", """  tell(plan, deal, "moved"""),
+    "deals-late-follow-up-turns-back": (DEALS, "signal.at <= deal.active_at || ", ""),
+    "deals-new-terms-in-the-past": (DEALS, "    arm(plan, deal, now);\n", ""),
+    "deals-back-is-never-there": (DEALS, "std::max(deal.furthest, static_cast<std::uint32_t>(place))", "static_cast<std::uint32_t>(place)"),
+    "deals-merged-hears-nothing": (DEALS, "    of_customer_[deal.customer].insert(id);\n", ""),
+    "deals-done-is-no-follow-up": (DEALS, "    deal.active_at = std::max(deal.active_at, now);\n", ""),
+    "deals-forecast-of-the-next-stage": (FUNNEL, "funnel.stages[place].percent : 0", "funnel.stages[place == 0 ? 0 : place - 1].percent : 0"),
+    "deals-skipped-was-not-reached": (FUNNEL, "deal.furthest >= i ? 1U", "deal.furthest == i ? 1U"),
 }
 
 

@@ -54,7 +54,7 @@ def phrase_rows():
 
 def helps_of(path):
     """The descriptions of the program's commands and options: the help itself is asked for them (test_every_help_text_is_chinese)."""
-    return {english for english, _ in phrase_rows()} if path.name in ("nudge_main.cpp", "admin_commands.cpp", "door_commands.cpp", "outbox.cpp", "leads.cpp") else set()
+    return {english for english, _ in phrase_rows()} if path.name in ("nudge_main.cpp", "admin_commands.cpp", "door_commands.cpp", "outbox.cpp", "leads.cpp", "opportunities.cpp") else set()
 
 
 def without_calls(text, call):

@@ -145,6 +145,125 @@ class Leads(unittest.TestCase):
         self.assertEqual((ran.returncode, ran.stdout.strip()), (0, "noted"), ran.stderr)
         self.assertEqual(self.events_of("c1").count("follow_up"), 2)
 
+    def test_what_sales_work_has_open_follows_a_customer_to_their_other_name(self):
+        self.d.write("rules/funnel.yaml", "funnels: {deals: {stages: [{name: contact, probability: 10, stalled_after: 1h}, {name: bid, probability: 80}]}}\n")
+        self.d.write("rules/call.yaml", """
+rules:
+  call: {category: management, when: {event: called}, then: [{call_task: {team: many, subject: Call}}]}
+  bought: {category: management, when: {event: bought}, then: [{cancel_tasks: {of: [call], reason: has bought}}]}
+  ask:
+    category: management
+    when: {event: asked}
+    then: [{ticket: {subject: May we, approval: {team: many, within: 1h}}}]
+""")
+        self.d.write("schemas/more.yaml", "events: {bought: {}, asked: {}}\n")
+        self.d.post("/v1/reload")
+        for name in ("v1", "v2"):
+            self.d.lines([{"customer": name, "event": "login", "id": "l", "data": {"device": "web"}}, {"customer": name, "event": "called", "id": "t"},
+                          {"customer": name, "event": "asked", "id": "a"}])
+            self.d.until(lambda: self.d.get("/v1/leads?state=pooled&q=" + name)["total"] == 1)
+            self.d.until(lambda: self.d.get("/v1/tasks?customer=" + name)["total"] == 1)
+            self.d.until(lambda: len(self.d.get("/v1/approvals?customer=" + name)["approvals"]) == 1)
+            self.d.post("/v1/opportunities", {"customer": name, "id": "of-" + name, "amount": "5"})
+        self.d.post("/v1/leads/v2/claim", {"by": "p3"})
+        # The first name of two that are known, then one that is not.
+        for alias, customer in (("v1", "v2"), ("v2", "u")):
+            self.d.lines([{"customer": customer, "merge": alias}])
+            # For an instant the name leads to the customer, and what it stood for is on its way there.
+            self.d.until(lambda: self.d.request("GET", "/v1/leads/" + alias).json.get("customer") == customer)
+            self.d.kill()
+            self.d.start()
+            self.d.lines([{"customer": customer, "merge": alias}])  # said again
+        lead = self.d.get("/v1/leads/u")
+        self.assertEqual((lead["state"], lead["owner"]), ("owned", "p3"))
+        self.assertEqual([(h["what"], h["owner"]) for h in lead["history"] if h["what"] in ("claimed", "merged")], [("claimed", "p3"), ("merged", "p3"), ("merged", "p3")])
+        self.assertEqual(self.d.get("/v1/leads?state=all")["total"], 1)
+        self.d.until(lambda: self.d.get("/v1/customers/u")["attributes"].get("owner") == "p3")
+        self.assertEqual({t["customer"] for t in self.d.get("/v1/tasks?customer=v1")["tasks"]}, {"u"})
+        self.assertEqual({a["customer"] for a in self.d.get("/v1/approvals?customer=u")["approvals"]}, {"u"})
+        deals = self.d.get("/v1/opportunities?customer=v2")["opportunities"]
+        self.assertEqual([(d["id"], d["customer"]) for d in deals], [("of-v1", "u"), ("of-v2", "u")])
+        # Words for an old name reach the customer.
+        self.d.post("/v1/leads/v1/transfer", {"to": "p4", "by": "p3"})
+        self.assertEqual(self.d.get("/v1/leads/u")["owner"], "p4")
+        self.assertEqual(self.d.post("/v1/opportunities", {"customer": "v1", "id": "late"})["opportunity"]["customer"], "u")
+        # And so does what rules do.
+        self.d.lines([{"customer": "v1", "event": "bought", "id": "b"}])
+        self.d.until(lambda: self.d.get("/v1/tasks?customer=u")["total"] == 0)
+        self.assertEqual({t["state"] for t in self.d.get("/v1/tasks?customer=u&state=closed")["tasks"]}, {"cancelled"})
+
+    def test_opportunities_stall_on_time_also_across_a_crash_and_the_funnel_counts(self):
+        funnel = """
+funnels:
+  deals:
+    lost_reasons: [price]
+    follow_ups: called
+    stages:
+      - {name: contact, probability: 10, stalled_after: 2s, tasks: [call]}
+      - {name: quote, probability: 50}
+      - {name: bid, probability: 80}
+"""
+        self.d.write("rules/rules.yaml", RULES + funnel)
+        self.d.post("/v1/reload")
+
+        def say(path, body, status=200):
+            answer = self.d.request("POST", "/v1/opportunities" + path, body)
+            self.assertEqual(answer.status, status, answer)
+            return answer.json
+
+        one = say("", {"customer": "c1", "id": "o1", "title": "lamps", "amount": "1000", "owner": "p1"})["opportunity"]
+        self.assertEqual((one["stage"], one["probability"], [(t["task"], t["done"]) for t in one["tasks"]], one["tasks_left"]), ("contact", 10, [("call", False)], 1))
+        say("", {"customer": "c1", "id": "o1"}, 409)
+        say("", {"customer": "c1", "stage": "no"}, 400)
+        say("", {"customer": "c1", "amount": "-5"}, 400)
+        say("/o9/win", {}, 404)
+        made = say("", {"customer": "c2", "amount": "200.50"})["id"]
+        say("/" + made + "/move", {"stage": "bid"})
+        say("", {"customer": "c3", "id": "o3", "stage": "quote", "amount": "10"})
+        say("/o3/lose", {"reason": "bored"}, 400)
+        say("/o3/lose", {"reason": "price"})
+        say("/o3/move", {"stage": "bid"}, 409)
+        say("", {"customer": "c4", "id": "o4"})
+        say("/o4/win", {"amount": "70"})
+        six = say("", {"customer": "c6", "id": "o6", "amount": "1"})
+        say("/o6/done", {"task": "sing"}, 400)
+        say("/o6/done", {}, 400)
+        six = say("/o6/done", {"task": "call", "by": "p1"})["opportunity"]
+        self.assertEqual((six["tasks_left"], six["tasks"][0]["done"], six["tasks"][0]["by"]), (0, True, "p1"))
+        self.assertEqual(say("/o6/undone", {"task": "call"})["opportunity"]["tasks_left"], 1)
+        say("/o6/done", {"task": "call"})
+        say("/o6/move", {"stage": "quote"})
+        self.assertEqual([(t["stage"], t["done"]) for t in self.d.get("/v1/opportunities/o6")["tasks"]], [("contact", True)])
+        say("/o6/lose", {"reason": "price"})
+        self.d.kill()
+        self.d.start()
+        deal = self.d.until(lambda: [d for d in [self.d.get("/v1/opportunities/o1")] if d["stalled"]])[0]
+        self.assertEqual([h["what"] for h in deal["history"]], ["opened", "stalled"])
+        self.assertEqual(parse_ms(deal["history"][1]["at"]), parse_ms(deal["opened"]) + 2000)
+        self.d.until(lambda: {"opportunity_opened", "opportunity_stalled"} <= set(self.events_of("c1")))
+        self.d.post("/v1/events", {"customer": "c1", "event": "called", "id": "e1"})
+        self.d.until(lambda: not self.d.get("/v1/opportunities/o1")["stalled"])
+        shown = self.d.get("/v1/funnel")["funnels"][0]
+        self.assertEqual((shown["open"], shown["amount"], shown["forecast"]), (2, "1200.5", "260.4"))
+        self.assertEqual([(s["open"], s["reached"], s["moved_on"], s["conversion"]) for s in shown["stages"]], [(1, 5, 4, "80.0"), (0, 4, 2, "50.0"), (1, 2, 1, "50.0")])
+        self.assertEqual((shown["won"], shown["lost"]["reasons"]), ({"count": 1, "amount": "70"}, [{"reason": "price", "count": 2}]))
+        page = self.d.get("/v1/opportunities?state=all&limit=3")
+        self.assertEqual((page["total"], len(page["opportunities"]), page["next"]), (5, 3, 3))
+        self.assertEqual(len(self.d.get("/v1/opportunities?state=all&limit=3&cursor=3")["opportunities"]), 2)
+
+        def nudge(*words):
+            ran = subprocess.run([os.environ["NUDGE"], "--url", f"http://127.0.0.1:{self.d.port}", "--lang", "en", *words], capture_output=True, text=True)
+            self.assertEqual(ran.returncode, 0, ran.stdout + ran.stderr)
+            return ran.stdout
+
+        nudge("opportunity", "open", "c5", "--id", "o5", "--amount", "3", "--title", "bulbs")
+        nudge("opportunity", "move", "o5", "quote")
+        nudge("opportunity", "change", "o5", "--owner", "p2")
+        self.assertIn("bulbs", nudge("opportunity", "list"))
+        nudge("opportunity", "lose", "o5", "--reason", "price")
+        self.assertIn("changed", nudge("opportunity", "show", "o5"))
+        self.assertIn("2 open, worth 1200.5, forecast 260.4", nudge("funnel"))
+
     def test_limits_reasons_and_the_record_of_owners(self):
         for n in range(5):
             self.put(f"c{n}", "few")

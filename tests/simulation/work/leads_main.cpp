@@ -124,6 +124,15 @@ class Case {
     const std::string lead = "c" + std::to_string(random_.below(kLeads));
     const ref::Entry* is = judge_.last(lead);
     if (is != nullptr && is->at == now) return "nothing";  // its clock has just struck
+    if (random_.chance(4)) {
+      const std::string other = "c" + std::to_string(random_.below(kLeads));
+      if (other == lead || (judge_.last(other) != nullptr && judge_.last(other)->at == now)) return "nothing";
+      judge_.merged(lead, other, now);
+      LeadOut out;
+      desk_.leads().merged(plan_, lead, other, instant(now), out);
+      keep(out);
+      return lead + " is " + other;
+    }
     const int what = random_.below(12);
     if (what == 0) {
       const std::string& id = people_[static_cast<std::size_t>(random_.below(static_cast<int>(people_.size())))].first;
@@ -143,7 +152,7 @@ class Case {
     }
     if (what == 3) {
       const std::string owner = random_.chance(30) ? "" : random_.chance(20) ? "stranger" : somebody();
-      const TimeMs older = is == nullptr ? 0 : instant(is->at) - 1;
+      const TimeMs older = is == nullptr ? 0 : instant(is->since) - 1;
       judge_.record_says(lead, owner, now);
       hear({lead, instant(now), kNoEventType, 0, owner, "zz"});
       // An older word of the record is none.
@@ -194,6 +203,7 @@ class Case {
 
   // What a store would have.
   void keep(const LeadOut& out) {
+    for (const Lead& gone : out.gone) leads_.erase(gone.customer);
     for (const auto& touched : out.touched) {
       std::string bytes;
       encode_lead(bytes, touched.now);
@@ -244,7 +254,8 @@ class Case {
       const ref::Entry* r = judge_.last(lead);
       if ((e == nullptr) != (r == nullptr)) return wrong("lead " + lead, r == nullptr ? "none" : "one", e == nullptr ? "none" : "one");
       if (r == nullptr) continue;
-      compared += 3;
+      compared += 4;
+      if (e->since != instant(r->since)) return wrong("lead " + lead + " since", std::to_string(r->since), std::to_string((e->since - kStart) / kMinute));
       if (e->owner != r->owner || e->pool != r->pool) return wrong("owner of " + lead, r->pool + " " + r->owner, e->pool + " " + e->owner);
       const std::string state = judge_.closed(lead) ? "closed" : judge_.owned(lead) ? "owned" : "pooled";
       if (state != lead_state_name(e->state)) return wrong("state of " + lead, state, std::string(lead_state_name(e->state)));
@@ -276,7 +287,7 @@ int main(int argc, char** argv) {
     if (word == "--from") from = n;
     if (word == "--at-least") at_least = n;
   }
-  int recycled = 0, refused = 0;
+  int recycled = 0, refused = 0, joined = 0;
   std::size_t changes = 0;
   for (std::uint64_t seed = from; seed < from + seeds; ++seed) {
     Case one(seed);
@@ -284,14 +295,15 @@ int main(int argc, char** argv) {
     compared += one.compared;
     recycled += one.judge().recycled;
     refused += one.judge().refused;
+    joined += one.judge().joined;
     changes += one.judge().journal().size();
     if (wrong.empty()) continue;
     std::printf("seed %llu: %s\n", static_cast<unsigned long long>(seed), wrong.c_str());
     return 1;
   }
-  std::printf("%llu cases, %zu comparisons; %zu changes, %d of them recycled, %d words refused\n", static_cast<unsigned long long>(seeds), compared, changes,
-              recycled, refused);
-  if (compared < at_least || (at_least > 0 && (recycled == 0 || refused == 0))) {
+  std::printf("%llu cases, %zu comparisons; %zu changes, %d of them recycled, %d words refused, %d merged\n", static_cast<unsigned long long>(seeds), compared, changes,
+              recycled, refused, joined);
+  if (compared < at_least || (at_least > 0 && (recycled == 0 || refused == 0 || joined == 0))) {
     std::printf("too few: the generator has lost its bite\n");
     return 1;
   }

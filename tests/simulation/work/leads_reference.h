@@ -19,6 +19,10 @@ struct Pool {
 struct Entry {
   int at = 0;
   std::string lead, what, pool, owner, previous;
+  bool closed = false;
+  int since = 0;         // whoever has it has it since then
+  std::string loser;     // who had it last before it came to lie in a pool …
+  int lost = 0;          // … until then
 };
 
 class Judge {
@@ -32,7 +36,10 @@ class Judge {
   bool give(const std::string& lead, const std::string& by, const std::string& to, bool transfer, int now);
   bool give_back(const std::string& lead, const std::string& by, const std::string& reason, int now);
   bool close(const std::string& lead, const std::string& by, const std::string& reason, int now);
-  void followed(const std::string& lead, int at) { follow_ups_.emplace_back(lead, at); }
+  void followed(const std::string& lead, int at) {
+    if (last(lead) != nullptr && !closed(lead)) follow_ups_.emplace_back(lead, at);
+  }
+  void merged(const std::string& alias, const std::string& customer, int now);
   void record_says(const std::string& lead, const std::string& owner, int now);
   // What time brings about at this minute. The empty name for `by` above is the manager's.
   void minute(int now);
@@ -42,8 +49,8 @@ class Judge {
   // The newest entry; null: no lead.
   const Entry* last(const std::string& lead) const;
   bool owned(const std::string& lead) const { return last(lead) != nullptr && !last(lead)->owner.empty(); }
-  bool closed(const std::string& lead) const { return last(lead) != nullptr && last(lead)->what == "closed"; }
-  int recycled = 0, refused = 0;
+  bool closed(const std::string& lead) const { return last(lead) != nullptr && last(lead)->closed; }
+  int recycled = 0, refused = 0, joined = 0;
   const std::vector<Entry>& journal() const { return journal_; }
 
  private:
@@ -59,6 +66,7 @@ class Judge {
   std::map<std::string, std::set<std::string>> teams_;
   std::map<std::string, std::string> managers_;
   std::vector<Entry> journal_;
+  std::map<std::string, std::size_t> gone_;  // are another's: nothing before this line of the journal is about them
   std::vector<std::pair<std::string, int>> follow_ups_;
   std::set<std::string> strangers_;  // leads whose owner was in no team when they got it
 };

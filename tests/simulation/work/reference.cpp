@@ -64,7 +64,7 @@ int Judge::working_after(const Group& g, int from, int length) const {
   return now;
 }
 
-std::string Judge::pick(const Group& g, const Entry& e, const Row& row, const std::vector<const Person*>& open, Given& given) const {
+std::string Judge::pick(const Group& g, const Entry& e, const Row& row, const std::vector<const Person*>& open, int now, Given& given) const {
   const auto has = [&](const std::string& id) { return std::ranges::any_of(open, [&](const Person* p) { return p->id == id; }); };
   const auto best = [&](auto better) {
     const Person* found = open[0];
@@ -74,7 +74,7 @@ std::string Judge::pick(const Group& g, const Entry& e, const Row& row, const st
     return found->id;
   };
   const auto room = [&](const Person& p) { return p.capacity == 0 ? 1'000'000'000 : p.capacity - load(p.id); };
-  if (e.way == Way::sticky && has(row.job.last_owner)) return row.job.last_owner;
+  if (e.way == Way::sticky && has(row.job.last_owner) && (e.within == 0 || row.job.last_owned > now - e.within)) return row.job.last_owner;
   if ((e.way == Way::owner || e.way == Way::sticky) && has(e.owner)) return e.owner;
   if (e.way == Way::least_loaded) {
     return best([&](const Person& a, const Person& b) {
@@ -148,7 +148,7 @@ std::string Judge::choose(const Row& row, int now, std::string& team) {
       if (open.empty() && e.off == Off::prefer) open = off;
       Given given;
       given.ring = g->name + "/" + row.job.rule;
-      const std::string person = open.empty() ? "" : pick(*g, e, row, open, given);
+      const std::string person = open.empty() ? "" : pick(*g, e, row, open, now, given);
       if (!person.empty()) {
         team = g->name;
         pending_ = given;
@@ -220,7 +220,8 @@ void Judge::add(const Job& job, const std::string& key, int number, int now) {
     kept.waits = true;
     ++waited;
   }
-  kept.home = kept.team;
+  kept.home = kept.due_home = kept.team;
+  kept.tried = now;
 }
 
 bool Judge::accept(std::size_t index, const std::string& by, int now) {
@@ -258,11 +259,49 @@ bool Judge::decline(std::size_t index, int now) {
   return true;
 }
 
-void Judge::done(std::size_t index, int now) {
+bool Judge::done(std::size_t index, const Outcome& outcome, int at, int now) {
   Row& row = rows_[index];
+  if (!row.alive() || (outcome.asks_time ? at <= now : at != 0)) return false;
+  if (!outcome.closes && (++row.tries < outcome.tries_most || outcome.tries_most == 0)) {
+    ++again;
+    const int next = outcome.asks_time ? at : now + outcome.again_after;
+    row.state = row.owner.empty() ? "open" : "accepted";
+    row.offer_until = -1;
+    // A call that was asked for at a time is late an hour after that; else there is as much time as at first.
+    if (outcome.asks_time)
+      row.due = next + 60;
+    else if (row.due >= 0)
+      row.due = next + (row.job.due_in > 0 ? row.job.due_in : 60);
+    row.overdue = false;
+    row.tried = now;
+    row.due_home = row.team;
+    std::erase_if(row.climbed, [&](int i) { return row.job.ladder[static_cast<std::size_t>(i)].when != When::age; });
+    return true;
+  }
   row.state = "done";
   row.waits = false;
   hand_out(now);
+  return true;
+}
+
+void Judge::withdraw(const std::string& customer, const std::string& rule, int now) {
+  std::vector<Row*> theirs;
+  for (Row& row : rows_) {
+    if (row.alive() && row.job.customer == customer && (rule.empty() || row.job.rule == rule)) theirs.push_back(&row);
+  }
+  std::ranges::sort(theirs, {}, &Row::key);
+  for (Row* row : theirs) {
+    row->state = "cancelled";
+    row->waits = false;
+    ++withdrawn;
+    hand_out(now);
+  }
+}
+
+void Judge::merged(const std::string& alias, const std::string& customer) {
+  for (Row& row : rows_) {
+    if (row.alive() && row.job.customer == alias) row.job.customer = customer;
+  }
 }
 
 bool Judge::reassign(std::size_t index, const std::string& to, int now) {
@@ -315,9 +354,9 @@ void Judge::strike(Row& row, int now) {
     if (std::ranges::find(row.climbed, static_cast<int>(i)) != row.climbed.end()) continue;
     const Step& step = row.job.ladder[i];
     int at = -1;
-    const Group& home = *group(row.home);
+    const Group& home = *group(step.when == When::age ? row.home : row.due_home);
     if (step.when == When::age) at = working_after(home, row.made, step.after);
-    if (step.when == When::before_due && row.due >= 0 && row.due - step.after > row.made) at = row.due - step.after;
+    if (step.when == When::before_due && row.due >= 0 && row.due - step.after > row.tried) at = row.due - step.after;
     if (step.when == When::overdue && row.due >= 0) at = working_after(home, row.due, step.after);
     if (at < 0 || at > now) continue;
     row.climbed.push_back(static_cast<int>(i));

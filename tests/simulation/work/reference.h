@@ -29,6 +29,7 @@ struct Entry {
   Way way = Way::round_robin;
   Off off = Off::prefer;
   std::string team, skill, owner;
+  int within = 0;  // sticky: minutes since the last task was theirs; 0: however long
 };
 enum class When { age, before_due, overdue };
 enum class What { remind, manager, reassign, pool, ticket };
@@ -38,20 +39,27 @@ struct Step {
   What what;
 };
 struct Job {
-  std::string rule, team;
+  std::string rule, team, customer;
   std::vector<Entry> entries;
   int units = 1, urgency = 2, priority = 50;
   bool mandatory = false;
   int due_in = 0, accept_within = 0, expires_in = 0;  // minutes; 0: none
   std::vector<Step> ladder;
   std::string last_owner;
+  int last_owned = 0;
+};
+// What can be said of a call.
+struct Outcome {
+  bool closes = true, asks_time = false;
+  int again_after = 0, tries_most = 0;
 };
 
 struct Row {
   Job job;
   std::string key;  // orders tasks whose clocks strike at one instant
   int made = 0, number = 0;
-  std::string state = "open", owner, team, home;
+  std::string state = "open", owner, team, home, due_home;  // whose hours the ladder reckons with: by age, and by the deadline
+  int tries = 0, tried = 0;  // tried: when the deadline was set last
   bool waits = false, overdue = false;
   int due = -1, offer_until = -1;
   std::set<std::string> refused;
@@ -67,14 +75,18 @@ class Judge {
   // People's words. False: refused.
   bool accept(std::size_t row, const std::string& by, int now);
   bool decline(std::size_t row, int now);
-  void done(std::size_t row, int now);
+  // `at`: when to try again, where the outcome asks for it.
+  bool done(std::size_t row, const Outcome& outcome, int at, int now);
+  // A customer's open tasks are withdrawn; of one rule, or of all (empty).
+  void withdraw(const std::string& customer, const std::string& rule, int now);
+  void merged(const std::string& alias, const std::string& customer);
   bool reassign(std::size_t row, const std::string& to, int now);
   // All that time brings about at this minute.
   void minute(int now);
 
   const std::vector<Row>& rows() const { return rows_; }
   int load(const std::string& person) const;
-  int choices = 0, waited = 0, climbs = 0;
+  int choices = 0, waited = 0, climbs = 0, again = 0, withdrawn = 0;
 
  private:
   struct Given {
@@ -90,7 +102,7 @@ class Judge {
   int today(const std::string& person, int now) const;
   int last_given(const std::string& person) const;
   std::string choose(const Row& row, int now, std::string& team);
-  std::string pick(const Group& g, const Entry& e, const Row& row, const std::vector<const Person*>& open, Given& given) const;
+  std::string pick(const Group& g, const Entry& e, const Row& row, const std::vector<const Person*>& open, int now, Given& given) const;
   void give(Row& row, const std::string& person, const std::string& team, int now);
   bool pass_on(Row& row, int now);
   void hand_out(int now);

@@ -1,5 +1,6 @@
 // Random teams, tasks and people, with the engine's desk and the slow reference side by side: owners, states and what waits must be the same
 // at every tick, whatever was declined, done, given away, ran out or was restarted in between.
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <random>
@@ -140,6 +141,15 @@ class Case {
       }
       plan_.teams.push_back(std::move(team));
     }
+    static constexpr const char* kNames[] = {"won", "busy", "back"};
+    for (int i = 0; i < 3; ++i) {
+      ref::Outcome& o = outcomes_.emplace_back();
+      o.closes = i == 0;
+      o.asks_time = i == 2;
+      if (i == 1) o.again_after = random_.ticks(0, 30);
+      if (i != 0 && random_.chance(60)) o.tries_most = 1 + random_.below(3);
+      plan_.dispositions.push_back({kNames[i], {}, o.closes, o.again_after * kMinute, o.asks_time, static_cast<std::uint32_t>(o.tries_most)});
+    }
   }
 
   std::string somebody() {
@@ -158,6 +168,7 @@ class Case {
       if (random_.chance(20)) e.team = groups_[static_cast<std::size_t>(random_.below(static_cast<int>(groups_.size())))].name;
       if (e.way == ref::Way::by_skill) e.skill = "s" + std::to_string(random_.below(2));
       if (e.way == ref::Way::owner || e.way == ref::Way::sticky) e.owner = somebody();
+      if (e.way == ref::Way::sticky && random_.chance(50)) e.within = random_.ticks(1, 60);
       job.entries.push_back(e);
     }
     job.units = random_.chance(80) ? 1 : 2;
@@ -177,7 +188,9 @@ class Case {
   }
 
   std::string add(int now) {
-    const ref::Job job = make_job();
+    ref::Job job = make_job();
+    job.customer = "c" + std::to_string(random_.below(5));
+    if (!job.last_owner.empty()) job.last_owned = now - random_.ticks(0, 60);
     const int number = static_cast<int>(judge_.rows().size()) + 1;
     ActionOut a;
     a.id = hash128(std::to_string(number) + "/" + std::to_string(random_.source()));
@@ -187,14 +200,14 @@ class Case {
     // Equal steps of one rule say the same: what differs here is a step of its own.
     a.step = static_cast<std::uint32_t>(number);
     if (random_.chance(50)) a.step = 0;
-    a.customer = "c" + std::to_string(random_.below(5));
+    a.customer = job.customer;
     a.priority = job.priority;
     a.mandatory = job.mandatory;
     a.at = instant(now);
     a.assigns = true;
     a.assignment.team = job.team;
     a.last_owner = job.last_owner;
-    if (!job.last_owner.empty()) a.last_owned = instant(now) - 1;
+    if (!job.last_owner.empty()) a.last_owned = instant(job.last_owned);
     std::uint16_t attribute = 0;
     for (const ref::Entry& e : job.entries) {
       AssignEntry entry;
@@ -206,6 +219,7 @@ class Case {
       entry.off_hours = static_cast<AssignEntry::OffHours>(e.off);
       entry.where.kind = MemberFilter::Kind::all;
       entry.team = e.team;
+      entry.within = e.within * kMinute;
       if (!e.skill.empty()) entry.skills.push_back(e.skill);
       if (!e.owner.empty()) {
         entry.owner_attribute = attribute;
@@ -237,7 +251,7 @@ class Case {
   static std::string describe(const ref::Job& job) {
     std::string s = job.team + std::to_string(job.accept_within) + job.last_owner;
     for (const ref::Entry& e : job.entries)
-      s += "|" + std::to_string(static_cast<int>(e.way)) + std::to_string(static_cast<int>(e.off)) + e.team + e.skill + e.owner;
+      s += "|" + std::to_string(static_cast<int>(e.way)) + std::to_string(static_cast<int>(e.off)) + e.team + e.skill + e.owner + std::to_string(e.within);
     return s;
   }
 
@@ -247,6 +261,7 @@ class Case {
       if (judge_.rows()[i].alive()) alive.push_back(i);
     }
     if (alive.empty() || random_.chance(45)) return add(now);
+    if (random_.chance(6)) return of_customer(now);
     const std::size_t row = alive[static_cast<std::size_t>(random_.below(static_cast<int>(alive.size())))];
     TaskCommand command;
     command.task = ids_[row];
@@ -264,7 +279,12 @@ class Case {
     } else if (what == 2) {
       command.kind = TaskCommand::Kind::complete;
       command.by = before;
-      judge_.done(row, now);
+      const std::size_t outcome = random_.chance(40) ? 0 : 1 + static_cast<std::size_t>(random_.below(2));
+      command.disposition = plan_.dispositions[outcome].name;
+      int at = 0;
+      if (outcomes_[outcome].asks_time ? random_.chance(90) : random_.chance(5)) at = now + random_.ticks(-2, 60);
+      command.at = at == 0 ? 0 : instant(at);
+      accepted = judge_.done(row, outcomes_[outcome], at, now);
     } else {
       command.kind = TaskCommand::Kind::reassign;
       command.to = somebody();
@@ -276,6 +296,26 @@ class Case {
     static constexpr const char* kWords[] = {"accept", "decline", "complete", "reassign"};
     const std::string words = std::string(kWords[what]) + " of task " + std::to_string(row + 1) + " by " + command.by + command.to;
     return done == accepted ? words : words + (done ? ", which the reference refuses" : ", which the engine refuses");
+  }
+
+  std::string of_customer(int now) {
+    const std::string customer = "c" + std::to_string(random_.below(5)), other = "c" + std::to_string(random_.below(5));
+    WorkOut out;
+    if (random_.chance(50)) {
+      judge_.merged(customer, other);
+      desk_.work().merged(customer, other, instant(now), out);
+      keep(out);
+      return customer + " is " + other;
+    }
+    const std::string rule = random_.chance(50) ? "" : "r" + std::to_string(random_.below(3));
+    const int before = judge_.withdrawn;
+    judge_.withdraw(customer, rule, now);
+    desk_.work().withdraw(plan_, desk_.roster(), customer, rule.empty() ? std::vector<std::string>() : std::vector{rule}, "bought", instant(now), out);
+    keep(out);
+    // A manager's tasks go, too; the reference knows none.
+    const auto closed = std::ranges::count_if(out.touched, [&](const Task& t) { return t.state == TaskState::cancelled && std::ranges::find(ids_, t.action.id) != ids_.end(); });
+    const std::string words = "withdrawal of " + customer + "'s";
+    return static_cast<std::size_t>(closed) == static_cast<std::size_t>(judge_.withdrawn - before) ? words : words + ", which the engine does to others";
   }
 
   void keep(const WorkOut& out) {
@@ -333,6 +373,8 @@ class Case {
       if (r.owner != t.action.owner) return wrong(i, "owner", r.owner, t.action.owner);
       if (r.team != t.action.assignment.team) return wrong(i, "team", r.team, t.action.assignment.team);
       if (r.waits != t.waits) return wrong(i, "waiting", r.waits ? "yes" : "no", t.waits ? "yes" : "no");
+      if (r.job.customer != t.action.customer) return wrong(i, "customer", r.job.customer, t.action.customer);
+      if ((r.due < 0 ? 0 : instant(r.due)) != t.action.due) return wrong(i, "due", std::to_string(r.due), std::to_string((t.action.due - kStart) / kMinute));
       if (r.overdue != t.overdue) return wrong(i, "overdue", r.overdue ? "yes" : "no", t.overdue ? "yes" : "no");
       if (r.refused != std::set<std::string>(t.refused.begin(), t.refused.end())) return wrong(i, "who refused", "", "");
     }
@@ -351,6 +393,7 @@ class Case {
   const bool elsewhere_;
   const std::size_t portion_;
   std::vector<ref::Group> groups_;
+  std::vector<ref::Outcome> outcomes_;
   ref::Judge judge_;
   Plan plan_;
   Desk desk_;
@@ -370,7 +413,7 @@ int main(int argc, char** argv) {
     if (word == "--from") from = n;
     if (word == "--at-least") at_least = n;
   }
-  int choices = 0, waited = 0, climbs = 0;
+  int choices = 0, waited = 0, climbs = 0, again = 0, withdrawn = 0;
   for (std::uint64_t seed = from; seed < from + seeds; ++seed) {
     Case one(seed);
     const std::string wrong = one.run();
@@ -378,11 +421,13 @@ int main(int argc, char** argv) {
     choices += one.judge().choices;
     waited += one.judge().waited;
     climbs += one.judge().climbs;
+    again += one.judge().again;
+    withdrawn += one.judge().withdrawn;
     if (wrong.empty()) continue;
     std::printf("seed %llu: %s\n", static_cast<unsigned long long>(seed), wrong.c_str());
     return 1;
   }
-  std::printf("%llu seeds, %zu comparisons, %d choices, %d waited, %d rungs: no difference\n", static_cast<unsigned long long>(seeds), compared,
-              choices, waited, climbs);
-  return compared >= at_least && waited > 0 && climbs > 0 ? 0 : 1;
+  std::printf("%llu seeds, %zu comparisons, %d choices, %d waited, %d rungs, %d tried again, %d withdrawn: no difference\n", static_cast<unsigned long long>(seeds), compared,
+              choices, waited, climbs, again, withdrawn);
+  return compared >= at_least && waited > 0 && climbs > 0 && again > 0 && withdrawn > 0 ? 0 : 1;
 }
