@@ -174,9 +174,10 @@ http::Response Api::lead(const http::Request& request) {
   const std::vector<std::string> known_as = names_of(std::string(request.param("id")));
   const std::string& customer = known_as[0];
   const Result<Lead> lead = lead_of(runtime_.store(), customer);
-  if (!lead) return error_response(lead.error());
   const std::shared_ptr<const Plan> plan = runtime_.plan();
-  if (!viewer_of(request, *plan).sees(*plan, lead->pool, lead->owner))
+  const Viewer viewer = viewer_of(request, *plan);
+  if (!lead && (viewer.all || lead.error().code != Code::not_found)) return error_response(lead.error());
+  if (!lead || !viewer.sees(*plan, lead->pool, lead->owner))  // somebody else's is answered as one that never was
     return error_response({Code::not_found, "there is no lead of this name that is yours to see"});
   const Result<std::vector<LeadChange>> history = lead_history(runtime_.store(), known_as);
   if (!history) return error_response(history.error());
@@ -228,7 +229,9 @@ void Api::lead_command(http::Request& request, http::Responder responder, std::s
   const bool posted = workers_.post([this, to, command, viewer, plan, puts, status = what.status]() mutable {
     command.customer = names_of(command.customer)[0];
     const Result<Lead> lead = lead_of(runtime_.store(), command.customer);
-    if (!lead && !(puts && lead.error().code == Code::not_found)) return to->send(error_response(lead.error()));
+    if (!lead && lead.error().code != Code::not_found) return to->send(error_response(lead.error()));
+    if (!lead && !puts && viewer.all) return to->send(error_response(lead.error()));
+    if (!lead && !puts) return to->send(error_response({Code::not_found, "there is no lead of this name that is yours to see"}));
     if (lead && !viewer.sees(*plan, lead->pool, lead->owner)) {
       // Who claims is told that somebody was quicker, and no more.
       if (command.kind == LeadCommand::Kind::claim && lead->state == LeadState::owned) return to->send(error_response({Code::conflict, "somebody else has this lead"}));

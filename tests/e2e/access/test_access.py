@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """Tokens, people, sessions, roles and the audit log of a real nudged. NUDGED and NUDGE name the programs."""
 import hashlib
+import http.client
 import json
 import os
 import pathlib
 import re
 import subprocess
 import sys
+import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "daemon"))
@@ -298,6 +300,44 @@ class Start(unittest.TestCase):
             statuses = [d.request("GET", "/v1/session").status for _ in range(30)]
             self.assertIn(429, statuses)
             self.assertEqual(statuses[:10], [200] * 10)
+
+    def test_who_asks_too_much_slows_nobody_else(self):
+        """A bucket for each token and person, and for each address of those without credentials."""
+        def ask(headers=None, source="127.0.0.1", path="/v1/session"):
+            connection = http.client.HTTPConnection("127.0.0.1", d.port, timeout=30, source_address=(source, 0))
+            connection.request("GET", path, headers=headers or {})
+            answer = connection.getresponse()
+            answer.text = answer.read()
+            connection.close()
+            return answer
+
+        def bearer(token):
+            return {"Authorization": "Bearer " + token}
+
+        def used_up(**how):
+            answers = [ask(**how) for _ in range(60)]
+            late = [a for a in answers if a.status == 429]
+            self.assertTrue(late)
+            for a in late:
+                self.assertEqual((a.headers["Content-Type"], json.loads(a.text)["code"]), ("application/problem+json", "http.rate"))
+                self.assertGreaterEqual(int(a.headers["Retry-After"]), 1)
+
+        with Daemon(config="http: {port: 0, requests_per_second: 2}\n") as d:
+            d.start()
+            first, second = (nudge(d, "token", "create", name, "--role", "viewer") for name in ("first", "second"))
+            time.sleep(1.5)  # the command line came from this machine's own token
+            used_up(headers=bearer(first))
+            self.assertEqual(ask(bearer(second)).status, 200, "another token from the same address")
+            self.assertEqual(ask(bearer(second), "127.0.0.2").status, 200)
+            self.assertEqual(ask(bearer(first), "127.0.0.3").status, 429, "the same token from another address")
+            used_up(source="127.0.0.4", path="/-/healthy")
+            self.assertEqual(ask(source="127.0.0.5", path="/-/healthy").status, 200, "another address")
+            self.assertEqual(ask(bearer(second), "127.0.0.4").status, 200, "who has credentials is not held up by strangers beside them")
+            # It comes back by itself.
+            end = time.monotonic() + 20
+            while ask(bearer(first)).status != 200:
+                self.assertLess(time.monotonic(), end)
+                time.sleep(0.2)
 
     def test_the_token_of_the_configuration_still_works(self):
         with Daemon(config="http: {port: 0, token: {file: secret}}\n") as d:

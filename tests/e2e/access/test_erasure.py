@@ -9,7 +9,7 @@ import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "daemon"))
-from harness import Daemon  # noqa: E402
+from harness import CATALOG, Daemon  # noqa: E402
 
 # Random letters: no compression makes anything else of them than themselves.
 NAME, MAIL, ID, VISITOR = "Qx7kWv93ZpLm", "vT4mR8kz@mail.example", "Hq2ZbX9w-customer", "Nf5YcP3u-visitor"
@@ -169,6 +169,138 @@ class Erasure(unittest.TestCase):
         fourth.start()
         self.assertEqual(self.get("/v1/customers/other", fourth).status, 404)
         self.assertEqual(self.get(f"/v1/customers/{ID}", fourth).status, 200)
+
+
+WORK_RULES = """
+rules:
+  offer:
+    when: {event: order_placed, where: {field: sku, equals: offer}}
+    then:
+      - maildrop:
+          to: "{{ customer.email }}"
+          text: "30 % for {{ customer.name }}"
+          approval: {team: inside, within: 1d, otherwise: drop, subject: "30 % for {{ customer.name }} ({{ customer.id }})"}
+  hits:
+    category: management
+    when: {event: order_placed, where: {field: sku, equals: hit}}
+    then:
+      - maildrop: {to: lin, subject: "{{ digest.size }} hits", text: "{{ digest.list }}", digest: {line: "{{ customer.id }} {{ customer.name }}", wait: WAIT, every: WAIT}}
+  call:
+    when: {event: order_placed, where: {field: sku, equals: call}}
+    then: [{call_task: {team: inside, subject: "Call {{ customer.name }}", due_in: 1d}}]
+pools:
+  inbound: {team: inside}
+  second: {team: inside}
+teams:
+  inside: {manager: chen, members: [{id: lin, name: Lin}, {id: chen, name: Chen, email: chen@shop.example.com}]}
+"""
+WORK_CONFIG = "connectors: {drop: {kind: maildrop}}\napprovals: {url: 'https://sales.example.com/', key: {env: APPROVAL_KEY}}\n"
+OTHER = ("other", "Bob Other", "bob@mail.example")
+
+
+class Work(Erasure):
+    """Who is a lead, waits for a manager's yes, is in a message that gathers, and has tasks and notes."""
+
+    # Those of Erasure are made there.
+    test_the_command_line_erases_and_nothing_is_left_in_any_file = None
+    test_a_crash_at_each_step_and_a_start_finishes_it = None
+    test_a_restore_of_an_older_backup_brings_nobody_back = None
+
+    def daemon(self, wait="1h"):
+        os.environ["APPROVAL_KEY"] = "a key of approvals, long enough"
+        d = Daemon(rules=WORK_RULES.replace("WAIT", wait), catalog=CATALOG.replace("    name:", "    owner: text\n    name:"), config=WORK_CONFIG)
+        self.addCleanup(d.close)
+        return d
+
+    def work(self, d):
+        for id, name, mail in ((ID, NAME, MAIL), OTHER):
+            d.lines([{"customer": id, "attributes": {"name": name, "email": mail}}])
+            d.lines([{"customer": id, "event": "order_placed", "id": f"{word}-{n}", "data": {"amount": n, "sku": word}} for word in ("offer", "hit", "call") for n in range(2)])
+            d.post("/v1/leads", {"customer": id, "pool": "inbound", "by": "lin", "reason": f"{name} asked"})
+            d.post(f"/v1/leads/{id}/claim", {"by": "lin"})
+            d.post(f"/v1/leads/{id}/transfer", {"to": "chen", "by": "lin", "reason": f"{name} wants Chen"})
+            d.post(f"/v1/customers/{id}/notes", {"text": f"{name} likes tea", "kind": "note", "by": "lin"})
+            asked = d.until(lambda: len(d.get(f"/v1/approvals?customer={id}")["approvals"]) == 2 and d.get(f"/v1/approvals?customer={id}")["approvals"])
+            d.post(f"/v1/approvals/{asked[0]['id']}/reject", {"reason": f"no discount for {name}", "by": "chen"})  # one is decided, one waits
+            task = d.until(lambda: d.get(f"/v1/tasks?customer={id}")["tasks"])[0]["id"]
+            d.post(f"/v1/tasks/{task}/complete", {"disposition": "sold", "note": f"{name} paid", "by": "lin"})
+        d.until(lambda: d.get("/v1/status")["counters"]["kept"] == 6)  # four hits wait in one message, two offers for a yes
+
+    def nothing_left(self, d):
+        self.gone(d)
+        self.assertEqual(self.get(f"/v1/leads/{ID}", d).status, 404)
+        for path in ("/v1/leads", "/v1/leads?pool=inbound", "/v1/leads?owner=chen", "/v1/approvals", "/v1/approvals?state=closed", "/v1/tasks?state=closed", "/v1/teams", "/v1/pools",
+                     "/v1/segments", "/v1/maildrop?limit=1000&personal=full", "/v1/actions?state=kept&personal=full"):
+            answer = self.get(path, d)
+            self.assertEqual(answer.status, 200, path)
+            for mark in MARKS:
+                self.assertNotIn(mark.encode(), answer.body, path)
+        # What the other one has stays.
+        self.assertEqual(self.get("/v1/leads/other", d).json["owner"], "chen")
+        self.assertEqual(len(self.get("/v1/approvals?customer=other", d).json["approvals"]), 1)
+        self.assertEqual(len(self.get("/v1/approvals?customer=other&state=closed", d).json["approvals"]), 1)
+        self.assertEqual(self.get("/v1/tasks?customer=other&state=closed", d).json["total"], 1)
+
+    def test_sales_work_is_erased_and_a_restore_brings_none_of_it_back(self):
+        self.work(self.d)
+        place = self.d.home + "/backups"
+        nudge(self.d.home, "backup", "create", place)
+        nudge(self.d.home, "erase", ID, "--reason", "test", "--yes")
+        self.finished()
+        self.nothing_left(self.d)
+        self.assertEqual(self.d.get("/v1/status")["counters"]["kept"], 3)
+        self.assertEqual(self.d.stop(), 0)
+        self.d.start()
+        self.nothing_left(self.d)
+        for mark in MARKS[:3]:
+            self.assertEqual(in_files(self.d.home + "/data", mark), [], mark)
+            self.assertNotIn(mark, self.d.text_log())
+        # An older backup, with only what lies beside it.
+        other = self.daemon()
+        nudge(self.d.home, "restore", place, "--to", other.home + "/data")
+        other.start()
+        self.finished(other)
+        self.nothing_left(other)
+        self.assertEqual(other.stop(), 0)
+        other.start()
+        for mark in MARKS[:3]:
+            self.assertEqual(in_files(other.home + "/data", mark), [], mark)
+
+    def test_a_message_that_gathers_goes_out_without_who_is_erased(self):
+        self.d.close()
+        self.d = self.daemon("8s").start()
+        self.work(self.d)
+        nudge(self.d.home, "erase", ID, "--reason", "test", "--yes")
+        self.finished()
+        sent = self.d.until(lambda: [m.get("payload", m) for m in self.d.get("/v1/maildrop?limit=1000&personal=full")["messages"]], 30)
+        self.assertEqual([m["text"] for m in sent if m["to"] == "lin"], ["other Bob Other\nother Bob Other"])
+        self.nothing_left_of_marks()
+
+    def nothing_left_of_marks(self):
+        self.assertEqual(self.d.stop(), 0)
+        self.d.start()
+        for mark in MARKS[:3]:
+            self.assertEqual(in_files(self.d.home + "/data", mark), [], mark)
+
+    def test_crashes_on_the_way_leave_nothing_of_sales_work(self):
+        for place in ("erasure:begun", "erasure:state", "erasure:records", "erasure:blocks", "erasure:files"):
+            with self.subTest(place):
+                self.d.close()
+                self.d = self.daemon()
+                os.environ["NUDGE_CRASH_AT"] = place
+                self.d.start()
+                os.environ.pop("NUDGE_CRASH_AT")
+                self.work(self.d)
+                try:
+                    self.d.request("DELETE", f"/v1/customers/{ID}?reason=test")
+                except Exception:
+                    pass  # it died on the way
+                self.d.process.wait(30)
+                self.d.process.stdout.close()
+                self.d.start()
+                self.finished()
+                self.nothing_left(self.d)
+                self.nothing_left_of_marks()
 
 
 if __name__ == "__main__":
