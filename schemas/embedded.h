@@ -7,7 +7,7 @@
 namespace nudge::schemas {
 
 struct File {
-  std::string_view name;  // "catalog", "config", "openapi", "rules", "snippets", "tests"
+  std::string_view name;  // "catalog", "config", "doors", "openapi", "rules", "snippets", "tests"
   std::string_view text;
 };
 // All files, by name.

@@ -1,10 +1,13 @@
+#include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 
 #include "daemon/cli/commands.h"
 #include "daemon/cli/words.h"
 #include "daemon/doors/doors.h"
+#include "daemon/import/mapping.h"
 #include "rules/doc/reader.h"
 #include "rules/lint/report.h"
 #include "rules/testing/read_tests.h"
@@ -27,6 +30,23 @@ bool check_doors(const std::string& directory, const Catalog* catalog, doc::Diag
   const auto document = doc::read_document(file, std::string(std::istreambuf_iterator<char>(in), {}), diagnostics);
   if (catalog != nullptr) doors::read_doors(*document, *catalog, diagnostics);
   return true;
+}
+
+/// The mappings of tables beside the rules (NAME.map.yaml), for `nudge import`. How many there are.
+std::size_t check_imports(const std::string& directory, const Catalog* catalog, doc::Diagnostics& diagnostics) {
+  std::vector<std::string> files;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(directory.empty() ? "." : directory, error)) {
+    if (entry.path().filename().string().ends_with(".map.yaml") && entry.is_regular_file(error))
+      files.push_back(directory.empty() || directory == "." ? entry.path().filename().string() : entry.path().string());
+  }
+  std::ranges::sort(files);
+  for (const std::string& file : files) {
+    std::ifstream in(file, std::ios::binary);
+    const auto document = doc::read_document(file, std::string(std::istreambuf_iterator<char>(in), {}), diagnostics);
+    if (catalog != nullptr) import::read_mapping(*document, *catalog, diagnostics);
+  }
+  return files.size();
 }
 
 /// All messages in the shape asked for; nothing when there is none to say.
@@ -54,6 +74,7 @@ Exit check(const Output& out, const CheckOptions& options) {
     }
   }
   const std::size_t doors_files = check_doors(options.paths.directory, project->catalog().get(), diagnostics) ? 1 : 0;
+  const std::size_t mappings = check_imports(options.paths.directory, project->catalog().get(), diagnostics);
   diagnostics.sort();
   const std::string text = rendered(diagnostics, format, out.terminal.colors());
   std::fwrite(text.data(), 1, text.size(), stdout);
@@ -63,7 +84,7 @@ Exit check(const Output& out, const CheckOptions& options) {
     out.terminal.line(out.terminal.paint(say("ok"), Color::green) + ": " + counted(n(plan->rules.size()), "rule") + ", " +
                       counted(n(plan->segments.size()), "segment") + ", " + counted(n(plan->traits.size()), "trait") + ", " +
                       counted(n(plan->scores.size()), "score") + ", " + counted(n(plan->teams.size()), "team") + ", " +
-                      counted(n(tests), "test") + say(" in {1}", {counted(n(project->files() + doors_files), "file")}));
+                      counted(n(tests), "test") + say(" in {1}", {counted(n(project->files() + doors_files + mappings), "file")}));
   }
   return options.strict && diagnostics.warnings() > 0 ? Exit::warnings : Exit::ok;
 }
