@@ -126,6 +126,12 @@ Result<std::uint64_t> number_param(const http::Request& request, std::string_vie
   return n;
 }
 
+Result<bool> flag_param(const http::Request& request, std::string_view name) {
+  const std::string_view text = request.query_param(name).value_or("false");
+  if (text != "true" && text != "false") return fail(Code::invalid, "`" + std::string(name) + "` is true or false");
+  return text == "true";
+}
+
 Result<std::optional<TimeMs>> time_param(const http::Request& request, std::string_view name) {
   const auto text = request.query_param(name);
   if (!text) return std::optional<TimeMs>();

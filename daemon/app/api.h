@@ -245,6 +245,8 @@ http::Response error_response(const Error& error);
 // The query parameter as a number between `least` and `most`; `usual` when it is absent; an error that names it when it is wrong.
 Result<std::uint64_t> number_param(const http::Request& request, std::string_view name, std::uint64_t usual, std::uint64_t least,
                                    std::uint64_t most);
+// true or false; false when absent.
+Result<bool> flag_param(const http::Request& request, std::string_view name);
 // An RFC 3339 instant; nothing when absent.
 Result<std::optional<TimeMs>> time_param(const http::Request& request, std::string_view name);
 // A text member of a small JSON body; empty when absent.

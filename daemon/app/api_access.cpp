@@ -123,8 +123,10 @@ Response too_often(const Error& error, std::int64_t retry_ms) {
 access::AuditEntry Api::audit_entry(const Request& request, std::string action) const {
   // The record stays for ever, so a customer stands in it by a pseudonym.
   std::string path = request.path;
-  if (request.route.starts_with("/v1/customers/{id}"))
-    path = "/v1/customers/" + access_.audit.pseudonym(request.param("id")) + std::string(request.route.substr(sizeof "/v1/customers/{id}" - 1));
+  for (const std::string_view one : {"/v1/customers/{id}", "/v1/leads/{id}"}) {
+    if (!request.route.starts_with(one)) continue;
+    path = std::string(one.substr(0, one.size() - 4)) + access_.audit.pseudonym(request.param("id")) + std::string(request.route.substr(one.size()));
+  }
   std::string detail;
   if (const auto customer = request.query_param("customer")) detail = access_.audit.pseudonym(*customer);
   return {runtime_.now(),      request.actor, std::string(request.peer), std::move(action), std::string(http::to_string(request.method)) + " " + path,
@@ -162,9 +164,36 @@ http::Handler Api::audited_read(http::Handler handler, access::Roles roles) {
   };
 }
 
+namespace {
+
+// Where a change takes a small JSON object, what is a text there must be one. A number or an object in its place would be taken for words, or
+// for nothing. The routes that take something else look at it themselves.
+std::optional<Response> no_such_body(const Request& request) {
+  if (request.body.empty() || !request.route.starts_with("/v1/")) return std::nullopt;
+  for (const std::string_view other : {"/v1/plans", "/v1/backtests", "/v1/suppressions/import"})
+    if (request.route.starts_with(other)) return std::nullopt;
+  boost::system::error_code error;
+  const bj::value value = bj::parse(request.body, error);
+  if (error || !value.is_object()) return error_response({Code::invalid, "the body must be a JSON object"});
+  static constexpr std::string_view kTexts[] = {"at",   "author", "by",      "category", "channel", "connector", "customer", "disposition", "do",    "for",
+                                                "held", "kind",   "message", "name",     "note",    "opportunity", "owner",   "pool",     "reason",      "result", "rule", "state",
+                                                "stop", "text",   "to",      "until"};
+  for (const auto& member : value.get_object()) {
+    const std::string_view key(member.key().data(), member.key().size());
+    const bool text = std::ranges::find(kTexts, key) != std::end(kTexts) || (key == "value" && request.route.starts_with("/v1/suppressions"));
+    if (text && !member.value().is_string())
+      return error_response({Code::invalid, "`" + std::string(key) + "` must be a text"});
+    if (key == "at_most" && !member.value().is_int64()) return error_response({Code::invalid, "`at_most` must be a whole number"});
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
 // The intent is on disk before anything is done, and the answer is sent only when the record of it is.
 http::Handler Api::audited_change(std::string action, http::Handler handler) {
   return [this, action = std::move(action), handler = std::move(handler)](Request& request, http::Responder to) {
+    if (std::optional<Response> wrong = no_such_body(request)) return to.send(*std::move(wrong));
     access::AuditEntry entry = audit_entry(request, action);
     // A body with a password must not be told by its hash either.
     const bool secret = action.starts_with("session.") || action.starts_with("user.");

@@ -87,7 +87,10 @@ void write_tags(Json& json, const CustomerState& state, TimeMs now) {
 }
 
 http::Response Api::customers(const http::Request& request) {
-  const bool rows = request.query_param("rows").value_or("") == "true";
+  const Result<bool> rows_wanted = flag_param(request, "rows"), total_wanted = flag_param(request, "total");
+  if (!rows_wanted) return error_response(rows_wanted.error());
+  if (!total_wanted) return error_response(total_wanted.error());
+  const bool rows = *rows_wanted;
   const Result<std::uint64_t> limit = number_param(request, "limit", 100, 1, rows ? kRowsMost : 10'000);
   if (!limit) return error_response(limit.error());
   CustomerIndex::Query query;
@@ -118,7 +121,7 @@ http::Response Api::customers(const http::Request& request) {
   }
   const std::string after = query.cursor.empty() ? text_param(request, "after") : query.cursor;
   const Result<Runtime::CustomerIds> found =
-      runtime_.customer_ids(query.prefix, after, *limit, request.query_param("total").value_or("") == "true");
+      runtime_.customer_ids(query.prefix, after, *limit, *total_wanted);
   if (!found) return error_response(found.error());
   Json json;
   write_page(json, found->total, found->ids, found->ids.size() == *limit ? found->ids.back() : std::string());

@@ -51,7 +51,9 @@ http::Response Api::start_backtest(const http::Request& request) {
 
 http::Response Api::make_plan(const http::Request& request) {
   // A rollback is a plan whose files are those of an earlier version.
-  if (const auto back = request.query_param("rollback")) {
+  if (request.query_param("rollback")) {
+    if (!request.body.empty())
+      return error_response({Code::invalid, "a rollback is made of the files of that version: send no body, or no `rollback`"});
     const Result<std::uint64_t> sequence = number_param(request, "rollback", 0, 1, ~std::uint64_t{0});
     if (!sequence) return error_response(sequence.error());
     Result<PlanSources> sources = runtime_.plan_sources(*sequence);

@@ -62,7 +62,7 @@ class SeriesPage {
   void write_head(Json& json, const Zone& zone) const {
     json.field("by", spans_.days ? "day" : "hour").field("zone", zone.name()).field_time("since", series_.stored.since);
     json.key("times").begin_array();
-    for (const TimeMs t : spans_.starts) json.time(t);
+    for (const TimeMs t : spans_.starts) json.value(format_timestamp(t));  // 1970 is a time here
     json.end_array();
   }
 

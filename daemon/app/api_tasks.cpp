@@ -92,6 +92,12 @@ void write_task(Json& json, const TaskRecord& r, TimeMs now, const Personal* hid
 
 namespace {
 
+// Somebody else's task is answered as one that never was.
+Error no_task(const Viewer& viewer, const Error& error = {Code::not_found, {}}) {
+  if (error.code != Code::not_found || viewer.all) return error;
+  return {Code::not_found, "there is no task with this id that is yours to see"};
+}
+
 // Names what people have seen of a task: whoever changes it may insist that it is still so.
 std::string state_of(const TaskRecord& r) {
   std::string bytes;
@@ -167,8 +173,8 @@ http::Response Api::task(const http::Request& request) {
   const std::optional<std::string> id = id_from_hex(request.param("id"));
   if (!id) return error_response({Code::invalid, "a task's id has 32 hexadecimal digits"});
   const Result<TaskRecord> task = task_by_id(runtime_.store(), *id);
-  if (!task) return error_response(task.error());
-  if (!viewer_of(request, *runtime_.plan()).sees(*task)) return error_response({Code::not_found, "there is no task with this id that is yours to see"});
+  const Viewer viewer = viewer_of(request, *runtime_.plan());
+  if (!task || !viewer.sees(*task)) return error_response(task ? no_task(viewer) : no_task(viewer, task.error()));
   const auto hidden = personal_of(request, {task->action.customer});
   if (!hidden) return error_response(hidden.error());
   Json json;
@@ -209,8 +215,7 @@ void Api::task_command(http::Request& request, http::Responder responder, std::s
   const bool posted = workers_.post([this, to, id = *id, command, viewer, status = what.status,
                                     only_if = std::string(request.header("If-Match"))]() mutable {
     const Result<TaskRecord> task = task_by_id(runtime_.store(), id);
-    if (!task) return to->send(error_response(task.error()));
-    if (!viewer.sees(*task)) return to->send(error_response({Code::not_found, "there is no task with this id that is yours to see"}));
+    if (!task || !viewer.sees(*task)) return to->send(error_response(task ? no_task(viewer) : no_task(viewer, task.error())));
     if (!only_if.empty() && !http::state_listed(only_if, state_of(*task)))
       return to->send(http::problem(412, "http.changed", Tasks::kMovedOn));
     if (!is_open(task->state)) {

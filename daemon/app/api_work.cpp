@@ -121,9 +121,9 @@ void write_action(Json& json, const ActionRecord& r, bool whole, const Personal*
 http::Response Api::decisions(const http::Request& request) {
   Result<ListQuery> query = list_query(request);
   if (!query) return error_response(query.error());
-  const auto fired = request.query_param("fired");
-  if (fired && *fired != "true" && *fired != "false") return error_response({Code::invalid, "`fired` is true or false"});
-  if (fired) query->fired = *fired == "true";
+  const Result<bool> fired = flag_param(request, "fired");
+  if (!fired) return error_response(fired.error());
+  if (request.query_param("fired")) query->fired = *fired;
   query->held_by = request.query_param("held_by").value_or("");
   query->erased = &runtime_.eraser().erased();
   DecisionPage page;

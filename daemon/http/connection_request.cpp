@@ -72,7 +72,7 @@ bool Connection::route(Exchange& exchange) {
       } else {
         response = problem(
             405, "http.method_not_allowed",
-            quoted_path(request) + " does not take " + std::string(to_string(request.method)) + "; it takes " + allow_value(match.allowed));
+            quoted_path(request) + " does not take " + (request.method == Method::other ? "this method" : std::string(to_string(request.method))) + "; it takes " + allow_value(match.allowed));
       }
       response.headers.emplace_back("Allow", allow_value(match.allowed));
       refuse(exchange, std::move(response));

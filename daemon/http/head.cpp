@@ -229,7 +229,6 @@ std::optional<HeadError> parse_head(std::string_view bytes, const Options& limit
   parser.put(boost::asio::const_buffer(bytes.data(), bytes.size()), ec);
   if (parser.error) return std::move(parser.error);
   if (ec) return describe(ec, bytes);
-  if (request.method == Method::other) return HeadError{501, "http.method", "this method is not known here"};
   return check_target(request, head, limits);
 }
 

@@ -119,6 +119,7 @@ struct Intake::Impl {
   bool late_data(json::document& document);
   bool complete();
   bool text(std::string_view key, json::value& value, std::size_t most, std::string& out);
+  bool customer_id(std::string_view key, json::value& value, std::string& out);
   bool time(std::string_view key, json::value& value, TimeMs& out);
   bool once(bool& seen, std::string_view key);
   bool event_type(json::value& value);
@@ -200,6 +201,18 @@ bool Intake::Impl::text(std::string_view key, json::value& value, std::size_t mo
   return true;
 }
 
+// Whoever is taken in can be named in an address: looked at, exported, erased.
+bool Intake::Impl::customer_id(std::string_view key, json::value& value, std::string& out) {
+  if (!text(key, value, limits::kCustomerIdBytes, out)) return false;
+  for (const char c : out) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
+      return problem("bad_customer", key, "`" + std::string(key) + "` has a control character in it, so no address could name this customer");
+  }
+  if (out == "." || out == "..")
+    return problem("bad_customer", key, "`" + std::string(key) + "` is " + doc::quoted(out) + ", which no address could name; give another id");
+  return true;
+}
+
 bool Intake::Impl::time(std::string_view key, json::value& value, TimeMs& out) {
   std::string_view s;
   if (auto error = value.get_string().get(s)) {
@@ -226,7 +239,7 @@ bool Intake::Impl::event_type(json::value& value) {
 
 bool Intake::Impl::member(std::string_view key, json::value value) {
   Input& input = line->input;
-  if (key == "customer") return once(has_customer, key) && text(key, value, limits::kCustomerIdBytes, input.customer);
+  if (key == "customer") return once(has_customer, key) && customer_id(key, value, input.customer);
   if (key == "id") return once(has_id, key) && text(key, value, limits::kEventIdBytes, input.id);
   if (key == "time" || key == "ts") return once(has_time, key) && time("time", value, input.time);
   if (key == "event" || key == "type") return once(has_event, key) && event_type(value);
@@ -269,7 +282,7 @@ bool Intake::Impl::member(std::string_view key, json::value value) {
     return true;
   }
   if (key == "expires") return once(has_expires, key) && time(key, value, input.tag_expires);
-  if (key == "merge") return once(has_merge, key) && text(key, value, limits::kCustomerIdBytes, line->merge);
+  if (key == "merge") return once(has_merge, key) && customer_id(key, value, line->merge);
   if (key == "unless_merged") {
     if (!once(has_unless, key)) return false;
     if (value.get_bool().get(line->unless_merged)) return problem("wrong_type", key, "`unless_merged` must be true or false");

@@ -444,10 +444,12 @@ class Conditions(unittest.TestCase):
             d.start()
             d.post("/v1/events", {"customer": "c", "event": "order_placed", "id": "o", "data": {"amount": 500}})
             d.settled()
-            path = f"/v1/tasks/{d.get('/v1/tasks')['tasks'][0]['id']}"
+            task = d.get("/v1/tasks")["tasks"][0]
+            path = f"/v1/tasks/{task['id']}"
+            other = "wu" if task["owner"] == "lin" else "lin"
             seen = d.request("GET", path).headers["ETag"]
             got = []
-            threads = [threading.Thread(target=lambda i=i: got.append(d.request("POST", path + "/reassign", {"to": "wu" if i % 2 else "lin", "reason": f"r{i}"}, {"If-Match": seen}).status))
+            threads = [threading.Thread(target=lambda i=i: got.append(d.request("POST", path + "/reassign", {"to": other, "reason": f"r{i}"}, {"If-Match": seen}).status))
                        for i in range(8)]
             for thread in threads:
                 thread.start()

@@ -70,7 +70,9 @@ class Basics(Case):
         for method in ("TRACE", "PATCH"):
             self.assertEqual(self.server.ask(method, "/hello").status, 405)
         self.assertEqual(self.server.ask("CONNECT", "localhost:80").status, 405)
-        self.assertEqual(self.server.ask("BREW", "/hello").problem()["code"], "http.method")
+        answer = self.server.ask("BREW", "/hello")
+        self.assertEqual((answer.status, answer.problem()["code"], answer.header("Allow")), (405, "http.method_not_allowed", "GET, HEAD"))
+        self.assertEqual(self.server.ask("BREW", "/nope").problem()["code"], "http.no_such_path")
         answer = self.server.ask("OPTIONS", "/items/1")
         self.assertEqual((answer.status, answer.header("Allow")), (204, "GET, HEAD, PUT"))
         for path in ("/dropped", "/dropped-later", "/throws"):
