@@ -25,13 +25,16 @@ RESULTS = [
 ]
 
 
+WARES = ["40 drills for the new hall", "Yearly service", "Spare parts, framework contract", "12 saws, 3 benches", "Workshop for a school", "Leasing of 20 grinders"]
+
+
 def chosen(source, rows):
     return source.choices(rows, weights=[row[0] for row in rows])[0]
 
 
 class Day:
-    def __init__(self, nudge, customers, run_id):
-        self.nudge, self.run_id = nudge, run_id
+    def __init__(self, nudge, customers, run_id, people):
+        self.nudge, self.run_id, self.people = nudge, run_id, sorted(people)
         self.random = random.Random(7)
         self.customers = [f"C{n + 1:05d}" for n in range(company.STORIES * company.HEROES, customers)]
         self.sent = 0
@@ -62,6 +65,22 @@ class Day:
             self.nudge.request("POST", f"/v1/tasks/{task['id']}/complete", body)
             done += 1
         return done
+
+    def deals(self, count):
+        """What the salespeople have under way: some further than others, some won, some lost."""
+        stages = ["contact", "quote", "negotiation", "contract"]
+        for n in range(count):
+            ident = f"deal-{self.run_id}-{n + 1}"
+            owner, reached = self.random.choice(self.people), self.random.choices(range(6), (5, 6, 4, 2, 4, 3))[0]
+            amount = str(self.random.choice([1800, 4200, 7400, 12500, 18500, 42000]))
+            self.nudge.request("POST", "/v1/opportunities", {"id": ident, "customer": self.random.choice(self.customers), "funnel": "deals", "title": self.random.choice(WARES), "owner": owner, "amount": amount, "by": owner})
+            way = f"/v1/opportunities/{ident}/"
+            for stage in stages[1:min(reached, 3) + 1]:
+                self.nudge.request("POST", way + "move", {"stage": stage, "by": owner})
+            if reached == 4:
+                self.nudge.request("POST", way + "win", {"by": owner})
+            elif reached == 5:
+                self.nudge.request("POST", way + "lose", {"reason": self.random.choice(["price", "competitor", "no need"]), "by": owner})
 
     def goes_on(self):
         """In the background, until the demo ends: something every few seconds."""

@@ -225,6 +225,9 @@ def team(day):
         lines.append(f'      - {{id: {ident}, name: "{name}", email: {ident}@spruce.example, region: {region}, capacity: 40, hired: {months_ago(day, months)}}}')
     lines += ["dispositions:", "  won: {}", "  connected: {}", "  no_answer: {retry_after: 2h, at_most: 3}", "  call_back: {asks_time: true}", "  not_interested: {}", "  wrong_number: {}"]
     lines += [f"  {name}: {{}}" for name in ("approved", "declined", "qualified", "not_qualified", "later")]  # what some of the packs wait for
+    lines += ["funnels:", "  deals:", "    description: From the first quote to the signature", "    lost_reasons: [price, competitor, no need]", "    follow_ups: [follow_up, quote_requested, task_completed]", "    stages:",
+              '      - {name: contact, probability: 10, stalled_after: 7d, tasks: [first call]}', '      - {name: quote, probability: 40, stalled_after: 14d, tasks: [send the quote, call about it]}',
+              '      - {name: negotiation, probability: 70, stalled_after: 14d}', '      - {name: contract, probability: 90}']
     return "\n".join(lines) + "\n", {ident: (name, months) for ident, name, _, months in people}
 
 
@@ -488,7 +491,7 @@ def play(args):
         story.contract()
         story.by_time_alone()
         story.why(returned)
-        day_of_all = company_day.Day(nudge, args.customers, story.run_id)
+        day_of_all = company_day.Day(nudge, args.customers, story.run_id, people)
         the_day(nudge, day_of_all)
         books(nudge, departments)
         where_to_look(nudge, home, number)
@@ -510,6 +513,7 @@ def play(args):
 def the_day(nudge, day):
     screen.chapter(5, "The rest of the day")
     day.happens(400)
+    day.deals(24)
     tasks = wait_for("tasks out of the day", lambda: (nudge.get("/v1/tasks?state=open&limit=1") or {"total": 0})["total"])
     screen.step(f"400 things happen in the company: {tasks} tasks are open; the salespeople see to {day.work(30)} of them")
 

@@ -9,7 +9,7 @@ const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 const hostile = payloads[0];
 const name = encodeURIComponent(hostile);
 const places = [
-  '/day', '/day?state=done', '/team', '/leads', '/rules', '/rules/big-order', '/rules/big-order?tab=counts', '/rules/big-order?tab=source', '/rules/big-order?tab=decisions', '/rules/big-order?tab=actions',
+  '/day', '/day?state=done', '/team', '/leads', '/funnel', '/rules', '/rules/big-order', '/rules/big-order?tab=counts', '/rules/big-order?tab=source', '/rules/big-order?tab=decisions', '/rules/big-order?tab=actions',
   `/rules/big-order?tab=try&customer=${name}`, '/rules/big-order?tab=versions', '/segments', '/segments/buyers', '/segments/buyers?tab=counts', '/segments/buyers?tab=members', '/segments/buyers?tab=changes', '/customers', `/customers/${name}`,
   `/customers/${name}?tab=why&why=r+big-order`, `/customers/${name}?tab=actions`, `/customers/${name}?tab=decisions`, '/deliveries', '/quarantine', '/connectors', '/system', '/audit', '/people',
 ];
@@ -24,6 +24,7 @@ async function fill() {
   }
   await api('POST', '/v1/events', documents);
   await until(async () => (await api('GET', '/v1/tasks?limit=100')).tasks.length >= 50, 'a task for each big order');
+  await api('POST', '/v1/opportunities', { id: 'deal-1', customer: hostile, funnel: 'deals', title: hostile, owner: 'lin', amount: '1200.50', by: hostile });
   const { tasks } = await api('GET', '/v1/tasks?limit=3');
   await api('POST', `/v1/tasks/${tasks[0].id}/complete`, { disposition: hostile, note: hostile, by: 'lin' });
 }

@@ -11,6 +11,15 @@ import threading
 HERE = pathlib.Path(__file__).resolve().parent
 PEOPLE = {"chief": "admin", "lin": "salesperson", "kate": "salesperson", "zhao": "manager"}
 PASSWORD = "a long enough password"
+FUNNELS = """
+funnels:
+  deals:
+    description: From the first word to the signature
+    lost_reasons: [price, competitor]
+    stages:
+      - {name: contact, probability: 10, stalled_after: 7d, tasks: [first call]}
+      - {name: quote, probability: 50, tasks: [send the quote]}
+"""
 
 
 class Marketing:
