@@ -139,6 +139,7 @@ class Api {
   void segments(http::Request& request, http::Responder responder);
   void segment(http::Request& request, http::Responder responder);
   void members(http::Request& request, http::Responder responder);
+  void members_at(const Shared& to, const std::shared_ptr<const Plan>& plan, const Segment& segment, TimeMs at, const std::string& after, std::size_t limit);
   http::Response series(const http::Request& request, std::string_view of) const;
   http::Response segment_changes(const http::Request& request) const;
   Result<void> install_parts(http::HttpServer& server);

@@ -191,6 +191,24 @@ void Api::segment(http::Request& request, http::Responder responder) {
       });
 }
 
+namespace {
+
+http::Response members_page(const std::string& name, TimeMs at, std::uint64_t total, const auto& ids, std::size_t limit) {
+  Json json;
+  json.begin_object().field("name", name).field_time("at", at).field("total", total).key("members").begin_array();
+  for (const std::string& id : ids) json.value(id);
+  json.end_array().key("next");
+  if (ids.size() == limit)
+    json.value(*ids.rbegin());
+  else
+    json.raw("null");
+  json.end_object();
+  return tagged_without(json_response(std::move(json)), "at");
+}
+
+}  // namespace
+
+// Now: from memory, as the search for customers does it. Then, or with more customers than fit there: every customer is judged anew.
 void Api::members(http::Request& request, http::Responder responder) {
   auto shared = std::make_shared<http::Responder>(std::move(responder));
   const std::string name(request.param("name"));
@@ -201,35 +219,36 @@ void Api::members(http::Request& request, http::Responder responder) {
   const std::shared_ptr<const Plan> plan = runtime_.plan();
   const Segment* segment = plan->find_segment(name);
   if (segment == nullptr) return shared->send(error_response({Code::not_found, "there is no segment `" + name + "`; see /v1/segments"}));
+  const std::string after(request.query_param("after").value_or(""));
+  if (at->has_value()) return members_at(shared, plan, *segment, **at, after, *limit);
+  const bool posted = workers_.post([this, shared, plan, segment, after, limit = *limit] {
+    const TimeMs now = runtime_.now();
+    const Result<CustomerIndex::Found> found = index_.find({.segment = segment->root, .after = after, .limit = limit});
+    if (found) return shared->send(members_page(segment->name, now, found->total, found->ids, limit));
+    if (found.error().code != Code::unavailable) return shared->send(error_response(found.error()));
+    members_at(shared, plan, *segment, now, after, limit);
+  });
+  if (!posted) shared->send(error_response({Code::unavailable, "too many questions are waiting"}));
+}
+
+void Api::members_at(const Shared& to, const std::shared_ptr<const Plan>& plan, const Segment& segment, TimeMs at, const std::string& after, std::size_t limit) {
   struct Found {
     std::mutex mutex;
     std::set<std::string> ids;  // the smallest `limit` after `after`
     std::uint64_t total = 0;
   };
   auto found = std::make_shared<Found>();
-  const TimeMs now = at->value_or(runtime_.now());
   runtime_.scan_customers(
-      [plan, segment, found, now, after = std::string(request.query_param("after").value_or("")), limit = *limit](
-          Shard& shard, const CustomerState& state) {
-        if (!shard.engine().holds(*plan, state, segment->node, now)) return;
+      [plan, &segment, found, at, after, limit](Shard& shard, const CustomerState& state) {
+        if (!shard.engine().holds(*plan, state, segment.node, at)) return;
         const std::lock_guard lock(found->mutex);
         ++found->total;
         if (state.id <= after || (found->ids.size() >= limit && state.id > *found->ids.rbegin())) return;
         found->ids.insert(state.id);
         if (found->ids.size() > limit) found->ids.erase(std::prev(found->ids.end()));
       },
-      [shared, name, found, now, limit = *limit](Result<void> walked) {
-        if (!walked) return shared->send(error_response(walked.error()));
-        Json json;
-        json.begin_object().field("name", name).field_time("at", now).field("total", found->total).key("members").begin_array();
-        for (const std::string& id : found->ids) json.value(id);
-        json.end_array().key("next");
-        if (found->ids.size() == limit)
-          json.value(*found->ids.rbegin());
-        else
-          json.raw("null");
-        json.end_object();
-        shared->send(tagged_without(json_response(std::move(json)), "at"));
+      [to, plan, &segment, found, at, limit](Result<void> walked) {
+        to->send(walked ? members_page(segment.name, at, found->total, found->ids, limit) : error_response(walked.error()));
       });
 }
 

@@ -148,8 +148,10 @@ void Api::segment_call(http::Request& request, http::Responder responder, std::s
   const std::optional<std::string> header_key = basic_key(request);
   Result<Opened> opened = open_body(options_.doors->mapping()->segment, *runtime_.schema(), request.body, type, runtime_.now());
   if (!opened) return send(answer(400, "invalid", opened.error().message));
-  if (!header_key && !write_key_fits(opened->write_key.value_or("")))
-    return send(answer(401, "unauthorized", "this needs the write key, as the user of Basic authorization or as `writeKey` in the body"));
+  // A bearer that is none of ours may be one of OAuth: then the key stands in the body.
+  const std::string bearer = header_key ? std::string() : access::token_of(request.header("Authorization"));
+  if (!header_key && (bearer.empty() || !write_key_fits(bearer)) && !write_key_fits(opened->write_key.value_or("")))
+    return send(answer(401, "unauthorized", "this needs the write key, as the user of Basic authorization, as a bearer, or as `writeKey` in the body"));
   if (opened->documents.empty()) return send(success());
   auto job = std::make_unique<Job>();
   for (DoorDocument& document : opened->documents) job->add_document(std::move(document));

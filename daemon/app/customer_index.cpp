@@ -292,6 +292,7 @@ Result<CustomerIndex::Found> CustomerIndex::find(const Query& query) {
     if (query.sort == Sort::changed && a->changed != b->changed) return a->changed < b->changed;
     return a->id < b->id;
   };
+  if (!query.after.empty()) std::erase_if(all, [&](const Entry* e) { return e->id <= query.after; });
   if (!query.cursor.empty()) {
     const auto cursor = from_cursor(query.cursor);
     if (!cursor) return fail(Code::invalid, "`cursor` is not the `next` of a page of customers");

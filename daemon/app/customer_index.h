@@ -38,6 +38,7 @@ class CustomerIndex {
     Sort sort = Sort::customer;
     bool descending = false;
     std::string cursor;  // `next` of the page before
+    std::string after;   // only ids behind this one
     std::size_t limit = 100;
   };
   struct Found {

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Tokens, people, sessions, roles and the audit log of a real nudged. NUDGED and NUDGE name the programs."""
+import base64
 import hashlib
 import http.client
 import json
@@ -123,6 +124,15 @@ class Access(unittest.TestCase):
             wanted = 200 if role in ("ingest", "admin") else 401
             self.assertEqual(self.ask("POST", "/v1/track", body={**message, "writeKey": token}).status, wanted, role)
             self.assertEqual(self.ask("POST", "/v1/track", body={**message, "writeKey": token}, headers=page).status, wanted, role)
+            basic = "Basic " + base64.b64encode((token + ":").encode()).decode()
+            for header in ("Bearer " + token, "bearer " + token, basic):
+                self.assertEqual(self.ask("POST", "/v1/track", body=message, headers={"Authorization": header}).status, wanted, (role, header[:6]))
+        # As OAuth has it: a bearer of somebody else's, and the key in the body.
+        oauth = {"Authorization": "Bearer of-somebody-else"}
+        self.assertEqual(self.ask("POST", "/v1/track", body={**message, "writeKey": tokens["ingest"]}, headers=oauth).status, 200)
+        self.assertEqual(self.ask("POST", "/v1/track", body=message, headers=oauth).status, 401)
+        wrong = "Basic " + base64.b64encode(b"wrong:").decode()
+        self.assertEqual(self.ask("POST", "/v1/track", body={**message, "writeKey": tokens["ingest"]}, headers={"Authorization": wrong}).status, 401, "two keys that differ")
 
     def test_open_until_the_first_account_and_never_again(self):
         self.assertEqual(self.ask("GET", "/v1/session").json["actor"], "anybody")

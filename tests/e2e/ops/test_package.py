@@ -181,7 +181,9 @@ def in_chroot(mirror):
     finally:
         for place in ("/proc", "/dev"):
             subprocess.run(["umount", "-l", root + place], capture_output=True)
-        shutil.rmtree(folder, ignore_errors=True)
+        # /dev in there is the machine's own: never to be deleted through the mount.
+        if not any(os.path.ismount(root + place) for place in ("/proc", "/dev")):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":
