@@ -274,6 +274,7 @@ struct FileAst {
   std::vector<FunnelAst> funnels;
   std::vector<PolicyAst> policies;
   std::vector<CalendarAst> calendars;
+  Name language;  // of the company: of customers who have none of their own
 };
 
 }  // namespace nudge::lang

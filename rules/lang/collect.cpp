@@ -33,6 +33,15 @@ Names collect(const std::vector<FileAst>& files, doc::Diagnostics& diagnostics) 
     add_all(names.funnels, file.funnels, "funnel", diagnostics);
     add_all(names.policies, file.policies, "policy", diagnostics);
     add_all(names.calendars, file.calendars, "calendar", diagnostics);
+    if (!file.language) continue;
+    if (!names.language) {
+      names.language = file.language;
+      continue;
+    }
+    const Where& first = names.language.where;
+    diagnostics.error("R0309", *file.language.where.document, file.language.where.mark,
+                      "the company's language is given twice; the first is at " + first.document->name() + ":" + std::to_string(first.mark.line),
+                      "one place for all files: remove one of them");
   }
   return names;
 }

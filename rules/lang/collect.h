@@ -23,6 +23,7 @@ struct Names {
   std::map<std::string_view, const FunnelAst*> funnels;
   std::map<std::string_view, const PolicyAst*> policies;
   std::map<std::string_view, const CalendarAst*> calendars;
+  Name language;  // the company's
 };
 
 Names collect(const std::vector<FileAst>& files, doc::Diagnostics& diagnostics);

@@ -400,15 +400,37 @@ bool Compiler::unknown_variable(std::string_view variable, const Where& where, c
   return false;
 }
 
+namespace {
+
+/// Puts the text in the company's language first, as the one for customers without a language of their own: `zh-hant`, else `zh`. Without
+/// such a text the template's own stays the first.
+void company_first(std::string language, std::vector<Template>& texts) {
+  while (!language.empty()) {
+    const auto found = std::ranges::find(texts, language, &Template::language);
+    if (found != texts.end()) return std::swap(texts.front(), *found);
+    const std::size_t cut = language.rfind('-');
+    language.resize(cut == std::string::npos ? 0 : cut);
+  }
+}
+
+}  // namespace
+
 TemplateId Compiler::translated(const TemplateAst& ast, const TemplateAst::Part& part, const Scope& scope) {
-  Template text = compile_text(part.text, part.where, scope, part.name, ast.language);
+  std::vector<Template> texts;  // the template's own first
+  texts.push_back(compile_text(part.text, part.where, scope, part.name, ast.language));
   for (const TemplateAst::Translation& translation : ast.translations) {
     for (const TemplateAst::Part& other : translation.parts) {
-      if (other.name != part.name) continue;
-      const std::string language = normal_language(translation.language.text);
-      const TemplateId id = builder_.add(compile_text(other.text, other.where, scope, other.name, language));
-      text.translations.push_back({language, id});
+      if (other.name == part.name)
+        texts.push_back(compile_text(other.text, other.where, scope, other.name, normal_language(translation.language.text)));
     }
+  }
+  if (names_.language) company_first(normal_language(names_.language.text), texts);
+  Template text = std::move(texts.front());
+  for (std::size_t i = 1; i < texts.size(); ++i) {
+    std::string language = texts[i].language;
+    if (language.empty()) continue;  // the template does not say in which language its own text is: nobody can ask for it
+    const TemplateId id = builder_.add(std::move(texts[i]));
+    text.translations.push_back({std::move(language), id});
   }
   if (!text.translations.empty()) {
     text.language_attribute = catalog_->find_attribute("language");

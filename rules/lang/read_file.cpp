@@ -260,6 +260,14 @@ FileAst read_file(const doc::Document& document, doc::Diagnostics& diagnostics) 
   each_entry(context, map, "policies", "a policy", [&](const doc::Entry& e) { file.policies.push_back(read_policy(context, e)); });
   each_entry(context, map, "calendars", "a calendar",
              [&](const doc::Entry& e) { file.calendars.push_back(read_business_calendar(context, e)); });
+  if (const doc::Entry* entry = map.take("company")) {
+    MapReader company(context, *entry->value, entry->key_mark, "`company`");
+    company.require("language");
+    file.language = company.name("language");
+    if (file.language && !is_language_tag(file.language.text))
+      context.error("R0810", file.language.where.mark, quoted(file.language.text) + " is no language tag", "such as en, zh or de-CH");
+    company.finish();
+  }
   if (document.root().is_map() && (map.has("customer") || map.has("events"))) {
     for (const std::string_view key : {"customer", "events"}) {
       if (const doc::Entry* entry = map.node().find(key)) {

@@ -248,6 +248,29 @@ TEST_CASE("the assignee is put in by the desk, once, before anything is stored")
   CHECK(left.actions[0].payload == company.effects.actions[0].payload);
 }
 
+TEST_CASE("who has no language of their own gets the company's, and without a text in that the template's own") {
+  const auto said = [](std::string_view company_language, std::string_view own, std::string_view customer) {
+    Company company("company: {language: " + std::string(company_language) + "}\ntemplates:\n  t:\n    channel: sms\n" + std::string(own) +
+                    "    text: Hello\n    translations: {zh: {text: 您好}, de-CH: {text: Grüezi}}\n"
+                    "rules:\n  r: {when: {event: login}, then: [{sms: {to: \"+1\", template: t}}]}\n");
+    if (!customer.empty()) company.set("language", Value::of_text(customer), "2026-01-01T00:00:00Z");
+    company.happen("login", {{"device", Value::of_text("x")}}, "2026-01-10T09:05:00Z");
+    REQUIRE(company.effects.actions.size() == 1);
+    const std::string& payload = company.effects.actions[0].payload;
+    const std::size_t from = payload.find("\"text\":\"") + 8;
+    return payload.substr(from, payload.find('"', from) - from);
+  };
+  CHECK(said("zh", "    language: en\n", "") == "您好");
+  CHECK(said("zh-Hant-TW", "    language: en\n", "fr") == "您好");  // a language without a text
+  CHECK(said("zh", "    language: en\n", "en-GB") == "Hello");
+  CHECK(said("zh", "    language: en\n", "de-CH") == "Grüezi");
+  CHECK(said("de-CH", "    language: en\n", "zh") == "您好");
+  CHECK(said("en", "    language: en\n", "") == "Hello");
+  CHECK(said("fr", "    language: en\n", "") == "Hello");
+  CHECK(said("zh", "", "") == "您好");
+  CHECK(said("zh", "", "en") == "您好");  // nobody says that its own text is English
+}
+
 TEST_CASE("translations by the customer's language, with numbers and dates of that language") {
   const std::string rules =
       "templates:\n  w:\n    channel: sms\n    text: \"Hi {{ customer.spend | money: 'EUR' }}\"\n"
