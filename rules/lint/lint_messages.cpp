@@ -31,8 +31,9 @@ using Languages = std::set<std::string>;
 std::string missing_of(const Languages& wanted, const Languages& there) {
   std::string missing;
   for (const std::string& language : wanted) {
+    if (language.empty()) continue;
     const bool has = std::ranges::any_of(
-        there, [&](const std::string& l) { return language == l || (language.starts_with(l) && language[l.size()] == '-'); });
+        there, [&](const std::string& l) { return language == l || (!l.empty() && language.starts_with(l) && language[l.size()] == '-'); });
     if (!has) missing += (missing.empty() ? "`" : ", `") + language + "`";
   }
   return missing;
@@ -54,7 +55,7 @@ std::map<std::string, std::map<std::string, Languages>> languages_of(const Plan&
         const Template& text = plan.templates[param.text];
         translated = translated || !text.translations.empty();
         Languages& languages = texts[param.name];
-        if (!text.language.empty()) languages.insert(text.language);
+        languages.insert(text.language);  // empty: nobody says in which language the template's own text is
         for (const Template::Translation& translation : text.translations) languages.insert(translation.language);
       }
       if (translated) has[step.action.template_name] = std::move(texts);
@@ -79,7 +80,8 @@ void lint_languages(Findings& f) {
       f.warn("R1016", where, {owner},
              "the template " + quoted(name) + " has no text in " + missing +
                  ", which other templates have: who speaks it gets the template's own text",
-             "add it to its `translations`");
+             own.contains("") ? "add it to its `translations`, or say with `language` what its own text is written in"
+                              : "add it to its `translations`");
     for (const auto& [param, languages] : texts) {
       if (const std::string missing = missing_of(own, languages); !missing.empty())
         f.warn("R1016", where, {owner},
