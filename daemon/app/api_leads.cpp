@@ -3,6 +3,7 @@
 #include <array>
 
 #include "daemon/app/api.h"
+#include "daemon/app/page.h"
 #include "daemon/app/viewer.h"
 #include "daemon/runtime/leads.h"
 #include "daemon/runtime/tasks.h"
@@ -161,13 +162,7 @@ http::Response Api::leads(const http::Request& request) {
     write_lead(json, *plan, lead, hidden_for(*hidden, lead.customer));
     json.end_object();
   }
-  json.end_array().key("next");
-  if (page->next.empty())
-    json.raw("null");
-  else
-    json.value(page->next);
-  json.end_object();
-  return json_response(std::move(json));
+  return end_page(std::move(json), page->next);
 }
 
 http::Response Api::lead(const http::Request& request) {

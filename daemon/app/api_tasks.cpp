@@ -4,6 +4,7 @@
 
 #include "daemon/app/api.h"
 #include "daemon/app/reads.h"
+#include "daemon/app/page.h"
 #include "daemon/app/viewer.h"
 #include "daemon/http/etag.h"
 #include "daemon/runtime/payload.h"
@@ -160,13 +161,7 @@ http::Response Api::tasks(const http::Request& request) {
   Json json;
   json.begin_object().field("total", page->total).key("tasks").begin_array();
   for (const TaskRecord& t : page->tasks) write_task(json, t, now, hidden_for(*hidden, t.action.customer));
-  json.end_array().key("next");
-  if (page->next.empty())
-    json.raw("null");
-  else
-    json.value(page->next);
-  json.end_object();
-  return json_response(std::move(json));
+  return end_page(std::move(json), page->next);
 }
 
 http::Response Api::task(const http::Request& request) {

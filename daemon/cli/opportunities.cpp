@@ -13,30 +13,16 @@ struct DealLine {
   std::uint64_t limit = 100, cursor = 0;
 };
 
-std::string body_of(const std::vector<std::pair<std::string, std::string>>& members) {
-  Json body;
-  body.kind = Json::Kind::object;
-  for (const auto& [key, text] : members) {
-    Json value;
-    value.kind = Json::Kind::text;
-    value.text = text;
-    if (!text.empty()) body.members.push_back({key, std::move(value)});
-  }
-  return body.compact();
-}
-
-std::string path_with(std::string path, const std::vector<std::pair<std::string, std::string>>& members) {
-  for (const auto& [key, text] : members) {
-    if (!text.empty()) path += (path.find('?') == std::string::npos ? "?" : "&") + key + "=" + url_escape(text);
-  }
-  return path;
-}
-
 std::string days(const Json& ms) { return std::to_string(ms.integer() / kDay) + "d"; }
 
 Exit list_deals(const Output& out, Client& client, const DealLine& line) {
-  const auto answer = client.get(path_with("/v1/opportunities?limit=" + std::to_string(line.limit) + "&cursor=" + std::to_string(line.cursor),
-                                           {{"state", line.state}, {"funnel", line.funnel}, {"stage", line.stage}, {"owner", line.owner}, {"customer", line.customer}}));
+  const auto answer = client.get("/v1/opportunities" + query({{"limit", std::to_string(line.limit)},
+                                                              {"cursor", std::to_string(line.cursor)},
+                                                              {"state", line.state},
+                                                              {"funnel", line.funnel},
+                                                              {"stage", line.stage},
+                                                              {"owner", line.owner},
+                                                              {"customer", line.customer}}));
   if (!answer) return report(out, answer.error());
   if (out.json) {
     out.terminal.line(answer->compact());
@@ -100,7 +86,7 @@ Exit change_deal(const Output& out, Client& client, const std::string& word, con
 }
 
 Exit funnel(const Output& out, Client& client, const DealLine& line) {
-  const auto answer = client.get(path_with("/v1/funnel", {{"funnel", line.funnel}, {"owner", line.owner}}));
+  const auto answer = client.get("/v1/funnel" + query({{"funnel", line.funnel}, {"owner", line.owner}}));
   if (!answer) return report(out, answer.error());
   if (out.json) {
     out.terminal.line(answer->compact());

@@ -41,6 +41,9 @@ void Committer::keep_approvals(ApprovalOut& out, Batch& batch) {
     record.number = request.number;
     record.changed_at = record.next_at = request.decided_at;
     record.note = decision_words(request);
+    // Our own list is the provider: with this batch the task is there (engine/core/approved.h).
+    const bool is_task = request.action.kind == "call_task";
+    if (request.sent && is_task) record.state = ActionState::accepted;
     if (!request.sent) {
       record.state = ActionState::held;
       record.held = request.state == ApprovalState::refused ? Held::refused : Held::not_approved;
@@ -48,7 +51,7 @@ void Committer::keep_approvals(ApprovalOut& out, Batch& batch) {
     }
     record.action = std::move(request.action);
     book_action(context, ActionState::kept, record);
-    if (request.sent) batch.actions.push_back(std::move(record));
+    if (request.sent && !is_task) batch.actions.push_back(std::move(record));
   }
   keep_work(work, batch);
 }

@@ -2,6 +2,7 @@
 
 #include "daemon/log/log.h"
 #include "daemon/store/keys.h"
+#include "engine/core/approved.h"
 #include "engine/core/take_back.h"
 
 namespace nudge::daemon {
@@ -185,6 +186,7 @@ void Tasks::answer(ApprovalCommand command, Done done) {
       [this, command = std::move(command), result](CommitContext& c) {
         c.desk.approvals().run(*plan_(), c.now - 1, c.approvals);  // an answer that comes after the deadline is none
         *result = c.desk.approvals().apply(*plan_(), command, c.now, c.approvals);
+        if (make_approved(*plan_(), c.desk, c.approvals.decided, c.work)) c.desk_changed = true;
       },
       [result, done = std::move(done)](const Error* failure) {
         if (failure != nullptr) return done(std::unexpected(*failure));
@@ -249,6 +251,7 @@ void Tasks::strike() {
   committer_.change([this](CommitContext& c) {
     c.desk.run_clocks(*plan_(), c.now - 1, c.work, kStruckAtOnce);  // never early: the clock has passed it
     c.desk.approvals().run(*plan_(), c.now - 1, c.approvals);
+    make_approved(*plan_(), c.desk, c.approvals.decided, c.work);
     c.desk_changed = true;
   });
 }

@@ -1,5 +1,6 @@
 #include "engine/core/approvals.h"
 
+#include "engine/core/approved.h"
 #include "engine/core/render_filter.h"
 #include "engine/core/work.h"
 
@@ -185,6 +186,7 @@ void encode_request(std::string& bytes, const Request& r) {
   out.string(r.decided_by);
   out.string(r.reason);
   encode_action(out, r.action);
+  if (r.action.kind == "call_task") encode_choice(out, r.action);  // nobody has it yet
 }
 
 Result<Request> decode_request(std::string_view bytes) {
@@ -203,7 +205,8 @@ Result<Request> decode_request(std::string_view bytes) {
   r.decided_at = in.svarint();
   r.decided_by = in.string();
   r.reason = in.string();
-  if (!known || r.state < ApprovalState::open || r.state > ApprovalState::expired || !decode_action(in, r.action) || in.bad())
+  if (!known || r.state < ApprovalState::open || r.state > ApprovalState::expired || !decode_action(in, r.action) || in.bad() ||
+      (r.action.kind == "call_task" && !decode_choice(in, r.action)))
     return fail(Code::corrupt, "a stored approval can't be read: it is damaged or was written by a newer version");
   return r;
 }

@@ -2,30 +2,14 @@
 
 #include <algorithm>
 
+#include "engine/core/approved.h"
 #include "engine/core/evaluate.h"
 #include "engine/core/render_filter.h"
 #include "engine/core/take_back.h"
 
 namespace nudge {
 
-void Desk::assign(const Plan& plan, ActionOut& action) {
-  if (plan.find_team(action.assignment.team) == nullptr) return;
-  Bid bid;
-  bid.assignment = &action.assignment;
-  bid.values = &action.customer_values;
-  bid.rule = action.rule;
-  bid.last_owner = action.last_owner;
-  bid.last_owned = action.last_owned;
-  bid.at = action.at;
-  bid.units = action.terms.units;
-  Choice choice = roster_.choose(plan, bid);
-  action.why = std::move(choice.why);
-  if (choice.member == nullptr) return;  // waits, or lies in the team's pool
-  action.owner = choice.member->id;
-  action.owner_name = choice.member->name;
-  action.assignment.team = std::move(choice.team);
-  if (action.kind == "call_task") roster_.given(plan, action.owner, action.terms.units, action.at);
-}
+void Desk::assign(const Plan& plan, ActionOut& action) { give_out(plan, roster_, action); }
 
 void Desk::remember_taken_back(const Decision& firing) { taken_back_.insert(firing_id(firing.rule_id, firing.customer, firing.cause)); }
 bool Desk::is_taken_back(const Decision& step) const {

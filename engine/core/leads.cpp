@@ -5,6 +5,7 @@
 #include "engine/base/codec.h"
 #include "engine/core/evaluate.h"
 #include "engine/core/render_filter.h"
+#include "engine/core/telling.h"
 
 namespace nudge {
 
@@ -138,30 +139,12 @@ void Leads::become(const Plan& plan, Lead& lead, LeadState state, std::string_vi
   if (change.tell_owner && where != nullptr && where->owner_attribute != kNoAttribute && (fresh || before.state == LeadState::closed || before.owner != lead.owner)) {
     tell_owner(*where, lead, at, out);
   }
-  Input event;
-  event.kind = InputKind::event;
-  event.type = plan.catalog->find_event("lead_" + std::string(change.what));
-  if (event.type != kNoEventType) {
-    const EventTypeDef& definition = plan.catalog->events[event.type];
-    event.customer = lead.customer;
-    event.id = event_id(lead, change.what, lead.changes);
-    event.time = at;
-    event.fields.resize(definition.fields.size());
-    const auto set = [&](std::string_view field, Value value) {
-      const FieldId id = definition.find(field);
-      if (id != kNoField && kind_of(definition.fields[id].type) == value.kind) event.fields[id] = std::move(value);
-    };
-    const auto text = [&](std::string_view field, std::string_view value) {
-      if (!value.empty()) set(field, Value::of_text(value));
-    };
-    text("pool", lead.pool);
-    if (where != nullptr) text("team", where->team);
-    text("owner", lead.owner);
-    text("previous", before.owner);
-    text("by", change.by);
-    text("reason", change.reason);
-    if (!before.owner.empty()) set("owned_since", Value::of_timestamp(before.since));
-    out.news.push_back(std::move(event));
+  Telling event(*plan.catalog, "lead_" + std::string(change.what), lead.customer, event_id(lead, change.what, lead.changes), at);
+  if (event.known()) {
+    event.text("pool", lead.pool).text("team", where != nullptr ? where->team : "").text("owner", lead.owner).text("previous", before.owner);
+    event.text("by", change.by).text("reason", change.reason);
+    if (!before.owner.empty()) event.set("owned_since", Value::of_timestamp(before.since));
+    out.news.push_back(event.take());
   }
   out.changes.push_back({lead.customer, lead.changes, at, std::string(change.what), lead.pool, lead.owner, before.owner, std::string(change.by),
                          std::string(change.reason)});

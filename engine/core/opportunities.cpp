@@ -4,6 +4,7 @@
 
 #include "engine/base/codec.h"
 #include "engine/core/render_filter.h"
+#include "engine/core/telling.h"
 
 namespace nudge {
 
@@ -90,37 +91,17 @@ void Opportunities::merged(std::string_view alias, std::string_view customer, Ti
 void Opportunities::tell(const Plan& plan, Opportunity& deal, std::string_view what, std::string_view previous, std::string_view by,
                          std::string_view reason, TimeMs at, DealOut& out) {
   note(deal, at, what, by, reason);
-  Input event;
-  event.kind = InputKind::event;
-  event.type = plan.catalog->find_event("opportunity_" + std::string(what));
-  if (event.type == kNoEventType) return;
-  const EventTypeDef& definition = plan.catalog->events[event.type];
-  event.customer = deal.customer;
-  event.id = "nudge:" + to_hex(hash128("opportunity\n" + deal.id)) + ":" + std::string(what) + ":" + std::to_string(++deal.told);
-  event.time = at;
-  event.fields.resize(definition.fields.size());
-  const auto set = [&](std::string_view field, Value value) {
-    const FieldId id = definition.find(field);
-    if (id != kNoField && kind_of(definition.fields[id].type) == value.kind) event.fields[id] = std::move(value);
-  };
-  const auto text = [&](std::string_view field, std::string_view value) {
-    if (!value.empty()) set(field, Value::of_text(value));
-  };
-  text("opportunity", deal.id);
-  text("funnel", deal.funnel);
-  text("stage", deal.stage);
-  text("previous", previous);
-  text("title", deal.title);
-  text("owner", deal.owner);
-  text("by", by);
-  text("reason", reason);
-  if (deal.has_amount) set("amount", Value::of_decimal(deal.amount));
-  set("stage_since", Value::of_timestamp(deal.since));
+  const std::string type = "opportunity_" + std::string(what);
+  if (plan.catalog->find_event(type) == kNoEventType) return;
+  Telling event(*plan.catalog, type, deal.customer, "nudge:" + to_hex(hash128("opportunity\n" + deal.id)) + ":" + std::string(what) + ":" + std::to_string(++deal.told), at);
+  event.text("opportunity", deal.id).text("funnel", deal.funnel).text("stage", deal.stage).text("previous", previous).text("title", deal.title);
+  event.text("owner", deal.owner).text("by", by).text("reason", reason).set("stage_since", Value::of_timestamp(deal.since));
+  if (deal.has_amount) event.set("amount", Value::of_decimal(deal.amount));
   if (const Funnel* funnel = plan.find_funnel(deal.funnel)) {
     const std::size_t place = stage_index(*funnel, deal.stage);
-    if (place < funnel->stages.size() && deal.state == DealState::open) set("probability", Value::of_integer(funnel->stages[place].percent));
+    if (place < funnel->stages.size() && deal.state == DealState::open) event.set("probability", Value::of_integer(funnel->stages[place].percent));
   }
-  out.news.push_back(std::move(event));
+  out.news.push_back(event.take());
 }
 
 Result<void> Opportunities::apply(const Plan& plan, const DealCommand& command, TimeMs now, DealOut& out) {

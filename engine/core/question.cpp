@@ -56,6 +56,11 @@ bool Judge::put_question(const Rule& rule, const Cause& cause, TimeMs now, Actio
     ActionOut& ask = question->asks.emplace_back(out);
     ask.id = ask_id(out.id, question->asks.size());
     ask.category = one.category;
+    ask.assigns = ask.mandatory = false;  // a task's own
+    ask.assignment = {};
+    ask.customer_values.clear();
+    ask.terms = {};
+    ask.due = 0;
     ask.kind = one.kind;
     ask.channel = one.channel;
     ask.connector = one.connector;

@@ -3,6 +3,8 @@
 
 #include "engine/base/json.h"
 #include "engine/base/text.h"
+#include "engine/core/approved.h"
+#include "engine/core/telling.h"
 #include "engine/core/work.h"
 
 namespace nudge {
@@ -49,53 +51,6 @@ void encode_texts(Writer& out, const std::vector<std::string>& texts) {
 
 void decode_texts(Reader& in, std::vector<std::string>& texts) {
   for (std::uint64_t n = in.varint(); n > 0 && !in.bad(); --n) texts.emplace_back(in.string());
-}
-
-// How to choose somebody, with what it compares; the team stands in the action.
-void encode_choice(Writer& out, const ActionOut& a) {
-  out.u8(a.assigns ? 1 : 0);
-  out.varint(a.assignment.entries.size());
-  for (const AssignEntry& e : a.assignment.entries) {
-    out.u8(static_cast<std::uint8_t>(e.strategy));
-    out.u8(static_cast<std::uint8_t>(e.off_hours));
-    out.varint(e.owner_attribute);
-    out.string(e.team);
-    encode_texts(out, e.skills);
-    out.varint(e.skill_attribute);
-    out.svarint(e.within);
-    encode_filter(out, e.where);
-  }
-  out.varint(a.customer_values.size());
-  for (const auto& [attribute, value] : a.customer_values) {
-    out.varint(attribute);
-    encode_value(out, value.view());
-  }
-  out.string(a.last_owner);
-  out.svarint(a.last_owned);
-}
-
-bool decode_choice(Reader& in, ActionOut& a) {
-  a.assigns = in.u8() != 0;
-  for (std::uint64_t n = in.varint(); n > 0 && !in.bad(); --n) {
-    AssignEntry& e = a.assignment.entries.emplace_back();
-    e.strategy = static_cast<AssignEntry::Strategy>(in.u8());
-    e.off_hours = static_cast<AssignEntry::OffHours>(in.u8());
-    e.owner_attribute = static_cast<AttributeId>(in.varint());
-    e.team = in.string();
-    decode_texts(in, e.skills);
-    e.skill_attribute = static_cast<AttributeId>(in.varint());
-    e.within = in.svarint();
-    if (!decode_filter(in, e.where, 0)) return false;
-  }
-  for (std::uint64_t n = in.varint(); n > 0 && !in.bad(); --n) {
-    const auto attribute = static_cast<AttributeId>(in.varint());
-    ValueView v;
-    if (!decode_value(in, v)) return false;
-    a.customer_values.emplace_back(attribute, Value(v));
-  }
-  a.last_owner = in.string();
-  a.last_owned = in.svarint();
-  return !in.bad();
 }
 
 void encode_life(Writer& out, const Task& t) {
@@ -180,6 +135,53 @@ void append_tree(std::string& out, const JsonValue& v) {
 }
 
 }  // namespace
+
+// How to choose somebody, with what it compares; the team stands in the action.
+void encode_choice(Writer& out, const ActionOut& a) {
+  out.u8(a.assigns ? 1 : 0);
+  out.varint(a.assignment.entries.size());
+  for (const AssignEntry& e : a.assignment.entries) {
+    out.u8(static_cast<std::uint8_t>(e.strategy));
+    out.u8(static_cast<std::uint8_t>(e.off_hours));
+    out.varint(e.owner_attribute);
+    out.string(e.team);
+    encode_texts(out, e.skills);
+    out.varint(e.skill_attribute);
+    out.svarint(e.within);
+    encode_filter(out, e.where);
+  }
+  out.varint(a.customer_values.size());
+  for (const auto& [attribute, value] : a.customer_values) {
+    out.varint(attribute);
+    encode_value(out, value.view());
+  }
+  out.string(a.last_owner);
+  out.svarint(a.last_owned);
+}
+
+bool decode_choice(Reader& in, ActionOut& a) {
+  a.assigns = in.u8() != 0;
+  for (std::uint64_t n = in.varint(); n > 0 && !in.bad(); --n) {
+    AssignEntry& e = a.assignment.entries.emplace_back();
+    e.strategy = static_cast<AssignEntry::Strategy>(in.u8());
+    e.off_hours = static_cast<AssignEntry::OffHours>(in.u8());
+    e.owner_attribute = static_cast<AttributeId>(in.varint());
+    e.team = in.string();
+    decode_texts(in, e.skills);
+    e.skill_attribute = static_cast<AttributeId>(in.varint());
+    e.within = in.svarint();
+    if (!decode_filter(in, e.where, 0)) return false;
+  }
+  for (std::uint64_t n = in.varint(); n > 0 && !in.bad(); --n) {
+    const auto attribute = static_cast<AttributeId>(in.varint());
+    ValueView v;
+    if (!decode_value(in, v)) return false;
+    a.customer_values.emplace_back(attribute, Value(v));
+  }
+  a.last_owner = in.string();
+  a.last_owned = in.svarint();
+  return !in.bad();
+}
 
 void encode_terms(Writer& out, const TaskTerms& terms) {
   out.varint(terms.units);
@@ -276,32 +278,12 @@ std::string ticket_payload(std::string_view subject, std::string_view body) {
 
 Input task_event(const Catalog& catalog, const ActionOut& action, std::string_view type, std::string_view suffix, TimeMs at,
                  const std::vector<std::pair<std::string_view, Value>>& more) {
-  Input input;
-  input.kind = InputKind::event;
-  input.type = catalog.find_event(type);
-  if (input.type == kNoEventType) return input;
-  const EventTypeDef& definition = catalog.events[input.type];
-  input.customer = action.customer;
-  input.id = "nudge:" + to_hex(action.id) + ":" + std::string(suffix);
-  input.time = at;
-  input.fields.resize(definition.fields.size());
-  const auto set = [&](std::string_view field, Value value) {
-    const FieldId id = definition.find(field);
-    if (id != kNoField && kind_of(definition.fields[id].type) == value.kind) input.fields[id] = std::move(value);
-  };
-  const auto set_text = [&](std::string_view field, const std::string& value) {
-    if (!value.empty()) set(field, Value::of_text(value));
-  };
-  set("task", Value::of_text(to_hex(action.id)));
-  set("rule", Value::of_text(action.rule));
-  set("kind", Value::of_text(action.kind));
-  set_text("team", action.assignment.team);
-  set_text("owner", action.owner);
-  set_text("subject", json_text(action.payload, "subject"));
-  if (action.due != 0) set("due", Value::of_timestamp(action.due));
-  set("mandatory", Value::of_boolean(action.mandatory));
-  for (const auto& [field, value] : more) set(field, value);
-  return input;
+  Telling event(catalog, type, action.customer, "nudge:" + to_hex(action.id) + ":" + std::string(suffix), at);
+  event.text("task", to_hex(action.id)).text("rule", action.rule).text("kind", action.kind).text("team", action.assignment.team).text("owner", action.owner);
+  event.text("subject", json_text(action.payload, "subject")).set("mandatory", Value::of_boolean(action.mandatory));
+  if (action.due != 0) event.set("due", Value::of_timestamp(action.due));
+  for (const auto& [field, value] : more) event.set(field, value);
+  return event.take();
 }
 
 Task manager_task(const Plan& plan, const Task& about, std::string_view suffix, std::string subject, TimeMs now) {

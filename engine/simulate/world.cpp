@@ -371,34 +371,11 @@ bool World::answer(std::string_view customer, std::string_view rule, std::string
 
 void World::echo(const ActionOut& action, std::string_view type, std::string_view suffix, TimeMs at,
                  const std::vector<std::pair<std::string_view, Value>>& more) {
-  const Catalog& catalog = *plan_->catalog;
-  Input input;
-  input.type = catalog.find_event(type);
+  std::vector<std::pair<std::string_view, Value>> all{{"action", Value::of_text(to_hex(action.id))}, {"channel", Value::of_text(action.channel)}};
+  if (!action.connector.empty()) all.emplace_back("connector", Value::of_text(action.connector));
+  all.insert(all.end(), more.begin(), more.end());
+  Input input = task_event(*plan_->catalog, action, type, suffix, at, all);
   if (input.type == kNoEventType) return;
-  const EventTypeDef& definition = catalog.events[input.type];
-  input.customer = action.customer;
-  input.id = "nudge:" + to_hex(action.id) + ":" + std::string(suffix);
-  input.time = at;
-  input.fields.resize(definition.fields.size());
-  const auto set = [&](std::string_view field, Value value) {
-    const FieldId id = definition.find(field);
-    if (id != kNoField && kind_of(definition.fields[id].type) == value.kind) input.fields[id] = std::move(value);
-  };
-  set("rule", Value::of_text(action.rule));
-  set("action", Value::of_text(to_hex(action.id)));
-  set("task", Value::of_text(to_hex(action.id)));
-  set("kind", Value::of_text(action.kind));
-  set("channel", Value::of_text(action.channel));
-  const auto set_text = [&](std::string_view field, const std::string& text) {
-    if (!text.empty()) set(field, Value::of_text(text));
-  };
-  set_text("connector", action.connector);
-  set_text("team", action.assignment.team);
-  set_text("owner", action.owner);
-  set_text("subject", json_text(action.payload, "subject"));
-  if (action.due != 0) set("due", Value::of_timestamp(action.due));
-  set("mandatory", Value::of_boolean(action.mandatory));
-  for (const auto& [field, value] : more) set(field, value);
   // What follows from a decision comes in after it.
   submit_at(std::max(at, action.at + 1), std::move(input));
 }

@@ -1,6 +1,7 @@
 // Approvals in a world: who is asked, what they say, and what the policies say to it then.
 #include <algorithm>
 
+#include "engine/core/approved.h"
 #include "engine/simulate/world.h"
 
 namespace nudge {
@@ -15,12 +16,17 @@ void World::keep_approvals(ApprovalOut& out) {
   }
   for (ActionOut& ask : out.asks) record_.actions.push_back(std::move(ask));
   for (Input& input : out.news) submit_at(std::max(clock_, input.time + (input.id.ends_with(":approval_requested") ? 1 : 0)), std::move(input));
+  WorkOut work;
+  make_approved(*plan_, desk_, out.decided, work);
   for (Request& request : out.decided) {
-    if (request.sent)
+    if (request.sent && request.action.kind == "call_task")
+      record_.actions.push_back(std::move(request.action));
+    else if (request.sent)
       send_released(std::move(request.action));
     else
       hold_released(std::move(request.action), request.state == ApprovalState::refused ? Held::refused : Held::not_approved, decision_words(request));
   }
+  keep_work(work);
 }
 
 // As delivery does with what had to wait: the policies are asked once more.

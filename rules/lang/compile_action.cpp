@@ -58,6 +58,7 @@ Action Compiler::action(const ActionAst& ast, const RuleAst& rule, const Scope& 
   }
   if (ast.kind.text == "call_task") {
     connector_param(map, action);
+    approval_param(map, action, rule, rule_scope);
     task_action(map, action, rule_scope);
   } else if (ast.kind.text == "cancel_tasks") {
     cancel_action(map, action, rule_scope);

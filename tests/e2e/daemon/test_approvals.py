@@ -29,6 +29,9 @@ rules:
             otherwise: OTHERWISE
             subject: "30 % for {{ customer.name | default: 'somebody' }}"
             ask: [{maildrop: {to: "{{ approval.email }}", subject: "{{ approval.subject }}", text: "{{ approval.asked }} {{ approval.link }}"}}]
+  visit:
+    when: {event: login, where: {field: device, equals: visit}}
+    then: [{call_task: {subject: Visit, team: inside, due_in: 1h, assign: {strategy: round_robin}, approval: {by: chen, within: 1d}}}]
   heard:
     category: management
     when: {event: approval_refused}
@@ -96,6 +99,27 @@ class Approvals(unittest.TestCase):
         d.start()
         self.assertEqual((len(self.sent(d, "c1")), len(self.sent(d, "c2"))), (1, 0))
         self.assertEqual(self.open(d, "c2", "rejected")["reason"], "too much")
+        d.counters()
+
+    def test_a_task_is_given_out_with_the_yes_also_after_a_kill(self):
+        d = self.daemon()
+        for customer in ("t1", "t2"):
+            d.post("/v1/events", {"customer": customer, "event": "login", "id": "l", "data": {"device": "visit"}})
+        waits, no = self.open(d, "t1"), self.open(d, "t2")
+        self.assertEqual((waits["kind"], d.get("/v1/tasks")["total"]), ("call_task", 0))
+        d.kill()
+        d.start()
+        d.post(f"/v1/approvals/{no['id']}/reject", {"by": "chen", "reason": "too far"})
+        d.post(f"/v1/approvals/{waits['id']}/approve", {"by": "chen"})
+        d.kill()
+        d.start()
+        tasks = d.get("/v1/tasks?state=open")["tasks"]
+        self.assertEqual([(t["customer"], t["owner"], t["id"]) for t in tasks], [("t1", "lin", waits["id"])])
+        self.assertEqual(parse_ms(tasks[0]["due"]) - parse_ms(tasks[0]["created"]), 3_600_000)
+        self.assertGreater(parse_ms(tasks[0]["created"]), parse_ms(waits["asked_at"]))
+        self.assertEqual([d.get(f"/v1/actions/{a['id']}")["state"] for a in (waits, no)], ["accepted", "held"])
+        d.until(lambda: {"approval_given", "task_created"} <= set(self.events_of(d, "t1")))
+        d.post(f"/v1/tasks/{waits['id']}/complete", {"by": "lin", "disposition": "done"})
         d.counters()
 
     def test_of_two_hundred_clicks_at_once_the_first_decides(self):
@@ -170,6 +194,17 @@ class Approvals(unittest.TestCase):
             self.assertEqual(d.request("HEAD", link).status, 200)
         page = shown.body.decode()
         self.assertIn("A big &lt;b&gt;discount&lt;/b&gt;", page)
+        self.assertIn('lang="en"', page)
+        self.assertIn(">Approve<", page)
+        # In Chinese for a browser that asks for it, and for whom the team file says so.
+        chinese = d.request("GET", link, headers={"Accept-Language": "zh-CN,zh;q=0.9,en;q=0.8"}).body.decode()
+        self.assertIn('lang="zh-CN"', chinese)
+        self.assertIn(">批准<", chinese)
+        self.assertIn("A big &lt;b&gt;discount&lt;/b&gt;", chinese)
+        self.assertIn(">Approve<", d.request("GET", link, headers={"Accept-Language": "en-GB,en;q=0.9,zh;q=0.8"}).body.decode())
+        d.write("rules/rules.yaml", d.read("rules/rules.yaml").replace("name: Chen,", "name: Chen, language: zh,"))
+        d.post("/v1/reload")
+        self.assertIn(">批准<", d.request("GET", link, headers={"Accept-Language": "en"}).body.decode())
         self.assertEqual(shown.headers["Cache-Control"], "no-store")
         self.assertEqual(d.get(f"/v1/approvals/{waits['id']}")["state"], "open")
         token, signature = link[3:].split(".")
@@ -190,6 +225,7 @@ class Approvals(unittest.TestCase):
         self.assertEqual((done["decided_by"], done["reason"]), ("chen", "fine & good"))
         d.until(lambda: len(self.sent(d, "c1")) == 1)
         self.assertEqual(d.request("GET", link).status, 409)
+        self.assertIn("chen 已批准：fine &amp; good", d.request("GET", link).body.decode())
         on_record = [r for r in d.get("/v1/audit?after=0")["records"] if r.get("action") == "approval.approve"]
         self.assertTrue(any("link:chen" in str(r) for r in on_record), on_record)
 

@@ -178,7 +178,8 @@ class Case {
     if (random_.chance(60)) job.due_in = random_.ticks(1, 100);
     if (random_.chance(40)) job.accept_within = random_.ticks(1, 20);
     if (random_.chance(20)) job.expires_in = random_.ticks(4, 400);
-    if (random_.chance(30)) job.last_owner = somebody();
+    const bool sticky = std::ranges::any_of(job.entries, [](const ref::Entry& e) { return e.way == ref::Way::sticky; });
+    if (random_.chance(sticky ? 85 : 30)) job.last_owner = somebody();
     for (int n = random_.below(3); n > 0; --n) {
       ref::Step step{static_cast<ref::When>(random_.below(3)), random_.ticks(1, 60), static_cast<ref::What>(random_.below(5))};
       if (step.when != ref::When::age && job.due_in == 0) continue;
