@@ -38,6 +38,8 @@ bool sees(const Viewer& viewer, const Plan& plan, const Opportunity& deal) {
   return viewer.all || deal.owner.empty() || deal.owner == viewer.person || viewer.leads(plan, {}, deal.owner);
 }
 
+Error not_theirs() { return {Code::not_found, "there is no opportunity of this id that is yours to see"}; }
+
 const FunnelStage* stage_of(const Plan& plan, const Opportunity& deal) {
   const Funnel* funnel = plan.find_funnel(deal.funnel);
   const std::size_t place = funnel == nullptr ? 0 : stage_index(*funnel, deal.stage);
@@ -179,9 +181,10 @@ http::Response Api::deals(const http::Request& request) {
 
 http::Response Api::deal(const http::Request& request) {
   const Result<Opportunity> deal = deal_of(runtime_.store(), request.param("id"));
-  if (!deal) return error_response(deal.error());
   const std::shared_ptr<const Plan> plan = runtime_.plan();
-  if (!sees(viewer_of(request, *plan), *plan, *deal)) return error_response({Code::not_found, "there is no opportunity of this id that is yours to see"});
+  const Viewer viewer = viewer_of(request, *plan);
+  if (!deal && (viewer.all || deal.error().code != Code::not_found)) return error_response(deal.error());
+  if (!deal || !sees(viewer, *plan, *deal)) return error_response(not_theirs());  // somebody else's is answered as one that never was
   const auto hidden = personal_of(request, {deal->customer});
   if (!hidden) return error_response(hidden.error());
   Json json;
@@ -269,8 +272,9 @@ void Api::deal_command(http::Request& request, http::Responder responder, std::s
     if (opens) command.customer = names_of(command.customer)[0];
     const Result<Opportunity> deal = deal_of(runtime_.store(), command.id);
     if (opens && deal) return to->send(error_response({Code::conflict, "there is an opportunity " + command.id + " already"}));
-    if (!deal && !(opens && deal.error().code == Code::not_found)) return to->send(error_response(deal.error()));
-    if (deal && !sees(viewer, *plan, *deal)) return to->send(error_response({Code::not_found, "there is no opportunity of this id that is yours to see"}));
+    if (!deal && deal.error().code != Code::not_found) return to->send(error_response(deal.error()));
+    if (!deal && !opens && viewer.all) return to->send(error_response(deal.error()));
+    if (!opens && (!deal || !sees(viewer, *plan, *deal))) return to->send(error_response(not_theirs()));
     if (deal && deal->state != DealState::open)
       return to->send(error_response({Code::conflict, "the opportunity is " + std::string(deal_state_name(deal->state)) + " already"}));
     const std::string id = command.id;

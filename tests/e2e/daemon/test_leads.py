@@ -263,6 +263,15 @@ funnels:
         nudge("opportunity", "lose", "o5", "--reason", "price")
         self.assertIn("changed", nudge("opportunity", "show", "o5"))
         self.assertIn("2 open, worth 1200.5, forecast 260.4", nudge("funnel"))
+        # Who is erased leaves none behind, open or closed.
+        for customer in ("c1", "c5"):
+            self.assertEqual(self.d.request("DELETE", f"/v1/customers/{customer}?reason=asked").status, 200)
+        for _ in range(2):
+            self.assertEqual({d["customer"] for d in self.d.get("/v1/opportunities?state=all")["opportunities"]}, {"c2", "c3", "c4", "c6"})
+            self.assertEqual([self.d.request("GET", "/v1/opportunities/" + i).status for i in ("o1", "o5")], [404, 404])
+            self.assertEqual(self.d.get("/v1/funnel")["funnels"][0]["open"], 1)
+            self.d.kill()
+            self.d.start()
 
     def test_limits_reasons_and_the_record_of_owners(self):
         for n in range(5):
@@ -298,6 +307,9 @@ funnels:
     def test_people_see_and_do_what_is_theirs(self):
         for n, pool in enumerate(["few", "few", "open"]):
             self.put(f"c{n}", pool)
+        self.d.write("rules/funnel.yaml", "funnels: {deals: {stages: [{name: contact, probability: 10}, {name: bid, probability: 80}]}}\n")
+        self.d.post("/v1/reload")
+        self.d.post("/v1/opportunities", {"customer": "c1", "id": "nobodys"})
 
         def user(name, role):
             ran = subprocess.run([os.environ["NUDGE"], "--local", self.d.home + "/data", "user", "create", name, "--role", role, "--password-file", "-"],
@@ -320,6 +332,16 @@ funnels:
         self.assertEqual(seen("chen"), {"c0", "c1", "c2"})
         mine = {p["name"]: p["mine"] for p in self.d.request("GET", "/v1/pools", headers=session["p1"]).json["pools"]}
         self.assertEqual(mine["few"], {"may_claim": True, "owned": 0, "claimed_today": 1})
+        # Opportunities: their own and nobody's; somebody else's is answered as one that never was.
+        ask = lambda who, path, body=None: self.d.request("GET" if body is None else "POST", "/v1/opportunities" + path, body, session[who])
+        self.assertEqual(ask("p1", "", {"customer": "c0", "id": "mine", "amount": "10"}).json["opportunity"]["owner"], "p1", "what they open is theirs")
+        ids = lambda who: {o["id"] for o in ask(who, "").json["opportunities"]}
+        self.assertEqual({who: ids(who) for who in session}, {"p1": {"mine", "nobodys"}, "olga": {"nobodys"}, "chen": {"mine", "nobodys"}, "dora": {"nobodys"}})
+        for path, body in (("", None), ("/move", {"stage": "bid"}), ("/win", {}), ("/done", {"task": "x"})):
+            theirs, none = ask("olga", "/mine" + path, body), ask("olga", "/none" + path, body)
+            self.assertEqual((theirs.status, theirs.json), (404, none.json), path)
+        self.assertEqual(ask("chen", "/mine/move", {"stage": "bid"}).json["opportunity"]["history"][-1]["by"], "chen")
+        self.assertEqual(self.d.request("GET", "/v1/funnel", headers=session["olga"]).json["funnels"][0]["open"], 1)
 
     def test_the_command_line_says_it(self):
         for n, pool in enumerate(["few", "few", "open"]):
