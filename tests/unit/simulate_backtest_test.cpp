@@ -241,14 +241,18 @@ TEST_CASE("a backtest gives what the live engine fired: each decision, at_most, 
         ++want[d.rule].held[d.held];
       }
     }
+    std::map<std::pair<std::string, std::int64_t>, std::uint64_t> hours;  // what a brake would see: held back or not
     for (const ActionOut& a : world.record().actions) {
       ++want[a.rule].actions;
+      want[a.rule].busiest_hour = std::max(want[a.rule].busiest_hour, ++hours[{a.rule, a.at / kHour}]);
       auto& days = people[a.rule][a.owner];
       days.resize(report.days.size());
       if (a.assigns) ++days[day_index(a.at)];
     }
     for (const HeldAction& h : world.record().held) {
-      if (h.held == Held::budget) ++want[h.action.rule].held_by_policies[h.held];
+      if (h.held != Held::budget) continue;
+      ++want[h.action.rule].held_by_policies[h.held];
+      want[h.action.rule].busiest_hour = std::max(want[h.action.rule].busiest_hour, ++hours[{h.action.rule, h.action.at / kHour}]);
     }
     for (const BacktestReport::Rule& rule : report.rules) {
       CAPTURE(rule.name);
@@ -260,6 +264,7 @@ TEST_CASE("a backtest gives what the live engine fired: each decision, at_most, 
       CHECK(rule.draft.held == side.held);
       CHECK(rule.draft.held_step == side.held_step);
       CHECK(rule.draft.actions == side.actions);
+      CHECK(rule.draft.busiest_hour == side.busiest_hour);
       CHECK(rule.draft.customers == customers[rule.name].size());
       CHECK(std::vector<std::string>(customers[rule.name].begin(), customers[rule.name].end()) == rule.only_draft.ids);
       std::uint64_t total = 0;

@@ -168,7 +168,7 @@ class Outcomes(unittest.TestCase):
                 answer = d.request("POST", f"/v1/actions/{action['id']}/{name}", word)
                 self.assertEqual(answer.status, 409, name)
                 self.assertIn("under way at this moment", answer.body.decode())
-            self.assertEqual(d.post("/v1/outbox/settle", {"do": "discard", "rule": "say", "at_most": "10", **word})["actions"], 0, "not among many either")
+            self.assertEqual(d.post("/v1/outbox/settle", {"do": "discard", "rule": "say", "at_most": 10, **word})["actions"], 0, "not among many either")
             d.post("/v1/stop-all", {"stop": "on", **word})  # does not call it back either
             d.until_state("unknown")
             d.post(f"/v1/actions/{action['id']}/discard", word)
