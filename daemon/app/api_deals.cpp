@@ -246,7 +246,7 @@ void Api::deal_command(http::Request& request, http::Responder responder, std::s
   }
   if (const std::string amount = body_text(request, "amount"); !amount.empty()) {
     const Result<Decimal> value = Decimal::parse(amount);
-    if (!value) return refuse({Code::invalid, "`amount` is a decimal in quotes, such as \"1200.50\""});
+    if (!value) return refuse({Code::invalid, "`amount` is a decimal, such as 1200.50 (in JSON in quotes)"});
     if (value->units < 0) return refuse({Code::invalid, "`amount` is not below 0"});
     command.has_amount = true;
     command.amount = *value;

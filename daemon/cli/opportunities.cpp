@@ -137,7 +137,7 @@ void add_deal_commands(CLI::App& app, const AddOnline& ask) {
   one("show", "one of them, and what happened to it", [line](const Output& out, Client& c) { return show_deal(out, c, *line); });
   const auto word = [&](CLI::App* sub) {
     sub->add_option("--by", line->by, "who does it: a member's id");
-    sub->add_option("--reason", line->reason, "why");
+    sub->add_option("--reason", line->reason, "why")->required(sub->get_name() == "lose");
     return sub;
   };
   const auto change = [&](const char* name, const char* what) {

@@ -219,12 +219,13 @@ Result<void> Opportunities::check(const Plan& plan, Opportunity& deal, const Dea
 Result<void> Opportunities::end(const Plan& plan, Opportunity& deal, const DealCommand& command, TimeMs now, DealOut& out) {
   const bool won = command.kind == DealCommand::Kind::win;
   const Funnel* funnel = plan.find_funnel(deal.funnel);
-  if (!won && command.reason.empty()) return fail(Code::invalid, "say why it was lost: {\"reason\": \"…\"}");
-  if (!won && funnel != nullptr && !funnel->lost_reasons.empty() && std::ranges::find(funnel->lost_reasons, command.reason) == funnel->lost_reasons.end()) {
-    std::string words;
+  std::string words;
+  if (funnel != nullptr) {
     for (const std::string& reason : funnel->lost_reasons) words += (words.empty() ? "" : ", ") + reason;
-    return fail(Code::invalid, "\"" + command.reason + "\" is no reason to lose an opportunity of this funnel; the reasons are " + words);
   }
+  if (!won && command.reason.empty()) return fail(Code::invalid, "say why it was lost: {\"reason\": \"…\"}" + (words.empty() ? "" : "; one of " + words));
+  if (!won && !words.empty() && std::ranges::find(funnel->lost_reasons, command.reason) == funnel->lost_reasons.end())
+    return fail(Code::invalid, "\"" + command.reason + "\" is no reason to lose an opportunity of this funnel; the reasons are " + words);
   if (command.has_amount) {
     deal.has_amount = true;
     deal.amount = command.amount;
