@@ -5,7 +5,7 @@ await withBrowser(async (browser) => {
   const { rules } = await api('GET', '/v1/rules');
   const busiest = rules.sort((a, b) => b.fired - a.fired)[0].name;
   const wide = await openPage(browser, { width: 1280 });
-  for (const [name, place] of Object.entries({ rules: '/rules', rule: `/rules/${busiest}?tab=decisions`, why: '/customers/C00001?tab=why&why=r+dormant-return', team: '/team', customer: '/customers/C00001', segment: '/segments/dormant', deliveries: '/deliveries', system: '/system', editor: '/rules/dormant-return?tab=source', segments: '/segments' })) {
+  for (const [name, place] of Object.entries({ rules: '/rules', rule: `/rules/${busiest}?tab=decisions`, why: '/customers/C00001?tab=why&why=r+dormant-return', team: '/team', funnel: '/funnel', conditions: '/segments/dormant?tab=counts', customer: '/customers/C00001', segment: '/segments/dormant', deliveries: '/deliveries', system: '/system', editor: '/rules/dormant-return?tab=source', segments: '/segments' })) {
     await go(wide.page, place);
     await wide.page.waitForTimeout(1500); // charts draw themselves
     await picture(wide.page, name);

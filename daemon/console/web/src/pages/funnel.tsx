@@ -7,6 +7,7 @@ import { get } from '../api/client';
 import { NewOpportunity } from '../ui/new-opportunity';
 import { OpportunityOf, type Opportunity } from '../ui/opportunity';
 import { usePages } from '../ui/pages';
+import { may, useSession } from '../ui/session';
 import { CustomerLink, Failure, Loaded, Page, StateTag } from '../ui/show';
 import { Stages, type FunnelOf } from '../ui/stages';
 import { DataTable, type Column } from '../ui/table';
@@ -19,6 +20,7 @@ const states = ['open', 'stalled', 'won', 'lost', 'all'] as const;
 export default function Funnel() {
   const { t } = useTranslation();
   const [url, setUrl] = useUrlState();
+  const mayChange = may(useSession(), 'salesperson', 'manager');
   const [making, setMaking] = useState(false);
   const state = url['state'] ?? 'open';
   const funnels = useQuery({ queryKey: ['funnel'], queryFn: () => get<{ funnels: FunnelOf[] }>('/v1/funnel'), refetchInterval: 10_000 });
@@ -39,7 +41,7 @@ export default function Funnel() {
     { key: 'tasks', title: t('funnel.tasksLeft'), text: (each) => each.tasks_left, align: 'right' },
   ];
   return (
-    <Page title={t('funnel.title')} extra={(funnels.data?.funnels.length ?? 0) > 0 && <Button type="primary" onClick={() => setMaking(true)}>{t('funnel.new')}</Button>}>
+    <Page title={t('funnel.title')} extra={mayChange && (funnels.data?.funnels.length ?? 0) > 0 && <Button type="primary" onClick={() => setMaking(true)}>{t('funnel.new')}</Button>}>
       <Loaded asked={funnels}>
         {({ funnels: all }) => {
           const chosen = all.filter((each) => !url['funnel'] || each.name === url['funnel']);

@@ -26,7 +26,7 @@ function Row({ part, of }: { part: Part; of: number }) {
     <li>
       <div className="counted">
         <span className="grow">{part.text}</span>
-        <Progress aria-label={`${part.text}: ${words}`} percent={of ? (100 * part.holds) / of : 0} showInfo={false} size="small" className="bar-of" />
+        <Progress aria-label={`${part.text}: ${words}`} percent={of ? (100 * part.holds) / of : 0} showInfo={false} status="normal" size="small" className="bar-of" />
         <span className="figure-of">{number(part.holds)}</span>
         <span className="figure-of quiet">{part.so_far === null ? '' : t('counts.left', { count: number(part.so_far) })}</span>
       </div>

@@ -6,6 +6,7 @@ import { useTranslation } from 'react-i18next';
 import { get, post, segment } from '../api/client';
 import { useNotice } from './notice';
 import { useReason } from './reason';
+import { may, useSession } from './session';
 import { Loaded } from './show';
 import { instant } from './time';
 
@@ -36,6 +37,7 @@ export function OpportunityOf({ id, stages }: { id: string; stages: string[] }) 
   const notice = useNotice();
   const client = useQueryClient();
   const ask = useReason();
+  const mayChange = may(useSession(), 'salesperson', 'manager');
   const [won, setWon] = useState('');
   const asked = useQuery({ queryKey: ['opportunity', id], queryFn: () => get<Whole>(`/v1/opportunities/${segment(id)}`) });
   const act = async (what: string, body: object) => {
@@ -58,12 +60,12 @@ export function OpportunityOf({ id, stages }: { id: string; stages: string[] }) 
             {whole.tasks.length > 0 && <h3>{t('funnel.keyTasks')}</h3>}
             <Flex vertical gap="small">
               {whole.tasks.map((task) => (
-                <Checkbox key={`${task.stage} ${task.task}`} checked={task.done} disabled={whole.state !== 'open'} onChange={(event) => tell(event.target.checked ? 'done' : 'undone', { task: task.task, stage: task.stage })}>
+                <Checkbox key={`${task.stage} ${task.task}`} checked={task.done} disabled={whole.state !== 'open' || !mayChange} onChange={(event) => tell(event.target.checked ? 'done' : 'undone', { task: task.task, stage: task.stage })}>
                   {task.task} <span className="quiet">{task.done ? `${instant(task.at)} ${task.by}` : task.stage}</span>
                 </Checkbox>
               ))}
             </Flex>
-            {whole.state === 'open' && (
+            {whole.state === 'open' && mayChange && (
               <Flex vertical gap="small" style={{ marginTop: 12 }}>
                 <Select aria-label={t('funnel.move')} value={whole.stage} onChange={(stage) => tell('move', { stage })} options={stages.map((value) => ({ value, label: value }))} style={{ maxWidth: 280 }} />
                 <Space wrap>

@@ -1,4 +1,4 @@
-// A curve without axes, for a cell of a table: the shape of the last day. What it shows is said in words for who can't see it.
+// Bars without axes, for a cell of a table: the shape of the last day. What it shows is said in words for who can't see it.
 import { lazy, Suspense, useMemo } from 'react';
 
 const Chart = lazy(() => import('./chart'));
@@ -8,9 +8,9 @@ export function Spark({ values, label }: { values: (number | null)[] | undefined
     () => ({
       tooltip: { show: false },
       grid: { left: 1, right: 1, top: 3, bottom: 3 },
-      xAxis: { type: 'category', show: false, boundaryGap: false },
+      xAxis: { type: 'category', show: false },
       yAxis: { type: 'value', show: false },
-      series: [{ type: 'line', showSymbol: false, silent: true, lineStyle: { width: 1.5 }, areaStyle: { opacity: 0.15 }, data: values ?? [] }],
+      series: [{ type: 'bar', silent: true, barCategoryGap: '15%', barMinHeight: 0, data: values?.map((value) => value ?? 0) ?? [] }],
     }),
     [values],
   );

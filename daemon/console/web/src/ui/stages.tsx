@@ -41,8 +41,8 @@ export function Stages({ funnel }: { funnel: FunnelOf }) {
           type: 'funnel',
           sort: 'none',
           minSize: '8%',
-          left: 8,
-          right: 8,
+          left: 'center',
+          width: '92%',
           top: 4,
           bottom: 4,
           gap: 2,
@@ -69,8 +69,8 @@ export function Stages({ funnel }: { funnel: FunnelOf }) {
     [t('funnel.amount'), amountOf(funnel.amount)],
     [t('funnel.forecast'), amountOf(funnel.forecast)],
     [t('funnel.stalled'), number(funnel.stalled)],
-    [t('disposition.won'), `${number(funnel.won.count)} · ${amountOf(funnel.won.amount)}`],
-    [t('funnel.lost'), `${number(funnel.lost.count)} · ${amountOf(funnel.lost.amount)}`],
+    [`${t('disposition.won')} · ${number(funnel.won.count)}`, amountOf(funnel.won.amount)],
+    [`${t('funnel.lost')} · ${number(funnel.lost.count)}`, amountOf(funnel.lost.amount)],
   ];
   return (
     <>
@@ -85,7 +85,9 @@ export function Stages({ funnel }: { funnel: FunnelOf }) {
         ))}
       </dl>
       <Suspense fallback={null}>
-        <Chart label={`${funnel.name}: ${t('funnel.reached')}`} height={60 + funnel.stages.length * 44} option={option} />
+        <div className="funnel">
+          <Chart label={`${funnel.name}: ${t('funnel.reached')}`} height={60 + funnel.stages.length * 44} option={option} />
+        </div>
       </Suspense>
       <DataTable name={`funnel-${funnel.name}`} columns={columns} rows={funnel.stages} rowKey={(each) => each.name} empty={t('table.empty')} />
       {funnel.lost.reasons.length > 0 && <p className="quiet">{t('funnel.lostWhy', { reasons: funnel.lost.reasons.map((each) => `${each.reason || '–'}: ${number(each.count)}`).join(', ') })}</p>}

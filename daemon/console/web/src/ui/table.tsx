@@ -78,8 +78,8 @@ export function DataTable<Row extends object>({ columns, rows, rowKey, name, emp
   const copy = () => void navigator.clipboard?.writeText(location.href).then(() => message.success(t('table.copied')));
   return (
     <>
-      <Flex className="table-tools" gap="small" wrap justify="space-between" align="center">
-        <Space wrap>{filters}</Space>
+      <Flex className="table-tools" gap="small" wrap justify={filters ? 'space-between' : 'end'} align="center">
+        {filters && <Space wrap>{filters}</Space>}
         <Space wrap>
           <span className="quiet" aria-live="polite">{exported !== null ? t('table.exporting', { count: exported }) : t('table.count', { count: rows.length })}</span>
           <Button onClick={copy}>{t('table.link')}</Button>
