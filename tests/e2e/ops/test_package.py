@@ -172,7 +172,7 @@ def in_chroot(mirror):
             return said
 
         follow(step)
-        owner = run("stat -c '%U %a' /var/lib/nudge /etc/nudge /var/backups/nudge; ps -o user= -C nudged | sort -u", None, "/", inside)
+        owner = run("stat -c '%U %a' /var/lib/nudge /etc/nudge /var/backups/nudge; ps -o user= -p $(pgrep -P $(cat /run/nudged.pid) -x nudged || cat /run/nudged.pid)", None, "/", inside)
         assert owner.split() == ["nudge", "700", "root", "750", "nudge", "700", "nudge"], owner
         run("systemctl stop nudged; apt-get remove -y nudge; test ! -e /usr/bin/nudged; test -d /var/lib/nudge; test -f /etc/nudge/nudge.yaml", None, "/", inside)
         run("dpkg --purge nudge; test ! -e /var/lib/nudge; test ! -e /etc/default/nudged; test ! -e /etc/nudge/nudge.yaml; test -d /var/backups/nudge; ! dpkg -s nudge 2>/dev/null", None, "/", inside)
