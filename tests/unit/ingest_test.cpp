@@ -173,6 +173,12 @@ TEST_CASE("what does not fit says why") {
       {R"({"customer":"c","event":"login","time":12})", "wrong_type"},
       {R"({"customer":"c","event":"login","time":"1970-01-01T00:21:40.001Z"})", "time_in_future"},
       {R"({"customer":"c","event":"login","id":""})", "empty"},
+      // Whom no address could name could not be looked at, nor erased.
+      {R"({"customer":"c\u0001","event":"login"})", "bad_customer"},
+      {R"({"customer":"a\u007fb","event":"login"})", "bad_customer"},
+      {R"({"customer":".","event":"login"})", "bad_customer"},
+      {R"({"customer":"..","event":"login"})", "bad_customer"},
+      {R"({"customer":"c","merge":"a\nb"})", "bad_customer"},
       {"{\"customer\":\"c\",\"event\":\"login\",\"id\":\"\xc3\x28\"}", "bad_utf8"},
       {R"({"customer":"c","event":"lgoin"})", "unknown_event"},
       {R"({"customer":"c","event":"login","id":"~0123456789abcdef0123456789abcdef.17"})", "not_allowed"},  // as if a rule had written it
