@@ -1,6 +1,7 @@
 #include "engine/core/work.h"
 
 #include <algorithm>
+#include <functional>
 
 #include "engine/core/worktime.h"
 
@@ -91,9 +92,31 @@ void Work::set_waits(Task& task, bool waits) {
 // Moves something's place among the clocks.
 void Work::set_clock(const Hash128& id, TimeMs& clock, TimeMs at) {
   if (clock == at) return;
-  if (clock != kNever) clocks_.erase({clock, id});
-  if (at != kNever) clocks_.emplace(at, id);
   clock = at;
+  if (at != kNever) {
+    clocks_.emplace_back(at, id);
+    std::ranges::push_heap(clocks_, std::greater());
+  }
+  drop_old_clocks();
+}
+
+bool Work::strikes(const std::pair<TimeMs, Hash128>& clock) const {
+  if (clock.second == kHandOut) return hand_out_at_ == clock.first;
+  const auto known = known_.find(clock.second);
+  return known != known_.end() && known->second.clock == clock.first;
+}
+
+// Those at the front, and all once they are more than the others.
+void Work::drop_old_clocks() {
+  constexpr std::size_t kFew = 1024;
+  if (clocks_.size() > kFew + 2 * known_.size()) {
+    std::erase_if(clocks_, [this](const auto& clock) { return !strikes(clock); });
+    std::ranges::make_heap(clocks_, std::greater());
+  }
+  while (!clocks_.empty() && !strikes(clocks_.front())) {
+    std::ranges::pop_heap(clocks_, std::greater());
+    clocks_.pop_back();
+  }
 }
 
 // To be called after every change of a task.
@@ -103,14 +126,14 @@ void Work::arm(Task& task) {
   if (task.not_before != 0) at = std::min(at, task.not_before);
   if (task.action.due != 0 && !task.overdue) at = std::min(at, task.action.due);
   for (const TimeMs rung : task.rungs) at = std::min(at, rung);
-  set_clock(task.action.id, known_[task.action.id].clock, at);
-  count(task);
+  Known& known = known_[task.action.id];
+  set_clock(task.action.id, known.clock, at);
+  count(task, known);
 }
 
 // Its team and whose it is may be others now.
-void Work::count(const Task& task) {
+void Work::count(const Task& task, Known& known) {
   const Hash128& id = task.action.id;
-  Known& known = known_[id];
   if (known.team == nullptr || known.team->first != task.action.assignment.team) {
     if (known.team != nullptr) {
       --known.team->second.open;
@@ -134,6 +157,20 @@ void Work::count(const Task& task) {
   known.given = given;
 }
 
+// The open tasks of those customers whose name has this hash, in the order of their ids.
+std::vector<Hash128> Work::tasks_of(std::uint64_t customer) const {
+  std::vector<Hash128> ids;
+  for (auto [it, end] = of_customer_.equal_range(customer); it != end; ++it) ids.push_back(it->second);
+  std::ranges::sort(ids);
+  return ids;
+}
+
+void Work::take_from_customer(const Known& known, const Hash128& id) {
+  const auto [first, last] = of_customer_.equal_range(known.customer);
+  const auto own = std::find_if(first, last, [&](const auto& each) { return each.second == id; });
+  if (own != last) of_customer_.erase(own);
+}
+
 // It is closed.
 void Work::forget(const Task& task) {
   const Hash128 id = task.action.id;
@@ -143,7 +180,7 @@ void Work::forget(const Task& task) {
   --known->second.team->second.open;
   known->second.team->second.in_pool -= known->second.in_pool ? 1U : 0U;
   if (known->second.given) given_.erase(id);
-  of_customer_.erase({known->second.customer, id});
+  take_from_customer(known->second, id);
   known_.erase(known);
   here_.erase(id);
 }
@@ -350,8 +387,7 @@ void Work::close(const Plan& plan, Roster& roster, Task& task, TaskState state, 
 std::size_t Work::withdraw(const Plan& plan, Roster& roster, std::string_view customer, const std::vector<std::string>& rules,
                            std::string reason, TimeMs now, WorkOut& out) {
   const std::uint64_t hash = hash64(customer);
-  std::vector<Hash128> ids;
-  for (auto it = of_customer_.lower_bound({hash, Hash128{}}); it != of_customer_.end() && it->first == hash; ++it) ids.push_back(it->second);
+  const std::vector<Hash128> ids = tasks_of(hash);
   std::size_t closed = 0;
   for (const Hash128& id : ids) {
     Task& task = this->task(id);
@@ -369,14 +405,13 @@ std::size_t Work::withdraw(const Plan& plan, Roster& roster, std::string_view cu
 void Work::merged(std::string_view alias, std::string_view customer, TimeMs now, WorkOut& out) {
   if (alias == customer) return;
   const std::uint64_t hash = hash64(alias);
-  std::vector<Hash128> ids;
-  for (auto it = of_customer_.lower_bound({hash, Hash128{}}); it != of_customer_.end() && it->first == hash; ++it) ids.push_back(it->second);
+  const std::vector<Hash128> ids = tasks_of(hash);
   for (const Hash128& id : ids) {
     Task& task = this->task(id);
     if (task.action.customer != alias) continue;
     task.action.customer = customer;
     Known& known = known_[id];
-    of_customer_.erase({hash, id});
+    take_from_customer(known, id);
     known.customer = hash64(customer);
     of_customer_.emplace(known.customer, id);
     note_step(task, now, "merged", "", "the customer was known as " + std::string(alias));
@@ -387,8 +422,8 @@ void Work::merged(std::string_view alias, std::string_view customer, TimeMs now,
 // --- clocks
 
 void Work::run(const Plan& plan, Roster& roster, TimeMs now, WorkOut& out, std::size_t most) {
-  for (; most > 0 && !clocks_.empty() && clocks_.begin()->first <= now; --most) {
-    const auto [at, id] = *clocks_.begin();
+  for (; most > 0 && !clocks_.empty() && clocks_.front().first <= now; --most) {
+    const auto [at, id] = clocks_.front();
     if (id == kHandOut) {
       hand_out(plan, roster, at, out);
       continue;

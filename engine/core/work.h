@@ -102,7 +102,7 @@ class Work {
   // Everything whose instant is at or before `now`, each at its own, in order; at most so many: next() tells of the others.
   void run(const Plan& plan, Roster& roster, TimeMs now, WorkOut& out, std::size_t most = static_cast<std::size_t>(-1));
   // When run() has something to do; kNever: nothing is due by time alone.
-  TimeMs next() const { return clocks_.empty() ? kNever : clocks_.begin()->first; }
+  TimeMs next() const { return clocks_.empty() ? kNever : clocks_.front().first; }
   // The plan is another: whoever is new may take what waits, and what lies with people who are gone is given to others.
   void plan_changed(const Plan& plan, Roster& roster, TimeMs now, WorkOut& out);
   // Somebody has room again: what waits is given out, the most urgent first.
@@ -131,11 +131,15 @@ class Work {
   Rank rank_of(const Task& task) const;
   std::string likeness(const Task& task) const;
   Task& task(const Hash128& id);
-  void count(const Task& task);
+  void count(const Task& task, Known& known);
+  std::vector<Hash128> tasks_of(std::uint64_t customer) const;
+  void take_from_customer(const Known& known, const Hash128& id);
   void forget(const Task& task);
   Task& insert(Task task);
   void arm(Task& task);
   void set_clock(const Hash128& id, TimeMs& clock, TimeMs at);
+  bool strikes(const std::pair<TimeMs, Hash128>& clock) const;
+  void drop_old_clocks();
   void set_waits(Task& task, bool waits);
   void set_clocks(const Plan& plan, Task& task, TimeMs from);
   void give(const Plan& plan, Roster& roster, Task& task, const Member& member, std::string_view team, const std::string& why, TimeMs now,
@@ -156,11 +160,14 @@ class Work {
 
   std::function<Task(const Hash128&)> read_;
   std::map<Hash128, Task> here_;                            // with read_: those in use since rest(); else all
-  std::unordered_map<Hash128, Known, IdHash> known_;        // never walked through: it has no order
-  std::set<std::pair<TimeMs, Hash128>> clocks_;             // by the earliest instant of each; the all-zero id: hand_out
+  std::unordered_map<Hash128, Known, IdHash> known_;        // has no order: nothing that is decided may hang on one
+  // A heap by the earliest instant of each and its id; the all-zero id: hand_out. One that was set anew or closed leaves its old place
+  // behind, which is passed over; the first one is never such. A million tasks are due at the end of the same day: a tree of them costs each
+  // new one a walk through memory, and thrice the room.
+  std::vector<std::pair<TimeMs, Hash128>> clocks_;
   TimeMs hand_out_at_ = kNever;                             // in clocks_
   std::map<std::string, std::set<std::pair<Rank, Hash128>>> waiting_;  // by likeness: what one can't get the others can't either
-  std::set<std::pair<std::uint64_t, Hash128>> of_customer_;  // by the hash of the customer
+  std::unordered_multimap<std::uint64_t, Hash128> of_customer_;  // by the hash of the customer; in no order either
   std::set<Hash128> given_;                                 // to somebody, by an assignment
   std::map<std::string, Count, std::less<>> by_team_;
 };

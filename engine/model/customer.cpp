@@ -184,13 +184,17 @@ void AttributeHistory::encode(Writer& out, IdCoder& ids) const {
   }
 }
 
+// By way of arrays that keep their room, like Rows::decode.
 bool AttributeHistory::decode(Reader& in, IdCoder& ids) {
-  constexpr std::size_t kBytesMin = 4;      // of one encoded update
-  constexpr std::uint64_t kReserve = 1024;  // more are reserved only as they are read
+  constexpr std::size_t kBytesMin = 4;  // of one encoded update
+  constexpr std::size_t kKeep = 64U << 10;
+  static const AttributeHistory kNone;
+  thread_local AttributeHistory read;
   *this = AttributeHistory{};
   const std::uint64_t n = in.varint();
   if (in.bad() || n > in.left() / kBytesMin) return false;
-  updates_.reserve(std::min(n, kReserve));
+  if (read.memory_bytes() > kKeep) read = AttributeHistory{};
+  read = kNone;
   std::uint64_t attribute = 0;
   std::uint64_t time = 0;
   for (std::uint64_t i = 0; i < n; ++i) {
@@ -201,9 +205,10 @@ bool AttributeHistory::decode(Reader& in, IdCoder& ids) {
     const std::string_view id = ids.read(in);
     ValueView value;
     if (!decode_value(in, value)) return false;
-    if (i > 0 && !before(i - 1, static_cast<AttributeId>(attribute), static_cast<TimeMs>(time), id)) return false;
-    place(i, static_cast<AttributeId>(attribute), static_cast<TimeMs>(time), id, value);
+    if (i > 0 && !read.before(i - 1, static_cast<AttributeId>(attribute), static_cast<TimeMs>(time), id)) return false;
+    read.place(i, static_cast<AttributeId>(attribute), static_cast<TimeMs>(time), id, value);
   }
+  *this = read;
   return true;
 }
 

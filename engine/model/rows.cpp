@@ -212,16 +212,25 @@ void Rows::encode(Writer& out, IdCoder& ids, const EventTypeDef& type) const {
   }
 }
 
+// Read into arrays that keep their room from one customer to the next, and copied from there: so each block of a customer's is asked of the
+// allocator once, in its final size.
 bool Rows::decode(Reader& in, IdCoder& ids, const EventTypeDef& type) {
+  constexpr std::size_t kKeep = 64U << 10;
+  static const Rows kNone;
+  thread_local Rows read;
+  thread_local std::vector<ValueView> values;
   *this = Rows{};
   const std::uint64_t rows = in.varint();
   if (in.bad() || rows > in.left() / kRowBytesMin) return false;
   if (rows == 0) return true;
   const std::uint64_t fields = in.varint();
   if (in.bad() || fields > type.fields.size() || fields > 64) return false;
-  widen(fields, 0, 0);
-  cells_.reserve(std::min<std::size_t>(rows, kReserveAtMost) * stride_);
-  std::vector<ValueView> values(fields);
+  if (read.memory_bytes() > kKeep) read = Rows{};
+  read = kNone;
+  read.fields_ = static_cast<std::uint8_t>(fields);
+  read.stride_ = static_cast<std::uint8_t>(head(fields) + fields);
+  read.cells_.reserve(std::min<std::size_t>(rows, kReserveAtMost) * read.stride_);
+  values.assign(fields, ValueView{});
   TimeMs previous = 0;
   for (std::size_t row = 0; row < rows; ++row) {
     const auto t = static_cast<TimeMs>(to_word(previous) + static_cast<std::uint64_t>(in.svarint()));
@@ -229,15 +238,16 @@ bool Rows::decode(Reader& in, IdCoder& ids, const EventTypeDef& type) {
     const std::string_view id = ids.read(in);
     const std::uint64_t present = in.varint();
     if (in.bad() || id.empty() || (fields < 64 && (present >> fields) != 0)) return false;
-    if (row > 0 && (t < time(row - 1) || (t == time(row - 1) && id <= this->id(row - 1)))) return false;
+    if (row > 0 && (t < read.time(row - 1) || (t == read.time(row - 1) && id <= read.id(row - 1)))) return false;
     std::ranges::fill(values, ValueView{});
     for (std::uint64_t rest = present; rest != 0; rest &= rest - 1) {
       const auto f = static_cast<std::size_t>(std::countr_zero(rest));
       const Kind kind = kind_of(type.fields[f].type);
       if (kind == Kind::missing || !decode_payload(in, kind, values[f])) return false;
     }
-    place(row, t, id, std::span<const ValueView>(values));
+    read.place(row, t, id, std::span<const ValueView>(values));
   }
+  *this = read;
   return true;
 }
 

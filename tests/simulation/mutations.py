@@ -132,7 +132,7 @@ MUTATIONS = {
     "policy-inhibits-itself": (POLICY, "c.rule == subject.rule_id || c.action == subject.action) continue;", "c.action == subject.action) continue;"),
     "policy-caps-asked-while-waiting": (POLICY, "if (waits.kind != PolicyVerdict::Kind::allow) return bounded", "if (waits.kind != PolicyVerdict::Kind::allow && kind == Policy::Kind::cap) return bounded"),
     "policy-holiday-worked": ("engine/plan/policy.cpp", "if (holiday != nullptr) return false;", ""),
-    "policy-brake-one-late": (DESK_POLICY, "history.count <= busiest * policy.times) return false;", "history.count <= busiest * policy.times + 1) return false;"),
+    "policy-brake-one-late": (DESK_POLICY, "history.count <= measure * policy.times) return false;", "history.count <= measure * policy.times + 1) return false;"),
     "policy-brake-forgets-a-release": (DESK_POLICY, "    busiest = std::max(busiest, history.count);\n  }\n  return true;", "  }\n  return true;"),
     # Who gets which task, and what becomes of it: found by `work_compare`.
     "work-capacity-one-more": (ROSTER, "} else if (room(member) < bid.units) {", "} else if (room(member) + 1 < bid.units) {"),
