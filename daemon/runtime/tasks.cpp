@@ -161,66 +161,60 @@ void Tasks::plan_changed() {
   });
 }
 
-void Tasks::apply(TaskCommand command, Done done, std::function<bool(const Task&)> still) {
+void Tasks::commit(std::function<Result<void>(CommitContext&)> change, Done done) {
   auto result = std::make_shared<Result<void>>();
-  committer_.change(
-      [this, command = std::move(command), still = std::move(still), result](CommitContext& c) {
+  committer_.change([change = std::move(change), result](CommitContext& c) { *result = change(c); },
+                    [result, done = std::move(done)](const Error* failure) {
+                      if (failure != nullptr) return done(std::unexpected(*failure));
+                      done(std::move(*result));
+                    });
+}
+
+void Tasks::apply(TaskCommand command, Done done, std::function<bool(const Task&)> still) {
+  commit(
+      [this, command = std::move(command), still = std::move(still)](CommitContext& c) -> Result<void> {
         // Everything that was due by now comes first: an offer that has run out is nobody's to accept.
         c.desk.run_clocks(*plan_(), c.now, c.work);
         c.desk_changed = true;
-        if (const Task* task = still ? c.desk.work().find(command.task) : nullptr; task != nullptr && !still(*task)) {
-          *result = fail(Code::conflict, std::string(kMovedOn));
-          return;
-        }
-        *result = c.desk.work().apply(*plan_(), c.desk.roster(), command, c.now, c.work);
+        if (const Task* task = still ? c.desk.work().find(command.task) : nullptr; task != nullptr && !still(*task))
+          return fail(Code::conflict, std::string(kMovedOn));
+        return c.desk.work().apply(*plan_(), c.desk.roster(), command, c.now, c.work);
       },
-      [result, done = std::move(done)](const Error* failure) {
-        if (failure != nullptr) return done(std::unexpected(*failure));
-        done(std::move(*result));
-      });
+      std::move(done));
 }
 
 void Tasks::answer(ApprovalCommand command, Done done) {
-  auto result = std::make_shared<Result<void>>();
-  committer_.change(
-      [this, command = std::move(command), result](CommitContext& c) {
+  commit(
+      [this, command = std::move(command)](CommitContext& c) {
         c.desk.approvals().run(*plan_(), c.now - 1, c.approvals);  // an answer that comes after the deadline is none
-        *result = c.desk.approvals().apply(*plan_(), command, c.now, c.approvals);
+        Result<void> result = c.desk.approvals().apply(*plan_(), command, c.now, c.approvals);
         if (make_approved(*plan_(), c.desk, c.approvals.decided, c.work)) c.desk_changed = true;
+        return result;
       },
-      [result, done = std::move(done)](const Error* failure) {
-        if (failure != nullptr) return done(std::unexpected(*failure));
-        done(std::move(*result));
-      });
+      std::move(done));
 }
 
 void Tasks::apply(LeadCommand command, Done done) {
-  auto result = std::make_shared<Result<void>>();
-  committer_.change(
-      [this, command = std::move(command), result](CommitContext& c) {
+  commit(
+      [this, command = std::move(command)](CommitContext& c) {
         // A lead whose time is over is its owner's no more.
         c.desk.run_clocks(*plan_(), c.now, c.work);
-        *result = c.desk.leads().apply(*plan_(), command, c.now, c.work.leads);
+        Result<void> result = c.desk.leads().apply(*plan_(), command, c.now, c.work.leads);
         if (!c.work.touched.empty()) c.desk_changed = true;
+        return result;
       },
-      [result, done = std::move(done)](const Error* failure) {
-        if (failure != nullptr) return done(std::unexpected(*failure));
-        done(std::move(*result));
-      });
+      std::move(done));
 }
 
 void Tasks::apply(DealCommand command, Done done) {
-  auto result = std::make_shared<Result<void>>();
-  committer_.change(
-      [this, command = std::move(command), result](CommitContext& c) {
+  commit(
+      [this, command = std::move(command)](CommitContext& c) {
         c.desk.run_clocks(*plan_(), c.now, c.work);
-        *result = c.desk.deals().apply(*plan_(), command, c.now, c.work.deals);
+        Result<void> result = c.desk.deals().apply(*plan_(), command, c.now, c.work.deals);
         if (!c.work.touched.empty()) c.desk_changed = true;
+        return result;
       },
-      [result, done = std::move(done)](const Error* failure) {
-        if (failure != nullptr) return done(std::unexpected(*failure));
-        done(std::move(*result));
-      });
+      std::move(done));
 }
 
 void Tasks::record(Input input, std::function<void(Receipt)> done) {

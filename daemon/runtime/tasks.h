@@ -47,6 +47,8 @@ class Tasks {
   void look(std::function<void(const Desk&, TimeMs now)> see, std::function<void(const Error*)> done);
 
  private:
+  // Makes a change where the committer works; `done` hears what came of it once all of it is on disk.
+  void commit(std::function<Result<void>(CommitContext&)> change, Done done);
   void run();
   void strike();
   Result<void> tell_again();
