@@ -38,7 +38,8 @@ await withBrowser(async (browser) => {
     await timed('search for a piece of an id', () => search.fill(`C00${wanted}`), first(`C00${wanted}`));
     await search.fill('');
     await page.waitForFunction(first('C0000000').test, 'C0000000');
-    await timed('search for a name', () => search.fill(`han ${46 + round * 15}`), { test: (text) => [...document.querySelectorAll('tbody tr.ant-table-row')].length > 0 && document.querySelector('tbody tr.ant-table-row').textContent.toLowerCase().includes(text), with: `han ${46 + round * 15}` });
+    // The name itself is masked on the screen.
+    await timed('search for a name', () => search.fill(`han ${46 + round * 15}`), first(`C${String(46 + round * 15).padStart(7, '0')}`));
     await go(page, '/customers?sort=name');
     await timed('the next hundred, ordered by name', () => page.getByRole('button', { name: 'Show more' }).click(), { test: () => document.querySelector('.ant-pagination-item-2') !== null, with: null });
   }
