@@ -1,4 +1,4 @@
-#include "tests/simulation/work/deals_reference.h"
+#include "tests/simulation/sales/deals_reference.h"
 
 #include <algorithm>
 

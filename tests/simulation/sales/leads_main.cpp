@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "engine/core/desk.h"
-#include "tests/simulation/work/leads_reference.h"
+#include "tests/simulation/sales/leads_reference.h"
 
 namespace {
 

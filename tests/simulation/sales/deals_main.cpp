@@ -8,7 +8,7 @@
 
 #include "engine/core/desk.h"
 #include "engine/core/funnel.h"
-#include "tests/simulation/work/deals_reference.h"
+#include "tests/simulation/sales/deals_reference.h"
 
 namespace {
 

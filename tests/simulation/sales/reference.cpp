@@ -1,4 +1,4 @@
-#include "tests/simulation/work/reference.h"
+#include "tests/simulation/sales/reference.h"
 
 #include <algorithm>
 #include <tuple>

@@ -1,4 +1,4 @@
-#include "tests/simulation/work/leads_reference.h"
+#include "tests/simulation/sales/leads_reference.h"
 
 #include <algorithm>
 

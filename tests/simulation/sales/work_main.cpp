@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "engine/core/desk.h"
-#include "tests/simulation/work/reference.h"
+#include "tests/simulation/sales/reference.h"
 
 namespace {
 
