@@ -15,11 +15,12 @@ constexpr std::u32string_view kExtension = U"\f^{}\\[~]|€";
 // Each character of the text as a code point.
 template <class F>
 void each_character(std::string_view text, F&& f) {
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(text.data());
   const auto size = static_cast<std::int32_t>(text.size());
   std::int32_t at = 0;
   while (at < size) {
     UChar32 c = 0;
-    U8_NEXT(text.data(), at, size, c);
+    U8_NEXT(bytes, at, size, c);
     f(static_cast<char32_t>(c < 0 ? 0xfffd : c));
   }
 }

@@ -128,16 +128,16 @@ ScoreAst read_score(const Context& context, const doc::Entry& entry) {
 
 struct TemplateChannel {
   std::string_view name;
-  std::initializer_list<std::string_view> parts;
+  std::array<std::string_view, 3> parts;  // empty: no part
   std::string_view hint;
 };
-constexpr std::initializer_list<std::string_view> kEmailParts = {"subject", "text", "html"}, kSmsParts = {"text"}, kTicketParts = {"subject", "body"},
-                                                  kChatParts = {"subject", "text"}, kPartialParts = {"text", "html"};
-constexpr std::array<TemplateChannel, 5> kTemplateChannels = {{{"email", kEmailParts, "e-mails have `subject`, `text` and `html`"},
-                                                               {"sms", kSmsParts, "text messages have `text`"},
-                                                               {"ticket", kTicketParts, "tickets have `subject` and `body`"},
-                                                               {"chat", kChatParts, "chat messages have `subject` and `text`"},
-                                                               {"partial", kPartialParts, "partials have `text` and `html`"}}};
+constexpr std::array<TemplateChannel, 5> kTemplateChannels = {{
+    {"email", {"subject", "text", "html"}, "e-mails have `subject`, `text` and `html`"},
+    {"sms", {"text"}, "text messages have `text`"},
+    {"ticket", {"subject", "body"}, "tickets have `subject` and `body`"},
+    {"chat", {"subject", "text"}, "chat messages have `subject` and `text`"},
+    {"partial", {"text", "html"}, "partials have `text` and `html`"},
+}};
 
 /// The texts of a template, or of one of its translations.
 std::vector<TemplateAst::Part> read_template_parts(MapReader& map, const TemplateChannel* channel) {
