@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -163,6 +164,17 @@ TEST_CASE("config: secrets come by reference and never show") {
   ::unsetenv("NUDGE_TEST_TOKEN");
   CHECK(has(bad("http:\n  token: {env: NUDGE_TEST_TOKEN}\n"), "`NUDGE_TEST_TOKEN` is not set"));
   CHECK(has(bad("http:\n  token: {file: " + open_secret.path() + "}\n"), "chmod 600"));
+  const TempFile group_secret("hunter2\n", 0640);
+  CHECK(has(bad("http:\n  token: {file: " + group_secret.path() + "}\n"), "chmod 600"));
+  // Only root can make a file somebody else's; where the tests run without its rights this part is left out.
+  if (::geteuid() == 0) {
+    REQUIRE(::chown(group_secret.path().c_str(), 65534, 65534) == 0);
+    CHECK(good("http:\n  token: {file: " + group_secret.path() + "}\n").settings.http_token.reveal() == "hunter2");
+    REQUIRE(::chmod(group_secret.path().c_str(), 0660) == 0);
+    CHECK(has(bad("http:\n  token: {file: " + group_secret.path() + "}\n"), "chmod g-w,o= "));
+    REQUIRE(::chmod(group_secret.path().c_str(), 0644) == 0);
+    CHECK(has(bad("http:\n  token: {file: " + group_secret.path() + "}\n"), "chmod g-w,o= "));
+  }
   CHECK(has(bad("http:\n  token: {file: /nonexistent}\n"), "missing, unreadable or empty"));
   // The message about a literal does not repeat it.
   CHECK(has(bad("http:\n  token: hunter2\n"), "nudge.yaml:2:3"));
