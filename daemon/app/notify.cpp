@@ -36,9 +36,13 @@ Result<void> drop_privileges(bool low_port) {
     return fail(Code::denied, std::string("the kernel refuses NoNewPrivileges: ") + std::strerror(errno));
   __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
   std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> had{}, left{};
-  if (low_port && ::syscall(SYS_capget, &header, had.data()) == 0) {
-    left[0].permitted = left[0].effective = had[0].permitted & (1U << CAP_NET_BIND_SERVICE);
-  }
+  const bool known = ::syscall(SYS_capget, &header, had.data()) == 0;
+  if (low_port && known) left[0].permitted = left[0].effective = had[0].permitted & (1U << CAP_NET_BIND_SERVICE);
+  // A supervisor that gave none may have taken the call away as well, as our unit for systemd does.
+  const auto bits = [](const auto& caps) {
+    return std::array{caps[0].effective, caps[1].effective, caps[0].permitted, caps[1].permitted, caps[0].inheritable, caps[1].inheritable};
+  };
+  if (known && bits(had) == bits(left)) return {};
   if (::syscall(SYS_capset, &header, left.data()) != 0)
     return fail(Code::denied, std::string("the kernel refuses to give up capabilities: ") + std::strerror(errno));
   return {};

@@ -1,4 +1,5 @@
-"""The steps of docs/production.md, run as they stand there: in an unpacked package with stand-ins for apt-get and systemctl, or in a real Debian in a chroot."""
+"""The steps of docs/production.md, run as they stand there: in an unpacked package with stand-ins for apt-get and systemctl, in a real Debian in a chroot, or on one with
+systemd (tests/deploy/machine)."""
 import os
 import pathlib
 import re
@@ -70,4 +71,5 @@ EXPECTED = {
     "backup": ["is whole"],
     "restore": ["login", "whole: "],
     "upgrade": ["ready   up", "there is a backup"],
+    "remove": ["dormant-return.yaml", "backups"],
 }

@@ -19,6 +19,8 @@ from steps import EXPECTED, PLACES, ROOT, SYSTEMCTL, run, steps  # noqa: E402
 
 APT_GET = r"""#!/bin/bash
 set -eu
+if [ "$1" = remove ]; then systemctl stop nudged; rm -rf @R@/usr/bin @R@/usr/lib @R@/lib; exit 0; fi
+if [ "$1" = purge ]; then rm -rf @R@/var/lib/nudge @R@/etc/default/nudged @R@/etc/nudge/nudge.yaml; exit 0; fi
 old=$(mktemp -d)
 cp -a @R@/etc/nudge @R@/etc/default/nudged "$old" 2>/dev/null || true
 if [ -s @R@/run/nudged.pid ]; then systemctl stop nudged; fi
@@ -86,8 +88,28 @@ class Package(unittest.TestCase):
         shutil.copy(self.package, home)
         environment = {"PATH": f"{home}/shims:{home}/usr/bin:{os.environ['PATH']}", "HOME": home, "LANG": "C.UTF-8"}
         self.addCleanup(lambda: subprocess.run([home + "/shims/systemctl", "stop", "nudged"], capture_output=True, env=environment))
-        follow(lambda name, script: run(at(home, script), environment, home))
-        self.assertEqual(oct(os.stat(home + "/var/lib/nudge").st_mode & 0o777), "0o700")
+
+        def step(name, script):
+            if name == "remove":
+                self.assertEqual(oct(os.stat(home + "/var/lib/nudge").st_mode & 0o777), "0o700")
+            return run(at(home, script), environment, home)
+
+        follow(step)
+
+    def test_it_starts_where_the_unit_lets_it(self):
+        """The unit's filter of system calls takes capset() away; whoever has no capabilities needs none of it."""
+        with tempfile.TemporaryDirectory(prefix="nudge-filter-") as home:
+            os.chmod(home, 0o755)
+            for name in ("rules", "schemas"):
+                os.mkdir(f"{home}/{name}", 0o755)
+            for as_nobody, expected in ((True, 0), (False, 1)):
+                if not as_nobody and os.geteuid() != 0:
+                    continue  # it has no capabilities either way
+                ran = subprocess.run([os.environ["NUDGE_BUILD"] + "/daemon/app/nudged", "--dry-run"], cwd=home, capture_output=True, text=True, preexec_fn=lambda who=as_nobody: without_capset(who))
+                if "Permission denied" in ran.stderr and as_nobody:
+                    self.skipTest("the build lies where an ordinary user may not look")
+                self.assertEqual(ran.returncode, expected, ran.stdout + ran.stderr)
+                self.assertEqual("the kernel refuses to give up capabilities" in ran.stderr, not as_nobody)
 
     def test_systemd_is_told_when_it_is_ready(self):
         with tempfile.TemporaryDirectory(prefix="nudge-notify-") as home:
@@ -118,6 +140,25 @@ class Package(unittest.TestCase):
         ran = subprocess.run(["systemd-analyze", "verify", "--recursive-errors=no", "--man=no", *units], capture_output=True, text=True)
         complaints = [line for line in ran.stderr.splitlines() if not re.search(r"is not executable|No such file|Failed to (prepare|open|load)|Unit .* not found", line)]
         self.assertEqual(complaints, [])
+
+
+def without_capset(as_nobody):
+    """In the child: as a user without rights, and with a filter that answers capset() with EPERM."""
+    import ctypes
+    import struct
+
+    if as_nobody and os.geteuid() == 0:
+        os.setgroups([])
+        os.setgid(65534)
+        os.setuid(65534)
+    number = {"x86_64": 126, "aarch64": 91}[os.uname().machine]
+    # load the number; capset? then errno EPERM, else allow
+    program = b"".join(struct.pack("HBBI", *line) for line in ((0x20, 0, 0, 0), (0x15, 0, 1, number), (0x06, 0, 0, 0x00050001), (0x06, 0, 0, 0x7FFF0000)))
+    text = ctypes.create_string_buffer(program, len(program))
+    header = struct.pack("HxxxxxxP", 4, ctypes.addressof(text))
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(38, 1, 0, 0, 0) != 0 or libc.prctl(22, 2, ctypes.create_string_buffer(header, len(header)), 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "the filter of system calls can't be set")
 
 
 def at(home, script):
@@ -167,15 +208,17 @@ def in_chroot(mirror):
                     script = script.replace("nudge --local", "systemctl start nudged\nnudge --local", 1)  # there is no systemd that the package could ask
                 else:
                     script = script.replace("nudge_*.deb\n", "nudge_*.deb\nsystemctl restart nudged\n")
+            if name == "remove":
+                owner = run("stat -c '%U %a' /var/lib/nudge /etc/nudge /var/backups/nudge; ps -o user= -p $(pgrep -P $(cat /run/nudged.pid) -x nudged || cat /run/nudged.pid)", None, "/", inside)
+                assert owner.split() == ["nudge", "700", "root", "750", "nudge", "700", "nudge"], owner
+                # Without systemd the package can't stop it; and removed it leaves what is somebody's.
+                script = script.replace("apt-get remove", "systemctl stop nudged\napt-get remove").replace("apt-get purge", "test ! -e /usr/bin/nudged; test -d /var/lib/nudge; test -f /etc/nudge/nudge.yaml\napt-get purge")
             said = run("cd /root\n" + script, None, "/", inside)
             print(f"chroot: {name}: ok")
             return said
 
         follow(step)
-        owner = run("stat -c '%U %a' /var/lib/nudge /etc/nudge /var/backups/nudge; ps -o user= -p $(pgrep -P $(cat /run/nudged.pid) -x nudged || cat /run/nudged.pid)", None, "/", inside)
-        assert owner.split() == ["nudge", "700", "root", "750", "nudge", "700", "nudge"], owner
-        run("systemctl stop nudged; apt-get remove -y nudge; test ! -e /usr/bin/nudged; test -d /var/lib/nudge; test -f /etc/nudge/nudge.yaml", None, "/", inside)
-        run("dpkg --purge nudge; test ! -e /var/lib/nudge; test ! -e /etc/default/nudged; test ! -e /etc/nudge/nudge.yaml; test -d /var/backups/nudge; ! dpkg -s nudge 2>/dev/null", None, "/", inside)
+        run("test ! -e /usr/bin/nudged; test ! -e /var/lib/nudge; test ! -e /etc/default/nudged; test ! -e /etc/nudge/nudge.yaml; test -d /var/backups/nudge; ! dpkg -s nudge 2>/dev/null", None, "/", inside)
         left = run("find / -xdev -name '*nudge*' -not -path '/root/*' -not -path '/var/backups/*' -not -path '/proc/*' -not -path '/var/lib/apt/*' -not -path '/var/log/*'", None, "/", inside).split()
         print("chroot: removed and purged; left:", " ".join(sorted(left)) or "nothing")
     finally:
