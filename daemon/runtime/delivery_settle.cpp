@@ -94,11 +94,11 @@ void Delivery::tell(std::vector<std::string> ids, Word word, Told by, Counted do
 // delivery goes on.
 void Delivery::tell_portion(const Ids& ids, std::size_t from, Word word, const Told& by, std::uint64_t before, const Counted& done) {
   const TimeMs now = clock_.now();
-  struct Change {
+  struct Settled {
     ActionState before;
     ActionRecord after;
   };
-  auto changes = std::make_shared<std::vector<Change>>();
+  auto changes = std::make_shared<std::vector<Settled>>();
   const std::size_t end = std::min(ids->size(), from + kPortion);
   for (std::size_t i = from; i < end; ++i) {
     Result<ActionRecord> record = idle_action((*ids)[i], word);
@@ -114,7 +114,7 @@ void Delivery::tell_portion(const Ids& ids, std::size_t from, Word word, const T
   const auto next = [this, ids, end, word, by, total, changes, done](const Error* failure) {
     if (failure != nullptr) return done(std::unexpected(*failure));
     post_command([this, ids, end, word, by, total, changes, done] {
-      for (const Change& change : *changes) {
+      for (const Settled& change : *changes) {
         busy_.erase(id_bytes(change.after.action.id));
         const ActionState state = change.after.state;
         if (state == ActionState::waiting || state == ActionState::retrying) schedule(change.after);

@@ -19,7 +19,7 @@ class EntryReader {
   bool at_end() const { return in_.at_end(); }
   bool read(LogEntry& entry) {
     const std::uint8_t head = in_.u8();
-    const std::uint8_t flags = plain_ ? 0 : head & ~kKindBits;
+    const auto flags = static_cast<std::uint8_t>(plain_ ? 0U : head & ~static_cast<unsigned>(kKindBits));
     entry.kind = static_cast<EntryKind>(head - flags);
     entry.customer = plain_ ? in_.string() : customers_.read(in_);
     if ((flags & kSameInstant) == 0) {
