@@ -205,7 +205,7 @@ Result<void> App::Impl::open_runtime() {
   o.send_only_to = s.test_mode_send_only_to;
   o.delivery.approvals = {s.approvals_url, s.approvals_key.empty() ? std::string() : std::string(s.approvals_key.reveal())};
   o.erasures = ledgers->for_runtime();
-  o.retention = {s.retention_decisions.count(), s.retention_actions.count(), s.retention_tasks.count(), s.retention_log.count()};
+  o.retention = {s.retention_decisions.count(), s.retention_actions.count(), s.retention_tasks.count(), s.retention_log.count(), s.retention_every};
   o.delivery.unsubscribe = {s.unsubscribe_url, s.unsubscribe_key.empty() ? std::string() : std::string(s.unsubscribe_key.reveal())};
   o.reopen = [doors = doors](const IntakeSchema& schema, std::string_view kept, TimeMs received) {
     return doors->reopen(schema, kept, received);

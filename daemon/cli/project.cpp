@@ -55,7 +55,6 @@ lang::CompileResult Project::load(bool map_sources) {
   diagnostics_ = std::move(catalog.diagnostics);
   if (catalog.catalog == nullptr) return {};
   catalog_ = std::move(catalog.catalog);
-  kept_ = std::move(catalog.kept);
   lang::CompileOptions options;
   options.zone = zone_;
   options.record_parts = true;
@@ -67,7 +66,7 @@ lang::CompileResult Project::load(bool map_sources) {
 
 std::unique_ptr<Plan> Project::lint(bool notes) {
   lang::CompileResult compiled = load(true);
-  if (compiled.plan != nullptr) lint::run(*compiled.plan, *compiled.sources, {kept_, notes}, diagnostics_);
+  if (compiled.plan != nullptr) lint::run(*compiled.plan, *compiled.sources, {notes}, diagnostics_);
   return std::move(compiled.plan);
 }
 

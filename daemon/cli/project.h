@@ -42,7 +42,6 @@ class Project {
  private:
   lang::CompileResult load(bool map_sources);
 
-  std::map<std::string, DurationMs> kept_;
   std::vector<lang::Source> schemas_, rules_, tests_;
   Zone zone_;
   std::shared_ptr<const Catalog> catalog_;

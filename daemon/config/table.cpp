@@ -359,6 +359,13 @@ constexpr std::array kKeys{
         .min = 0,
         .max = kYearsMs,
         .help = "Blocks of the log older than this go; states no longer can be made anew from the log then. 0s: never."},
+    Key{.name = "retention.every",
+        .type = Type::duration,
+        .place = &S::retention_every,
+        .initial = "1h",
+        .min = kSecondMs,
+        .max = 24 * kHourMs,
+        .help = "How often what is too old is looked for: by the keys above, and the events that the catalog keeps for a time (`keep`)."},
 };
 
 }  // namespace

@@ -207,7 +207,7 @@ Result<std::vector<std::string>> Eraser::names_of(const std::vector<std::string>
     parts_.shard_of(slot_of(id)).ask([answer, id](Shard& shard) {
       Found found;
       if (const CustomerState* state = shard.customer(id); state != nullptr) {
-        found = {true, state->merged_into.text(), {state->aliases.begin(), state->aliases.end()}, state->attributes.size() + state->tags.size()};
+        found = {true, state->merged_into(), {state->aliases.begin(), state->aliases.end()}, state->attributes.size() + state->tags.size()};
         for (const auto& [type, rows] : state->events) found.facts += rows.size();
       }
       answer->set_value(std::move(found));

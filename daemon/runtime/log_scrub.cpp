@@ -3,6 +3,7 @@
 #include <list>
 
 #include "daemon/runtime/log_block.h"
+#include "engine/core/merge.h"
 
 namespace nudge::daemon {
 namespace {
@@ -45,7 +46,54 @@ void empty(Cause& cause) {
   cause.key.clear();
 }
 
+// The unit without the events of these types.
+Result<std::string> without(const LogUnit& unit, const std::set<EventTypeId>& types, std::uint64_t& events) {
+  EntryWriter out;
+  std::vector<const Input*> inputs;
+  bool damaged = false;
+  NUDGE_TRY(read_entries(unit, [&](LogEntry& entry) {
+    switch (entry.kind) {
+      case EntryKind::step: {
+        inputs.clear();
+        for (const Input& input : entry.inputs) {
+          if (input.kind != InputKind::event || !types.contains(input.type)) inputs.push_back(&input);
+        }
+        events += entry.inputs.size() - inputs.size();
+        if (!inputs.empty() || entry.inputs.empty()) out.step(entry.customer, entry.instant, inputs);
+        return;
+      }
+      case EntryKind::absorb: {
+        const std::optional<std::string> portion = portion_without(entry.text, types, events);
+        damaged = damaged || !portion;
+        return out.merge(entry.kind, entry.customer, entry.instant, portion.value_or(""));
+      }
+      case EntryKind::merge: return out.merge(entry.kind, entry.customer, entry.instant, entry.text);
+      case EntryKind::advance:
+      case EntryKind::reconcile:
+      case EntryKind::erase: return out.mark(entry.kind, entry.customer, entry.instant);
+    }
+  }));
+  if (damaged) return fail(Code::corrupt, "what a merged customer left can't be read: the block of the log is damaged");
+  return out.bytes();
+}
+
 }  // namespace
+
+Result<std::optional<std::string>> scrub_events(std::string_view bytes, const std::set<EventTypeId>& types, std::uint64_t& events) {
+  NUDGE_ASSIGN(LogBlock block, decode_block(bytes, BlockPart::all));
+  std::list<std::string> texts;  // what the block's views stand on
+  const std::uint64_t before = events;
+  for (LogUnit& unit : block.units) {
+    NUDGE_ASSIGN(std::string entries, without(unit, types, events));
+    unit.entries = texts.emplace_back(std::move(entries));
+    unit.plain = false;
+  }
+  if (events == before) return std::optional<std::string>();
+  std::erase_if(block.units, [](const LogUnit& unit) { return unit.entries.empty(); });
+  std::string out;
+  encode_block(out, block);
+  return std::optional<std::string>(std::move(out));
+}
 
 Result<std::optional<std::string>> scrub_block(std::string_view bytes, const ErasedIds& gone) {
   NUDGE_ASSIGN(LogBlock block, decode_block(bytes, BlockPart::all));

@@ -147,7 +147,7 @@ bool Merger::resolve(std::unordered_map<std::string, std::string>& ways, std::ve
         std::vector<std::pair<std::string, std::string>> found;
         for (const std::string& id : wanted) {
           const CustomerState* state = s.customer(id);
-          if (state != nullptr && state->merged()) found.emplace_back(id, state->merged_into.text());
+          if (state != nullptr && state->merged()) found.emplace_back(id, state->merged_into());
         }
         const std::lock_guard lock(round->mutex);
         std::ranges::move(found, std::back_inserter(round->found));

@@ -11,6 +11,7 @@ inline constexpr std::string_view kMetaStats = "runtime/stats";
 inline constexpr std::string_view kMetaCheckpoint = "runtime/checkpoint";
 inline constexpr std::string_view kMetaDesk = "runtime/desk";
 inline constexpr std::string_view kMetaRegistry = "runtime/registry";
+inline constexpr std::string_view kMetaKept = "runtime/kept";  // see retention.h
 inline constexpr std::string_view kMetaSwept = "runtime/swept";
 
 // The sums as of a block.

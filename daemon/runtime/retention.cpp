@@ -28,11 +28,12 @@ struct Retention::Open {
   std::set<std::string, std::less<>> customers;  // with something waiting
 };
 
-Retention::Retention(RetentionOptions options, Store& store, LogicalClock& clock, Committer& committer, std::function<std::uint64_t()> needed)
-    : options_(options), store_(store), clock_(clock), committer_(committer), needed_(std::move(needed)) {}
+Retention::Retention(RetentionOptions options, Store& store, LogicalClock& clock, Committer& committer, std::function<std::uint64_t()> needed,
+                     std::function<std::shared_ptr<const Plan>()> plan)
+    : options_(options), store_(store), clock_(clock), committer_(committer), needed_(std::move(needed)), plan_(std::move(plan)) {}
 
 void Retention::start() {
-  if (options_.any()) thread_ = std::thread([this] { run(); });
+  thread_ = std::thread([this] { run(); });
 }
 
 void Retention::stop() {
@@ -58,7 +59,7 @@ void Retention::run() {
     if (!gone && !ending())
       log::error("what is too old could not be taken away; it is tried again", {{"error", gone.error()}});
     else if (gone && gone->all() != 0)
-      log::info("what was too old is gone", {{"decisions", gone->decisions}, {"actions", gone->actions}, {"tasks", gone->tasks}, {"blocks", gone->blocks}});
+      log::info("what was too old is gone", {{"decisions", gone->decisions}, {"actions", gone->actions}, {"tasks", gone->tasks}, {"blocks", gone->blocks}, {"events", gone->events}});
     lock.lock();
   }
 }
@@ -79,6 +80,7 @@ Result<Trimmed> Retention::trim() {
   if (options_.log != 0) {
     NUDGE_ASSIGN(gone.blocks, trim_log(now - options_.log));
   }
+  NUDGE_ASSIGN(gone.events, trim_events(now));
   // Only a family that lost something is written anew.
   if (gone.actions != 0) NUDGE_TRY(store_.compact(Family::outbox));
   if (gone.tasks != 0) NUDGE_TRY(store_.compact(Family::task));

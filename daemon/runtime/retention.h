@@ -1,4 +1,5 @@
-// What gets old and leaves: finished actions, done tasks, decisions, blocks of the log, each after the time that the configuration gives it.
+// What gets old and leaves: finished actions, done tasks, decisions, blocks of the log, each after the time that the configuration gives it; and
+// out of the blocks the events of the types that the catalog keeps for a time (docs/decisions/keep.md).
 // Counters stay (law 7). Nothing goes that something open still needs: an action whose task is open, decisions about a customer for whom
 // something older than the limit waits, blocks that a start would read.
 //
@@ -7,7 +8,10 @@
 
 #include <condition_variable>
 #include <functional>
+#include <map>
+#include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <thread>
 #include <utility>
@@ -21,18 +25,28 @@ namespace nudge::daemon {
 struct RetentionOptions {
   DurationMs decisions = 0, actions = 0, tasks = 0, log = 0;
   std::chrono::milliseconds every{std::chrono::hours(1)};
-  bool any() const { return decisions + actions + tasks + log != 0; }
 };
 
 struct Trimmed {
   std::uint64_t decisions = 0, actions = 0, tasks = 0, blocks = 0;
-  std::uint64_t all() const { return decisions + actions + tasks + blocks; }
+  std::uint64_t events = 0;  // out of blocks that stay
+  std::uint64_t all() const { return decisions + actions + tasks + blocks + events; }
 };
+
+// How far the log is clean of the events of a type: blocks before `next` have none any more.
+struct KeptLog {
+  std::map<EventTypeId, std::uint64_t> next;
+  std::uint64_t changed = 0;  // the last block that lost something; 0: none has
+  std::uint64_t dirty_from = 0, dirty_to = 0;  // changed blocks whose files are not rewritten yet; 0: none
+  TimeMs files_at = kAlways;  // when the customers' records were last rewritten for it
+};
+Result<KeptLog> read_kept_log(const Store& store);
 
 class Retention {
  public:
-  // `needed`: the first block that a start would read; called on the thread of trim().
-  Retention(RetentionOptions options, Store& store, LogicalClock& clock, Committer& committer, std::function<std::uint64_t()> needed);
+  // `needed`: the first block that a start would read; `plan`: the one in force. Called on the thread of trim().
+  Retention(RetentionOptions options, Store& store, LogicalClock& clock, Committer& committer, std::function<std::uint64_t()> needed,
+            std::function<std::shared_ptr<const Plan>()> plan);
   ~Retention() { stop(); }
   void start();
   void stop();
@@ -49,6 +63,9 @@ class Retention {
   Result<std::uint64_t> trim_tasks(TimeMs before);
   Result<std::uint64_t> trim_decisions(const Open& open, TimeMs before);
   Result<std::uint64_t> trim_log(TimeMs before);
+  Result<std::uint64_t> trim_events(TimeMs now);
+  Result<std::uint64_t> trim_events_of(const std::set<EventTypeId>& types, TimeMs before, std::uint64_t needed, KeptLog& kept);
+  Result<void> save(const KeptLog& kept);
   Result<void> take(const Keys& keys);
 
   const RetentionOptions options_;
@@ -56,6 +73,7 @@ class Retention {
   LogicalClock& clock_;
   Committer& committer_;
   const std::function<std::uint64_t()> needed_;
+  const std::function<std::shared_ptr<const Plan>()> plan_;
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   bool stopping_ = false;

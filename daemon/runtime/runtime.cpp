@@ -334,7 +334,7 @@ void Runtime::ask_customer(std::string id, std::function<void(Shard&, const Cust
   Shard& shard = impl_->shard_of(slot_of(id));
   shard.ask([this, id = std::move(id), ask = std::move(ask)](Shard& s) {
     const CustomerState* state = s.customer(id);
-    if (state != nullptr && state->merged()) return ask_customer(state->merged_into.text(), ask);
+    if (state != nullptr && state->merged()) return ask_customer(state->merged_into(), ask);
     ask(s, state);
   });
 }
@@ -361,7 +361,7 @@ void Runtime::ask_customers(std::vector<std::string> ids, std::function<void(Sha
       for (const std::size_t i : indexes) {
         const CustomerState* state = shard.customer(asked->ids[i]);
         if (state != nullptr && state->merged()) {
-          ask_customer(state->merged_into.text(), [asked, i](Shard& other, const CustomerState* whole) {
+          ask_customer(state->merged_into(), [asked, i](Shard& other, const CustomerState* whole) {
             asked->each(other, i, whole);
             asked->one();
           });

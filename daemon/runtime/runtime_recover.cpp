@@ -204,6 +204,9 @@ Result<void> Runtime::Impl::make_eraser() {
     if (!bytes || !bytes->has_value()) return 0;
     const Result<StoredStats> stored = decode_stats(**bytes);
     return stored ? std::min(checkpointed.load(), stored->sequence) + 1 : 0;
+  }, [this] {
+    const std::lock_guard lock(plan_mutex);
+    return plan;
   });
   return eraser->load();
 }

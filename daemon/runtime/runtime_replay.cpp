@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "daemon/runtime/log_block.h"
+#include "daemon/runtime/retention.h"
 #include "daemon/runtime/runtime_impl.h"
 #include "engine/core/merge.h"
 
@@ -110,6 +111,14 @@ Result<ReplayDigest> replay_whole_log(Store& store, PlanStore& plans, std::uint6
   if (const std::uint64_t gone = store.dropped_blocks(); gone != 0)
     return fail(Code::conflict, "the log begins behind block " + std::to_string(gone) +
                                     ", because older ones were taken off it (retention.log); states can't be made anew from it");
+  NUDGE_ASSIGN(const KeptLog kept, read_kept_log(store));
+  if (kept.changed != 0) {
+    std::string names;
+    for (const auto& [type, next] : kept.next)
+      if (type < catalog.events.size()) names += (names.empty() ? "" : ", ") + catalog.events[type].name;
+    return fail(Code::conflict, "blocks of the log up to " + std::to_string(kept.changed) + " are without their old events (" + names +
+                                    "), because the catalog keeps them for a time only (keep); states can't be made anew from it");
+  }
   ReplayDigest out;
   Replayer replayer(plans, out);
   std::optional<Error> error;

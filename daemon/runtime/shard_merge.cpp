@@ -45,7 +45,7 @@ bool Shard::take_merges(CacheEntry& entry, TimeMs now) {
       done = done || item.merge->kind == MergeItem::Kind::go || item.merge->kind == MergeItem::Kind::erase;
       take_merge(entry, item, now);
     } else if (entry.state->merged()) {
-      item.input.customer = entry.state->merged_into.text();
+      item.input.customer = entry.state->merged_into();
       item.slot = slot_of(item.input.customer);
       item.with_next = false;  // there it stands among others
       forwarded_.push_back(std::move(item));
@@ -63,7 +63,7 @@ void Shard::take_merge(CacheEntry& entry, Item& item, TimeMs now) {
   switch (item.merge->kind) {
     case MergeItem::Kind::request:
       // Most requests are repeats: every identify of a library names both ids.
-      if (entry.state->merged() && (entry.state->merged_into.text() == item.merge->into || item.merge->unless_merged))
+      if (entry.state->merged() && (entry.state->merged_into() == item.merge->into || item.merge->unless_merged))
         return finish_item(item, Receipt::duplicate);
       forwarded_.push_back(std::move(item));
       return;

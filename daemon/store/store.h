@@ -202,8 +202,10 @@ class Store {
   // Rewrites every family to its smallest; takes a while and runs beside commits. What was erased or replaced before the call is in no file
   // afterwards, but for what a Snapshot, a scan under way or a backup still holds.
   Result<void> compact();
-  // The same for one family.
-  Result<void> compact(Family family);
+  // The same for one family, or for its keys in [from, to) alone.
+  Result<void> compact(Family family, std::string_view from = {}, std::string_view to = {});
+  // Writes what is in memory into files, so that the write-ahead log behind it goes. What was erased or replaced may have been in there.
+  Result<void> flush();
   // A complete, openable copy as of now (hard links where possible) in `directory`, which must not exist. For backups.
   Result<void> checkpoint_to(const std::string& directory);
   Result<std::vector<AcceptedLoss>> losses() const;

@@ -53,15 +53,27 @@ Result<void> Store::compact() {
   return {};
 }
 
-Result<void> Store::compact(Family family) {
+Result<void> Store::compact(Family family, std::string_view from, std::string_view to) {
   rocksdb::CompactRangeOptions options;
   options.exclusive_manual_compaction = false;
   options.change_level = false;
   options.allow_write_stall = false;
   options.max_subcompactions = 1;
   options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForceOptimized;
-  const auto status = impl_->database->db().CompactRange(options, impl_->database->handle(family), nullptr, nullptr);
+  const rocksdb::Slice first(from.data(), from.size()), last(to.data(), to.size());
+  const auto status = impl_->database->db().CompactRange(options, impl_->database->handle(family), from.empty() ? nullptr : &first, to.empty() ? nullptr : &last);
   if (!status.ok()) return std::unexpected(to_error("cannot compact family " + std::string(family_name(family)), status));
+  return {};
+}
+
+Result<void> Store::flush() {
+  rocksdb::FlushOptions options;
+  options.wait = true;
+  options.allow_write_stall = false;
+  std::vector<rocksdb::ColumnFamilyHandle*> all;
+  for (std::size_t i = 0; i < kFamilies; ++i) all.push_back(impl_->database->handle(static_cast<Family>(i)));
+  const auto status = impl_->database->db().Flush(options, all);
+  if (!status.ok()) return std::unexpected(to_error("cannot write what is in memory into files", status));
   return {};
 }
 

@@ -4,6 +4,7 @@
 
 #include "engine/base/limits.h"
 #include "engine/core/judge.h"
+#include "engine/core/keep.h"
 #include "engine/core/merge.h"
 #include "engine/core/take_back.h"
 
@@ -182,6 +183,7 @@ void Engine::reconcile(const Plan& plan, CustomerState& state, Effects& effects)
   }
   judge.arm_for_plan();
   judge.resume_runs(std::max(plan.activated, state.clock));
+  arm_keep(*plan.catalog, state);
 }
 
 void Engine::advance(const Plan& plan, CustomerState& state, TimeMs now, Effects& effects) {
@@ -232,6 +234,7 @@ void Engine::step(const Plan& plan, CustomerState& state, std::span<const Input>
       if (state.store(input, *plan.catalog)) {
         stored = true;
         note(judge, input, now);
+        if (input.kind == InputKind::event) note_kept(*plan.catalog, state, input, now);
         note_contact(plan, state, input);
         if (input.kind == kTakenBack) take_back(plan, state, input);
         continue;
@@ -292,6 +295,7 @@ void Engine::hear(const Plan& plan, CustomerState& state, TimeMs now, Effects& e
   judge.touch_everything();
   note_changes(judge, state, before, now);
   judge.judge(now, false);
+  arm_keep(*plan.catalog, state);
 }
 
 bool Engine::holds(const Plan& plan, const CustomerState& state, NodeId node, TimeMs now) {

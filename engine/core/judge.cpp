@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/base/limits.h"
+#include "engine/core/keep.h"
 #include "engine/core/write.h"
 
 namespace nudge {
@@ -159,6 +160,10 @@ void Judge::judge(TimeMs now, bool silent) {
     for (const Candidate& candidate : candidates_) consider(candidate, now);
   }
   run_due(now);
+  if (keep_due(*state_, now)) {
+    expire(*plan_->catalog, *state_, now);
+    begun_ = false;
+  }
   reset();
 }
 

@@ -101,7 +101,7 @@ std::vector<std::string> take_out(CustomerState& alias, std::string_view into, T
   rest.plan = alias.plan;
   rest.applied = alias.applied;
   rest.clock = now;
-  rest.merged_into = std::string(into);
+  rest.seldom.set_merged_into(std::string(into));
   alias = std::move(rest);
   return portions;
 }
@@ -125,6 +125,23 @@ Result<Portion> read_portion(std::string_view bytes, std::string_view into, cons
   }
   if (in.bad()) return damaged();
   return portion;
+}
+
+std::optional<std::string> portion_without(std::string_view bytes, const std::set<EventTypeId>& types, std::uint64_t& events) {
+  Reader in(bytes);
+  if (in.u8() != kPortionVersion) return std::nullopt;
+  std::string out;
+  Writer w(out);
+  w.u8(kPortionVersion);
+  w.string(in.string());
+  for (Input input; !in.at_end();) {
+    if (in.bad() || !decode_input(in, input)) return std::nullopt;
+    if (input.kind == InputKind::event && types.contains(input.type))
+      ++events;
+    else
+      encode_input(w, input);
+  }
+  return in.bad() ? std::nullopt : std::optional(std::move(out));
 }
 
 void join_memory(CustomerState& state, const CustomerState& memory) {

@@ -2,6 +2,8 @@
 // (docs/decisions/merge.md). Pure functions.
 #pragma once
 
+#include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,6 +26,9 @@ std::vector<std::string> take_out(CustomerState& alias, std::string_view into, T
 
 // Reads a portion for customer `into`. What was dated ahead at the merge is live, all else history. Error: corrupt.
 Result<Portion> read_portion(std::string_view bytes, std::string_view into, const Catalog& catalog);
+
+// The portion without the events of these types, which it adds to `events`; nothing when it can't be read.
+std::optional<std::string> portion_without(std::string_view bytes, const std::set<EventTypeId>& types, std::uint64_t& events);
 
 // Adds firings, contacts, waiting steps and aliases to a customer's own; what is there already stays as it is.
 void join_memory(CustomerState& state, const CustomerState& memory);

@@ -1,5 +1,6 @@
 #include "engine/model/catalog.h"
 
+#include <algorithm>
 #include <array>
 #include <span>
 
@@ -9,6 +10,7 @@ namespace nudge {
 namespace {
 
 constexpr std::uint8_t kCatalogVersion = 1;
+constexpr std::uint8_t kKept = 4;  // flag of an event type: how long follows its description
 
 struct BuiltInField {
   std::string_view name;
@@ -208,7 +210,8 @@ bool decode_event(Reader& in, EventTypeDef& event) {
   event.name = in.string();
   const std::uint8_t flags = in.u8();
   event.description = in.string();
-  if (in.bad() || flags > 3) return false;
+  if ((flags & kKept) != 0) event.keep = in.svarint();
+  if (in.bad() || flags > 7 || event.keep < 0) return false;
   event.built_in = (flags & 1) != 0;
   event.retired = (flags & 2) != 0;
   return decode_leaves(in, event.fields, limits::kFieldsPerEvent) && decode_objects(in, event.objects, event.fields.size());
@@ -249,15 +252,13 @@ EventTypeId Catalog::find_event(std::string_view name) const {
 
 void Catalog::add_built_in() {
   for (const BuiltInEvent& known : kBuiltIn) {
-    bool there = false;
-    for (const EventTypeDef& event : events) there = there || event.name == known.name;
-    if (there) continue;
-    EventTypeDef event;
-    event.name = known.name;
-    event.description = known.description;
-    event.built_in = true;
-    for (const BuiltInField& field : known.fields) event.fields.push_back(leaf_of(field));
-    events.push_back(std::move(event));
+    auto event = std::ranges::find(events, known.name, &EventTypeDef::name);
+    if (event != events.end() && !event->fields.empty()) continue;
+    // A catalog that names it without fields says how long it is kept.
+    if (event == events.end()) event = events.insert(events.end(), {.name = std::string(known.name)});
+    if (event->description.empty()) event->description = known.description;
+    event->built_in = true;
+    for (const BuiltInField& field : known.fields) event->fields.push_back(leaf_of(field));
   }
   index();
 }
@@ -308,6 +309,14 @@ Result<void> Catalog::continue_from(const Catalog& stored) {
   return {};
 }
 
+bool Catalog::keeps_like(const Catalog& other) const {
+  for (std::size_t type = 0; type < std::max(events.size(), other.events.size()); ++type) {
+    const DurationMs here = type < events.size() ? events[type].keep : 0;
+    if (here != (type < other.events.size() ? other.events[type].keep : 0)) return false;
+  }
+  return true;
+}
+
 void Catalog::encode(std::string& out) const {
   Writer writer(out);
   writer.u8(kCatalogVersion);
@@ -316,8 +325,9 @@ void Catalog::encode(std::string& out) const {
   writer.varint(events.size());
   for (const EventTypeDef& event : events) {
     writer.string(event.name);
-    writer.u8(static_cast<std::uint8_t>((event.built_in ? 1 : 0) | (event.retired ? 2 : 0)));
+    writer.u8(static_cast<std::uint8_t>((event.built_in ? 1 : 0) | (event.retired ? 2 : 0) | (event.keep != 0 ? kKept : 0)));
     writer.string(event.description);
+    if (event.keep != 0) writer.svarint(event.keep);
     encode_leaves(writer, event.fields);
     encode_objects(writer, event.objects);
   }

@@ -48,6 +48,7 @@ struct EventTypeDef {
   std::vector<ObjectDef> objects;
   bool built_in = false;  // made by nudge itself (task_completed …)
   bool retired = false;
+  DurationMs keep = 0;  // how long after they happened its events are kept; 0: for ever
   std::string description;
 
   FieldId find(std::string_view field) const;                  // kNoField when unknown or retired
@@ -65,7 +66,7 @@ class Catalog {
   EventTypeId find_event(std::string_view name) const;  // kNoEventType when unknown or retired
 
   // Adds the event types that nudge itself emits (task_created, task_completed, task_overdue, message_accepted, message_failed,
-  // message_held, message_unsubscribed, message_subscribed, message_delivered, message_replied) unless they are there.
+  // message_held, message_unsubscribed, message_subscribed, message_delivered, message_replied) unless they are there with fields.
   void add_built_in();
   // Rebuilds the name tables after the vectors were filled.
   void index();
@@ -73,6 +74,9 @@ class Catalog {
   // Gives what this catalog shares with `stored` the stored ids and keeps what it no longer has as retired. A changed type of an
   // attribute or field that stays is an error that names every such change (stored values could not be read any more).
   Result<void> continue_from(const Catalog& stored);
+
+  // True when this one keeps the events of every type as long as the other.
+  bool keeps_like(const Catalog& other) const;
 
   void encode(std::string& out) const;
   static Result<Catalog> decode(std::string_view bytes);

@@ -331,7 +331,7 @@ void CustomerState::rebuild_ids() {
 std::size_t CustomerState::memory_bytes() const {
   std::size_t bytes = sizeof(CustomerState) + text_bytes(id) + attributes.memory_bytes() + ids.memory_bytes() + derived.memory_bytes();
   bytes += tags.memory_bytes() + members.memory_bytes() + wakes.memory_bytes() + fired.memory_bytes() + runs.memory_bytes() +
-           contacts.memory_bytes() + events.memory_bytes() + aliases.memory_bytes() + merged_into.memory_bytes();
+           contacts.memory_bytes() + events.memory_bytes() + aliases.memory_bytes() + seldom.memory_bytes();
   for (const TagUpdate& t : tags) bytes += text_bytes(t.tag) + text_bytes(t.id);
   for (const auto& entry : events) bytes += entry.second.memory_bytes();
   for (const LastFired& f : fired) bytes += text_bytes(f.key);

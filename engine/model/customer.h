@@ -17,8 +17,8 @@
 #include "engine/model/id_index.h"
 #include "engine/model/input.h"
 #include "engine/model/lean_vector.h"
-#include "engine/model/rare_text.h"
 #include "engine/model/rows.h"
+#include "engine/model/seldom.h"
 
 namespace nudge {
 
@@ -169,14 +169,16 @@ struct CustomerState {
   LeanVector<LastFired> fired;                       // by (rule, key)
   LeanVector<Run> runs;                              // by (due, rule, step, cause)
   LeanVector<Contact> contacts;                      // by (at, action)
-  RareText merged_into;                              // not empty: this id is another name of that customer, who has all its facts
+  Seldom seldom;                                     // see merged_into() and engine/core/keep.h
   LeanVector<std::string> aliases;                   // ids whose facts are here, ascending
   IdIndex ids;                                       // of the facts above once they are many, else empty; derived
   TimeMs latest = kAlways;                           // no row, update or tag is dated later; derived
   mutable DerivedSlot derived;                       // of the evaluator; see core/columns.h
 
   bool known() const { return clock != kAlways; }
-  bool merged() const { return !merged_into.empty(); }
+  bool merged() const { return !merged_into().empty(); }
+  // Not empty: this id is another name of that customer, who has all its facts.
+  const std::string& merged_into() const { return seldom.merged_into(); }
   const Rows* rows(EventTypeId type) const;  // null: none
   Rows& rows_for(EventTypeId type);          // made when absent
   bool is_member(RootId root) const;

@@ -5,6 +5,8 @@
 // Version 2 added to each run when its wait is over, what its step says and since when a policy holds it up. Version 3 writes the ids of
 // facts by an IdCoder, one for the whole record.
 //
+// Sections of their own follow, where there is something to say: contacts, merges, rows that came late.
+//
 // Integers are varints, signed ones zig-zag; a time in a list is the difference to the one before it. Lists start with their number of
 // items. A list's order is part of the format where the engine relies on it: the decoder refuses bytes that break it.
 #include <algorithm>
@@ -256,7 +258,7 @@ void write_merge(Writer& out, const CustomerState& state) {
   if (!state.merged() && state.aliases.empty()) return;
   std::string bytes;
   Writer section(bytes);
-  section.string(state.merged_into.text());
+  section.string(state.merged_into());
   section.varint(state.aliases.size());
   for (const std::string& alias : state.aliases) section.string(alias);
   out.u8(kMergeSection);
@@ -265,13 +267,46 @@ void write_merge(Writer& out, const CustomerState& state) {
 
 bool read_merge(Reader& in, CustomerState& state) {
   Reader section(in.string());
-  state.merged_into = std::string(section.string());
+  state.seldom.set_merged_into(std::string(section.string()));
   const bool good = read_list(section, state.aliases, 1, [&](std::string& alias) {
     alias = section.string();
     return true;
   });
   return good && section.at_end() && !in.bad() &&
          strictly_ascending(state.aliases, [](const std::string& a) { return std::string_view(a); });
+}
+
+constexpr std::uint8_t kLateSection = 3;
+
+void write_late(Writer& out, const LeanVector<LateRows>& late) {
+  if (late.empty()) return;
+  std::string bytes;
+  Writer section(bytes);
+  section.varint(late.size());
+  for (const LateRows& l : late) {
+    section.varint(l.type);
+    section.svarint(l.until);
+    section.svarint(l.from);
+    section.svarint(l.upto);
+  }
+  out.u8(kLateSection);
+  out.string(bytes);
+}
+
+bool read_late(Reader& in, CustomerState& state) {
+  Reader section(in.string());
+  bool good = true;
+  state.seldom.change_late([&](LeanVector<LateRows>& late) {
+    good = read_list(section, late, 4, [&](LateRows& l) {
+      const std::uint64_t type = section.varint();
+      l.type = static_cast<EventTypeId>(type);
+      l.until = section.svarint();
+      l.from = section.svarint();
+      l.upto = section.svarint();
+      return type < kNoEventType && l.from <= l.upto;
+    }) && strictly_ascending(late, [](const LateRows& l) { return std::tie(l.type, l.until); });
+  });
+  return good && section.at_end() && !in.bad();
 }
 
 // Whether the catalog has all the attributes, of the types that their values have.
@@ -310,6 +345,7 @@ void encode_customer(std::string& out, const CustomerState& state, const Catalog
   write_runs(writer, state.runs);
   write_contacts(writer, state.contacts);
   write_merge(writer, state);
+  write_late(writer, state.seldom.late());
 }
 
 bool decode_customer_head(std::string_view bytes, const Catalog& catalog, CustomerState& state) {
@@ -381,6 +417,8 @@ Result<CustomerState> decode_customer(std::string_view bytes, const Catalog& cat
       if (!read_contacts(in, state.contacts)) return damaged("contacts");
     } else if (section == kMergeSection) {
       if (!read_merge(in, state)) return damaged("aliases");
+    } else if (section == kLateSection) {
+      if (!read_late(in, state)) return damaged("late rows");
     } else {
       return damaged("bytes after its end");
     }

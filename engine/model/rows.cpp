@@ -181,11 +181,12 @@ std::size_t Rows::insert(TimeMs time, std::string_view id, std::span<const Value
   return row;
 }
 
-void Rows::erase_front(std::size_t n, const EventTypeDef& type) {
+void Rows::erase_front(std::size_t n, const EventTypeDef& type, const std::function<bool(const Rows&, std::size_t)>& stays) {
   const Rows old = std::move(*this);
   *this = Rows{};
   std::vector<ValueView> fields(old.fields_);
-  for (std::size_t row = n; row < old.size(); ++row) {
+  for (std::size_t row = stays ? 0 : n; row < old.size(); ++row) {
+    if (row < n && !stays(old, row)) continue;
     for (std::size_t f = 0; f < fields.size(); ++f) fields[f] = old.field(row, static_cast<FieldId>(f), kind_of(type.fields[f].type));
     place(size(), old.time(row), old.id(row), std::span<const ValueView>(fields));
   }

@@ -11,6 +11,7 @@
 #include <bit>
 #include <cstdint>
 #include <cstring>
+#include <functional>
 #include <span>
 #include <string_view>
 
@@ -53,8 +54,8 @@ class Rows {
     shifted_ = 0xffffffff;
     return from < size() ? from : size();
   }
-  // Forgets the first n rows.
-  void erase_front(std::size_t n, const EventTypeDef& type);
+  // Forgets the first n rows, but for those that `stays` (when given) is true of.
+  void erase_front(std::size_t n, const EventTypeDef& type, const std::function<bool(const Rows&, std::size_t)>& stays = {});
 
   std::size_t memory_bytes() const { return cells_.memory_bytes() + texts_.memory_bytes(); }
 

@@ -4,6 +4,7 @@ namespace nudge {
 
 std::optional<std::vector<std::uint32_t>> only_adds(const Plan& before, const Plan& plan) {
   if (before.zone != plan.zone || before.zone_attribute != plan.zone_attribute) return std::nullopt;
+  if (!plan.catalog->keeps_like(*before.catalog)) return std::nullopt;
   for (const Segment& was : before.segments) {
     const auto it = plan.segment_of_root.find(was.root);
     if (it == plan.segment_of_root.end()) return std::nullopt;

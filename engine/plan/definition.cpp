@@ -458,6 +458,8 @@ Hash128 Definitions::digest() {
   for (const Funnel& f : plan_.funnels) all.emplace_back("funnel " + f.name, funnel(f));
   for (const BusinessCalendar& c : plan_.business_calendars) all.emplace_back("calendar " + c.name, business_calendar(c));
   for (const auto& [name, text] : plan_.named_templates) all.emplace_back("template " + name, hash128(text));
+  for (const EventTypeDef& e : plan_.catalog->events)
+    if (e.keep != 0 && !e.retired) all.emplace_back("keep " + e.name, hash128(std::to_string(e.keep)));
   std::ranges::sort(all);
   std::string bytes;
   Writer out(bytes);

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <utility>
 
 #include "engine/base/limits.h"
 #include "rules/doc/reader.h"
@@ -77,7 +78,6 @@ class CatalogBuilder {
     map.finish();
   }
 
-  std::map<std::string, DurationMs> kept() { return std::move(kept_); }
   std::unique_ptr<Catalog> finish() {
     catalog_->add_built_in();
     catalog_->index();
@@ -102,9 +102,11 @@ class CatalogBuilder {
     MapReader map(context, *entry.value, entry.key_mark, "the event type " + quoted(entry.key));
     event.description = map.text("description");
     if (const std::optional<DurationMs> keep = map.duration("keep")) {
-      const auto before = kept_.emplace(event.name, *keep);
-      if (*keep == 0) context.error("R0105", entry.value->find("keep")->value->mark, "events that are kept for no time are not there", "400d");
-      if (!before.second && before.first->second != *keep)
+      if (*keep < kWeek)
+        context.error("R0105", entry.value->find("keep")->value->mark,
+                      "events are kept for seven days at least: that long one that comes twice is known again", "keep: 7d");
+      const DurationMs before = std::exchange(event.keep, *keep);
+      if (before != 0 && before != *keep)
         context.error("R0202", entry.value->find("keep")->key_mark, "another file keeps " + quoted(entry.key) + " for another time",
                       "make both equal");
     }
@@ -269,7 +271,6 @@ class CatalogBuilder {
   std::unique_ptr<Catalog> catalog_ = std::make_unique<Catalog>();
   Group customer_;
   std::map<std::string, std::map<std::string, std::string, std::less<>>> event_declared_;
-  std::map<std::string, DurationMs> kept_;  // `keep` of the event types that say it
 };
 
 }  // namespace
@@ -285,7 +286,6 @@ CatalogResult load_catalog(const std::vector<Source>& sources) {
   std::unique_ptr<Catalog> catalog = builder.finish();
   result.diagnostics.sort();
   if (result.diagnostics.ok()) result.catalog = std::move(catalog);
-  result.kept = builder.kept();
   return result;
 }
 

@@ -138,6 +138,9 @@ constexpr auto kCodes = std::to_array<CodeInfo>({
     {"R0507", "`same` with a field that does not fit",
      "`same` takes rows together by one plain value, such as an order number. In a sequence the field must exist with one type in every "
      "event."},
+    {"R0508", "A window that reaches further back than events are kept",
+     "The catalog says with `keep` how long events of this type are kept; what is older is deleted. A condition that looks further back, or without a "
+     "window, would see less than it says, so it is refused. The same goes for `max_age` of a rule that fires on such an event."},
     // Rules
     {"R0601", "A trigger is missing or unclear",
      "`when` has one of `event`, `enters`, `leaves`, `attribute_changes`, `schedule`, `date`, `task` and `message`."},
@@ -249,8 +252,6 @@ constexpr auto kCodes = std::to_array<CodeInfo>({
      "trait, score, template or team that the message names."},
     {"R1002", "A condition that always holds",
      "It says nothing: every customer fulfils it at every time, whatever happens. Take it out, or write what was meant."},
-    {"R1003", "A window longer than the history kept",
-     "The catalog says with `keep` how long events of this type are kept. The window reaches further back, so it sees less than it says."},
     {"R1004", "Rules that feed each other in a loop",
      "Each of these rules does something that makes the next one fire, and the last one makes the first one fire again, with no time and "
      "no person in between that would end it. A rule with `limits: {once_per: …}` ends a loop."},

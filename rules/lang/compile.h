@@ -83,6 +83,8 @@ class Compiler {
   NodeId sequence_condition(const Condition& condition, const Scope& scope);
   NodeId row_filter(const std::unique_ptr<Condition>& filter, EventTypeId event, const Scope& scope);
   Window window(const WindowAst& ast);
+  // What looks further back than events of the type are kept would see less than it says, and at last nothing.
+  void check_kept(EventTypeId event, const Window& window, const Where& where);
   EventTypeId event_type(const Name& name);
   /// kNoField and reported when unknown. An object gives kNoField without a report and sets *object.
   FieldId field(const Name& name, EventTypeId event, const ObjectDef** object);

@@ -238,6 +238,8 @@ Operated Compiler::aggregate(const EventQuery& query, const Scope& scope) {
   aggregate.filter = row_filter(query.filter, aggregate.event, scope);
   aggregate.window = window(query.window);
   map_window(aggregate.event, aggregate.window, query.window);
+  const Raw& written = query.window.within ? query.window.within : query.window.since ? query.window.since : query.window.from ? query.window.from : query.window.to;
+  check_kept(aggregate.event, aggregate.window, written ? written.where : query.event.where);
   if (query.before_trigger) {
     aggregate.before_trigger = true;
     if (scope.trigger_event == kNoEventType) {
@@ -402,6 +404,47 @@ Window Compiler::window(const WindowAst& ast) {
   return result;
 }
 
+namespace {
+
+/// How far before now a window can see; kNever: without end. A day more than the longest of its kind: zones have repeated hours and days.
+DurationMs reach_of(const Window& window) {
+  switch (window.kind) {
+    case Window::Kind::ever:
+    case Window::Kind::fixed: return kNever;
+    case Window::Kind::within:
+    case Window::Kind::from_to: return window.a;
+    case Window::Kind::since:
+      switch (window.unit) {
+        case Window::Unit::day: return 2 * kDay;
+        case Window::Unit::week: return 8 * kDay;
+        case Window::Unit::month: return 32 * kDay;
+        case Window::Unit::quarter: return 93 * kDay;
+        case Window::Unit::year: return 367 * kDay;
+      }
+  }
+  return kNever;
+}
+
+}  // namespace
+
+void Compiler::check_kept(EventTypeId event, const Window& window, const Where& where) {
+  if (event == kNoEventType || catalog_->events[event].keep == 0) return;
+  const EventTypeDef& type = catalog_->events[event];
+  const DurationMs reach = reach_of(window);
+  if (reach <= type.keep) return;
+  const std::string kept = "the catalog keeps " + quoted(type.name) + " for " + format_duration(type.keep) + " only; what is older is deleted";
+  const std::string shorter = "`within: " + format_duration(type.keep) + "` or shorter";
+  if (window.kind == Window::Kind::ever) {
+    error("R0508", where, "without a window all rows count, however old, and " + kept,
+          "say how far back: " + shorter + "; or take `keep` out of the catalog");
+  } else if (window.kind == Window::Kind::fixed) {
+    error("R0508", where, "this window's dates do not move on with time, and " + kept, "write " + shorter + ", or take `keep` out of the catalog");
+  } else {
+    error("R0508", where, "this window reaches back " + format_duration(reach) + ", and " + kept,
+          "write " + shorter + ", or `" + type.name + ": {keep: " + format_duration(reach) + "}` in the catalog");
+  }
+}
+
 NodeId Compiler::sequence_condition(const Condition& ast, const Scope& scope) {
   const SequenceAst& sequence = *ast.sequence;
   Sequence result;
@@ -437,6 +480,7 @@ NodeId Compiler::sequence_condition(const Condition& ast, const Scope& scope) {
     result.window.kind = Window::Kind::within;
     result.window.a = *sequence.within;
   }
+  for (std::size_t i = 0; i < result.steps.size() && ok; ++i) check_kept(result.steps[i].event, result.window, sequence.items[i].event.where);
   if (!ok) return broken();
   Node node;
   node.kind = Node::Kind::sequence;

@@ -196,6 +196,14 @@ void Compiler::compile_rule(const RuleAst& ast) {
   rule.holdout_percent = ast.holdout;
   rule.existing_fire = ast.existing_fire;
   if (ast.max_age) rule.max_age = *ast.max_age;
+  if (rule.trigger.kind == Trigger::Kind::event && rule.trigger.event != kNoEventType) {
+    const EventTypeDef& type = catalog_->events[rule.trigger.event];
+    if (type.keep != 0 && rule.max_age > type.keep)
+      error("R0508", ast.max_age_at,
+            "an event of " + quoted(type.name) + " may fire this rule until it is " + format_duration(rule.max_age) + " old, and the catalog keeps it for " +
+                format_duration(type.keep) + " only; one that comes once more after that would fire again",
+            "write `max_age: " + format_duration(type.keep) + "` or shorter, or `" + type.name + ": {keep: " + format_duration(rule.max_age) + "}` in the catalog");
+  }
   owner_ = {ConditionPart::Owner::goal, ast.name.text};
   rule.goal = goal(ast);
   owner_ = {};

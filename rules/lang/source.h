@@ -23,8 +23,6 @@ struct Source {
 struct CatalogResult {
   std::unique_ptr<Catalog> catalog;  // null when there are errors
   doc::Diagnostics diagnostics;      // sorted
-  // How long events of a type are kept, by name, where the catalog says `keep`. Only `check` goes by it.
-  std::map<std::string, DurationMs> kept;
 };
 
 struct CompileOptions {

@@ -56,7 +56,6 @@ Known at_trigger(const Plan& plan, const Rule& rule, bool on_time);
 
 // The lints, in the order of their codes.
 void lint_conditions(Findings& findings);
-void lint_windows(Findings& findings);
 void lint_loops(Findings& findings);
 void lint_templates(Findings& findings);
 void lint_reach(Findings& findings);

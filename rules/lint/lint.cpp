@@ -83,7 +83,6 @@ Known at_trigger(const Plan& plan, const Rule& rule, bool on_time) {
 Cost run(const Plan& plan, const lang::SourceMap& sources, const Options& options, doc::Diagnostics& diagnostics) {
   Findings findings(plan, sources, options, diagnostics);
   lint_conditions(findings);
-  lint_windows(findings);
   lint_loops(findings);
   lint_templates(findings);
   lint_reach(findings);

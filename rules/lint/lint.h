@@ -20,7 +20,6 @@ struct Cost {
 };
 
 struct Options {
-  std::map<std::string, DurationMs> kept;  // what the catalog says of retention (CatalogResult::kept)
   bool notes = false;                      // say what may well be meant so, too
 };
 

@@ -33,7 +33,6 @@ doc::Diagnostics check(const std::vector<lang::Source>& catalog_files, const std
   lang::CatalogResult catalog = lang::load_catalog(catalog_files);
   INFO(doc::render_text(catalog.diagnostics));
   REQUIRE(catalog.catalog != nullptr);
-  for (const auto& [event, keep] : catalog.kept) options.kept.emplace(event, keep);
   lang::CompileOptions compile_options;
   compile_options.map_sources = true;
   lang::CompileResult result = lang::compile(files, std::shared_ptr<const Catalog>(std::move(catalog.catalog)), compile_options);
@@ -46,7 +45,7 @@ doc::Diagnostics check(const std::vector<lang::Source>& catalog_files, const std
 }
 
 doc::Diagnostics check_text(const std::string& rules, bool notes = false) {
-  return check({{"catalog.yaml", read(kDirectory / "catalog.yaml")}}, {{"rules.yaml", rules}}, {.kept = {}, .notes = notes});
+  return check({{"catalog.yaml", read(kDirectory / "catalog.yaml")}}, {{"rules.yaml", rules}}, {.notes = notes});
 }
 
 std::vector<fs::path> lint_files() {
@@ -68,7 +67,7 @@ TEST_CASE("each file of lint/ gives exactly the warnings expected") {
     const std::string name = file.filename().string();
     const bool notes = name == "unused.yaml" || name == "allowed.yaml";
     const doc::Diagnostics found = check({{"catalog.yaml", read(kDirectory / "catalog.yaml")}}, {{name, read(file)}},
-                                         {.kept = {{"page_view", 60 * kDay}}, .notes = notes});
+                                         {.notes = notes});
     CHECK(found.errors() == 0);
     const std::string text = doc::render_text(found);
     fs::path expected = file;
@@ -95,7 +94,7 @@ TEST_CASE("what is allowed is not told, and every code can be allowed") {
     std::string bare = text;
     bare.replace(bare.find(allow), allow.size() + 2, "");
     const doc::Diagnostics found = check({{"catalog.yaml", read(kDirectory / "catalog.yaml")}}, {{"rules.yaml", bare}},
-                                         {.kept = {{"page_view", 60 * kDay}}, .notes = true});
+                                         {.notes = true});
     CHECK(std::ranges::any_of(found.items(), [&](const doc::Diagnostic& d) { return d.code == info.code; }));
   }
 }
@@ -131,16 +130,28 @@ TEST_CASE("`allow` changes nothing of what a rule is: its version stays") {
   CHECK(plain.plan->digest == allowing.plan->digest);
 }
 
-TEST_CASE("`keep` of the catalog: read, refused when it makes no sense, and what R1003 goes by") {
+TEST_CASE("`keep` of the catalog: read, refused when it makes no sense, and carried by it") {
   const auto load = [](const std::string& events) {
     return lang::load_catalog({{"c.yaml", "customer: {attributes: {a: text}}\nevents: {" + events + "}\n"}});
   };
   const auto good = load("login: {keep: 400d, fields: {device: text}}, order:");
   REQUIRE(good.catalog != nullptr);
-  CHECK(good.kept == std::map<std::string, DurationMs>{{"login", 400 * kDay}});
-  CHECK(load("login: {keep: 0s}").diagnostics.items().at(0).code == "R0105");
+  CHECK(good.catalog->events[good.catalog->find_event("login")].keep == 400 * kDay);
+  CHECK(good.catalog->events[good.catalog->find_event("order")].keep == 0);
+  std::string bytes;
+  good.catalog->encode(bytes);
+  const Result<Catalog> back = Catalog::decode(bytes);
+  REQUIRE(back.has_value());
+  CHECK(back->keeps_like(*good.catalog));
+  const auto built_in = load("task_completed: {keep: 90d}");
+  REQUIRE(built_in.catalog != nullptr);
+  const EventTypeDef& task = built_in.catalog->events[built_in.catalog->find_event("task_completed")];
+  CHECK(task.keep == 90 * kDay);
+  CHECK(task.built_in);
+  CHECK(task.find("disposition") != kNoField);
+  CHECK(load("login: {keep: 6d}").diagnostics.items().at(0).code == "R0105");
   CHECK(load("login: {keep: forever}").diagnostics.items().at(0).code == "R0104");
-  const auto twice = lang::load_catalog({{"a.yaml", "events: {login: {keep: 1d}}\n"}, {"b.yaml", "events: {login: {keep: 2d}}\n"}});
+  const auto twice = lang::load_catalog({{"a.yaml", "events: {login: {keep: 7d}}\n"}, {"b.yaml", "events: {login: {keep: 8d}}\n"}});
   REQUIRE(twice.diagnostics.errors() == 1);
   CHECK(twice.diagnostics.items()[0].code == "R0202");
 }
