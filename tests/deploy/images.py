@@ -47,8 +47,10 @@ class Images:
 
     def remove(self):
         subprocess.run([*self.podman, "rm", "--all", "--force", "--time", "5"], capture_output=True)
-        subprocess.run([*self.podman, "umount", "--all"], capture_output=True)
-        if not any(line.split()[1].startswith(f"{self.folder}/") for line in pathlib.Path("/proc/mounts").read_text().splitlines()):
+        # What a build that was interrupted left mounted: below this folder, and innermost first.
+        below = [line.split()[1] for line in pathlib.Path("/proc/mounts").read_text().splitlines() if line.split()[1].startswith(f"{self.folder}/")]
+        ended = [subprocess.run(["umount", place], capture_output=True).returncode for place in sorted(below, key=len, reverse=True)]
+        if not any(ended):
             shutil.rmtree(self.folder, ignore_errors=True)
 
 
