@@ -27,7 +27,7 @@ void Backtests::stop() {
 Result<std::string> Backtests::start(BacktestSetup setup, std::shared_ptr<const Catalog> catalog) {
   const std::lock_guard lock(mutex_);
   std::size_t under_way = 0;
-  for (const auto& [number, run] : runs_) under_way += run->done ? 0 : 1;
+  for (const auto& [number, run] : runs_) under_way += run->done ? 0U : 1U;
   if (under_way >= kUnderWay) return fail(Code::unavailable, "two backtests are under way already; wait for one, or cancel it");
   forget_old();
   auto run = std::make_unique<Run>();
