@@ -2,31 +2,24 @@
 // stalled, what is told and what the funnel counts must be the same after each act and each minute, whatever is merged, erased, reloaded or
 // restarted in between.
 #include <cstdio>
-#include <cstdlib>
 #include <random>
 #include <string_view>
 
 #include "engine/core/desk.h"
 #include "engine/core/funnel.h"
 #include "tests/simulation/sales/deals_reference.h"
+#include "tests/simulation/sales/support.h"
 
 namespace {
 
 using namespace nudge;
+using namespace nudge::sales_simulation;
 namespace ref = nudge::deals_reference;
 
-constexpr TimeMs kStart = 1769990400000;  // Monday, 2 February 2026, 00:00 UTC
-constexpr int kTick = 15, kDays = 4, kCustomers = 5;
+constexpr int kDays = 4, kCustomers = 5;
 constexpr std::size_t kDeals = 25;
 
-TimeMs instant(int minute) { return kStart + minute * kMinute; }
 int minute_of(TimeMs at) { return static_cast<int>((at - kStart) / kMinute); }
-
-struct Random {
-  std::mt19937_64 source;
-  int below(int n) { return static_cast<int>(source() % static_cast<std::uint64_t>(n)); }
-  bool chance(int percent) { return below(100) < percent; }
-};
 
 class Case {
  public:
@@ -287,28 +280,16 @@ class Case {
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::uint64_t seeds = 100, from = 1;
-  std::size_t at_least = 0, compared = 0;
-  for (int i = 1; i + 1 < argc; i += 2) {
-    const std::string_view word = argv[i];
-    const std::uint64_t n = std::strtoull(argv[i + 1], nullptr, 10);
-    if (word == "--seeds") seeds = n;
-    if (word == "--from") from = n;
-    if (word == "--at-least") at_least = n;
-  }
+  const Options options = options_of(argc, argv);
+  std::size_t compared = 0;
   int alarms = 0, refused = 0;
-  for (std::uint64_t seed = from; seed < from + seeds; ++seed) {
-    Case one(seed);
-    const std::string wrong = one.run();
-    compared += one.compared;
+  const bool agree = all_agree<Case>(options, compared, [&](const Case& one) {
     alarms += one.judge().alarms;
     refused += one.judge().refused;
-    if (wrong.empty()) continue;
-    std::printf("seed %llu: %s\n", static_cast<unsigned long long>(seed), wrong.c_str());
-    return 1;
-  }
-  std::printf("%llu seeds, %zu comparisons; %d alarms, %d words refused: no difference\n", static_cast<unsigned long long>(seeds), compared, alarms, refused);
-  if (compared < at_least || (at_least > 0 && (alarms == 0 || refused == 0))) {
+  });
+  if (!agree) return 1;
+  std::printf("%llu seeds, %zu comparisons; %d alarms, %d words refused: no difference\n", static_cast<unsigned long long>(options.seeds), compared, alarms, refused);
+  if (compared < options.at_least || (options.at_least > 0 && (alarms == 0 || refused == 0))) {
     std::printf("too few: the generator has lost its bite\n");
     return 1;
   }

@@ -1,28 +1,20 @@
 // Random pools, people and words, with the engine's leads and the slow reference side by side: who has each lead, where it lies and how it came
 // there must be the same after each act and each minute, whatever is claimed, lost, said by the record, reloaded or restarted in between.
 #include <cstdio>
-#include <cstdlib>
 #include <random>
-#include <string_view>
 
 #include "engine/core/desk.h"
 #include "tests/simulation/sales/leads_reference.h"
+#include "tests/simulation/sales/support.h"
 
 namespace {
 
 using namespace nudge;
+using namespace nudge::sales_simulation;
 namespace ref = nudge::leads_reference;
 
-constexpr TimeMs kStart = 1769990400000;  // Monday, 2 February 2026, 00:00 UTC
-constexpr int kTick = 15, kDays = 6, kLeads = 12;
+constexpr int kDays = 6, kLeads = 12;
 
-TimeMs instant(int minute) { return kStart + minute * kMinute; }
-
-struct Random {
-  std::mt19937_64 source;
-  int below(int n) { return static_cast<int>(source() % static_cast<std::uint64_t>(n)); }
-  bool chance(int percent) { return below(100) < percent; }
-};
 
 class Case {
  public:
@@ -278,32 +270,20 @@ class Case {
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::uint64_t seeds = 100, from = 1;
-  std::size_t at_least = 0, compared = 0;
-  for (int i = 1; i + 1 < argc; i += 2) {
-    const std::string_view word = argv[i];
-    const std::uint64_t n = std::strtoull(argv[i + 1], nullptr, 10);
-    if (word == "--seeds") seeds = n;
-    if (word == "--from") from = n;
-    if (word == "--at-least") at_least = n;
-  }
+  const Options options = options_of(argc, argv);
+  std::size_t compared = 0;
   int recycled = 0, refused = 0, joined = 0;
   std::size_t changes = 0;
-  for (std::uint64_t seed = from; seed < from + seeds; ++seed) {
-    Case one(seed);
-    const std::string wrong = one.run();
-    compared += one.compared;
+  const bool agree = all_agree<Case>(options, compared, [&](const Case& one) {
     recycled += one.judge().recycled;
     refused += one.judge().refused;
     joined += one.judge().joined;
     changes += one.judge().journal().size();
-    if (wrong.empty()) continue;
-    std::printf("seed %llu: %s\n", static_cast<unsigned long long>(seed), wrong.c_str());
-    return 1;
-  }
-  std::printf("%llu cases, %zu comparisons; %zu changes, %d of them recycled, %d words refused, %d merged\n", static_cast<unsigned long long>(seeds), compared, changes,
+  });
+  if (!agree) return 1;
+  std::printf("%llu cases, %zu comparisons; %zu changes, %d of them recycled, %d words refused, %d merged\n", static_cast<unsigned long long>(options.seeds), compared, changes,
               recycled, refused, joined);
-  if (compared < at_least || (at_least > 0 && (recycled == 0 || refused == 0 || joined == 0))) {
+  if (compared < options.at_least || (options.at_least > 0 && (recycled == 0 || refused == 0 || joined == 0))) {
     std::printf("too few: the generator has lost its bite\n");
     return 1;
   }

@@ -4,28 +4,20 @@
 #include <cstdio>
 #include <cstdlib>
 #include <random>
-#include <string_view>
 
 #include "engine/core/desk.h"
 #include "tests/simulation/sales/reference.h"
+#include "tests/simulation/sales/support.h"
 
 namespace {
 
 using namespace nudge;
+using namespace nudge::sales_simulation;
 namespace ref = nudge::work_reference;
 
-constexpr TimeMs kStart = 1769990400000;  // Monday, 2 February 2026, 00:00 UTC
-constexpr int kTick = 15, kDays = 9;
+constexpr int kDays = 9;
 constexpr std::size_t kTasksMost = 1'000'000;
 
-TimeMs instant(int minute) { return kStart + minute * kMinute; }
-
-struct Random {
-  std::mt19937_64 source;
-  int below(int n) { return static_cast<int>(source() % static_cast<std::uint64_t>(n)); }
-  bool chance(int percent) { return below(100) < percent; }
-  int ticks(int least, int most) { return kTick * (least + below(most - least + 1)); }
-};
 
 class Case {
  public:
@@ -405,30 +397,18 @@ class Case {
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::uint64_t seeds = 100, from = 1;
-  std::size_t at_least = 0, compared = 0;
-  for (int i = 1; i + 1 < argc; i += 2) {
-    const std::string_view word = argv[i];
-    const std::uint64_t n = std::strtoull(argv[i + 1], nullptr, 10);
-    if (word == "--seeds") seeds = n;
-    if (word == "--from") from = n;
-    if (word == "--at-least") at_least = n;
-  }
+  const Options options = options_of(argc, argv);
+  std::size_t compared = 0;
   int choices = 0, waited = 0, climbs = 0, again = 0, withdrawn = 0;
-  for (std::uint64_t seed = from; seed < from + seeds; ++seed) {
-    Case one(seed);
-    const std::string wrong = one.run();
-    compared += one.compared;
+  const bool agree = all_agree<Case>(options, compared, [&](const Case& one) {
     choices += one.judge().choices;
     waited += one.judge().waited;
     climbs += one.judge().climbs;
     again += one.judge().again;
     withdrawn += one.judge().withdrawn;
-    if (wrong.empty()) continue;
-    std::printf("seed %llu: %s\n", static_cast<unsigned long long>(seed), wrong.c_str());
-    return 1;
-  }
-  std::printf("%llu seeds, %zu comparisons, %d choices, %d waited, %d rungs, %d tried again, %d withdrawn: no difference\n", static_cast<unsigned long long>(seeds), compared,
+  });
+  if (!agree) return 1;
+  std::printf("%llu seeds, %zu comparisons, %d choices, %d waited, %d rungs, %d tried again, %d withdrawn: no difference\n", static_cast<unsigned long long>(options.seeds), compared,
               choices, waited, climbs, again, withdrawn);
-  return compared >= at_least && waited > 0 && climbs > 0 && again > 0 && withdrawn > 0 ? 0 : 1;
+  return compared >= options.at_least && waited > 0 && climbs > 0 && again > 0 && withdrawn > 0 ? 0 : 1;
 }
