@@ -30,22 +30,7 @@ void RuleHour::add(const RuleHour& other) {
 void SeriesHour::add(const StatsDelta& delta) {
   for (const auto& [id, d] : delta.rules)
     rules[id].add({d.fired, d.held_total(), d.actions, d.dropped_total(), d.accepted, d.failed});
-  for (const auto& [id, d] : delta.roots) {
-    RootStats& ours = roots[id];
-    ours.members += d.members;
-    ours.entered += d.entered;
-    ours.left += d.left;
-  }
-}
-
-void SeriesHour::add(const SeriesHour& other) {
-  for (const auto& [id, theirs] : other.rules) rules[id].add(theirs);
-  for (const auto& [id, theirs] : other.roots) {
-    RootStats& ours = roots[id];
-    ours.members += theirs.members;
-    ours.entered += theirs.entered;
-    ours.left += theirs.left;
-  }
+  for (const auto& [id, d] : delta.roots) roots[id].add(d);
 }
 
 void SeriesHour::encode(std::string& out) const {

@@ -29,8 +29,6 @@ struct SeriesHour {
   std::map<RuleId, RuleHour> rules;
   std::map<RootId, RootStats> roots;  // differences
   void add(const StatsDelta& delta);
-  void add(const SeriesHour& other);
-  bool empty() const { return rules.empty() && roots.empty(); }
   void encode(std::string& out) const;
   static Result<SeriesHour> decode(std::string_view bytes);
   friend bool operator==(const SeriesHour&, const SeriesHour&) = default;

@@ -98,12 +98,7 @@ void StatsDelta::add(const StatsDelta& other) {
       ours.last_error_at = theirs.last_error_at;
     }
   }
-  for (const auto& [id, theirs] : other.roots) {
-    RootStats& ours = roots[id];
-    ours.members += theirs.members;
-    ours.entered += theirs.entered;
-    ours.left += theirs.left;
-  }
+  for (const auto& [id, theirs] : other.roots) roots[id].add(theirs);
 }
 
 bool StatsDelta::empty() const {

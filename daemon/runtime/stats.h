@@ -77,6 +77,11 @@ struct RootStats {
   std::int64_t members = 0;
   std::int64_t entered = 0;
   std::int64_t left = 0;
+  void add(const RootStats& other) {
+    members += other.members;
+    entered += other.entered;
+    left += other.left;
+  }
   friend bool operator==(const RootStats&, const RootStats&) = default;
 };
 
