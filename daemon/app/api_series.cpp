@@ -154,7 +154,8 @@ Result<std::optional<ChangeCursor>> change_cursor(const http::Request& request) 
   return fail(Code::invalid, "`cursor` is not the `next` of a page of changes");
 }
 
-Result<Changes> changes_of(const Store& store, RootId root, std::size_t limit, std::optional<ChangeCursor> cursor) {
+// Of customers that are not erased: the log is cleaned behind an erasure, not with it.
+Result<Changes> changes_of(const Store& store, const ErasedIds& erased, RootId root, std::size_t limit, std::optional<ChangeCursor> cursor) {
   Changes out;
   std::uint64_t read = 0;
   const auto look = [&](std::uint64_t sequence, std::string_view value) -> Result<bool> {
@@ -166,7 +167,7 @@ Result<Changes> changes_of(const Store& store, RootId root, std::size_t limit, s
     std::uint64_t index = 0;
     NUDGE_TRY(read_edges(block.edges, [&](const LogEdge& edge) {
       ++index;
-      const bool ours = edge.root == root && !edge.customer.empty();
+      const bool ours = edge.root == root && !edge.customer.empty() && !erased.covers(edge.customer, edge.at);
       if (ours && (!cursor || sequence < cursor->block || index < cursor->index))
         here.push_back({sequence, index, std::string(edge.customer), edge.entered, edge.silent, edge.at});
     }));
@@ -246,7 +247,7 @@ http::Response Api::segment_changes(const http::Request& request) const {
   if (!limit) return error_response(limit.error());
   const Result<std::optional<ChangeCursor>> cursor = change_cursor(request);
   if (!cursor) return error_response(cursor.error());
-  const Result<Changes> changes = changes_of(runtime_.store(), segment->root, *limit, *cursor);
+  const Result<Changes> changes = changes_of(runtime_.store(), runtime_.eraser().erased(), segment->root, *limit, *cursor);
   if (!changes) return error_response(changes.error());
   Json json;
   json.begin_object().field("name", name).key("changes").begin_array();
