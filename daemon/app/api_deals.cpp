@@ -150,17 +150,20 @@ http::Response Api::deals(const http::Request& request) {
   if (std::ranges::find(kStates, state) == std::end(kStates))
     return error_response({Code::invalid, "`state` must be open, stalled, won, lost, closed (both) or all"});
   const auto funnel = request.query_param("funnel"), stage = request.query_param("stage"), owner = request.query_param("owner"), customer = request.query_param("customer");
-  const std::vector<std::string> theirs = customer ? names_of(std::string(*customer)) : std::vector<std::string>();
   const std::shared_ptr<const Plan> plan = runtime_.plan();
   const Viewer viewer = viewer_of(request, *plan);
-  Result<std::vector<Opportunity>> found = deals_where(runtime_.store(), [&](const Opportunity& deal) {
-    if ((funnel && deal.funnel != *funnel) || (stage && deal.stage != *stage) || (owner && deal.owner != *owner) || (customer && std::ranges::find(theirs, deal.customer) == theirs.end())) return false;
+  const auto fits = [&](const Opportunity& deal) {
+    if ((funnel && deal.funnel != *funnel) || (stage && deal.stage != *stage) || (owner && deal.owner != *owner)) return false;
     if (state == "stalled" && !(deal.state == DealState::open && deal.stalled)) return false;
     if (state == "closed" && deal.state == DealState::open) return false;
     if ((state == "open" || state == "won" || state == "lost") && state != deal_state_name(deal.state)) return false;
     return sees(viewer, *plan, deal);
-  });
+  };
+  const DealsIn which = state == "all" ? DealsIn::all : state == "open" || state == "stalled" ? DealsIn::open : DealsIn::closed;
+  Result<std::vector<Opportunity>> found =
+      customer ? deals_of(runtime_.store(), names_of(std::string(*customer))) : deals_where(runtime_.store(), which, fits);
   if (!found) return error_response(found.error());
+  if (customer) std::erase_if(*found, [&](const Opportunity& deal) { return !fits(deal); });
   std::ranges::sort(*found, {}, [](const Opportunity& d) { return std::pair<TimeMs, std::string_view>{d.since, d.id}; });
   const std::size_t from = std::min<std::size_t>(*skip, found->size()), to = std::min<std::size_t>(from + *limit, found->size());
   std::vector<std::string> names;
@@ -194,8 +197,7 @@ http::Response Api::deal(const http::Request& request) {
 
 // What is kept of a customer under any of these names, as it is.
 Result<void> Api::write_deals_of(Json& json, const std::vector<std::string>& names) {
-  NUDGE_ASSIGN(const std::vector<Opportunity> deals,
-               deals_where(runtime_.store(), [&](const Opportunity& deal) { return std::ranges::find(names, deal.customer) != names.end(); }));
+  NUDGE_ASSIGN(const std::vector<Opportunity> deals, deals_of(runtime_.store(), names));
   const std::shared_ptr<const Plan> plan = runtime_.plan();
   json.key("opportunities").begin_array();
   for (const Opportunity& deal : deals) write_deal(json, *plan, deal, runtime_.now(), nullptr, true);
@@ -212,7 +214,7 @@ http::Response Api::funnel(const http::Request& request) {
   const std::shared_ptr<const Plan> plan = runtime_.plan();
   if (name && plan->find_funnel(*name) == nullptr) return error_response({Code::not_found, "there is no funnel " + std::string(*name)});
   const Viewer viewer = viewer_of(request, *plan);
-  const Result<std::vector<Opportunity>> found = deals_where(runtime_.store(), [&](const Opportunity& deal) {
+  const Result<std::vector<Opportunity>> found = deals_where(runtime_.store(), DealsIn::all, [&](const Opportunity& deal) {
     if ((*from && deal.opened < **from) || (*to && deal.opened >= **to) || (owner && deal.owner != *owner)) return false;
     return sees(viewer, *plan, deal);
   });

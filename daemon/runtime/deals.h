@@ -18,7 +18,10 @@ Result<void> erase_deals(const Store& store, WriteSet& set, std::string_view cus
 
 // Error: not_found.
 Result<Opportunity> deal_of(const Store& store, std::string_view id);
-// All that fit, open and closed, in the order of their ids.
-Result<std::vector<Opportunity>> deals_where(const Store& store, const std::function<bool(const Opportunity&)>& fits);
+// All of these customers, by any name they had, in the order of their ids.
+Result<std::vector<Opportunity>> deals_of(const Store& store, const std::vector<std::string>& names);
+enum class DealsIn : std::uint8_t { open, closed, all };
+// Those that fit, the open ones first, each kind in the order of ids. Reads every one there is of the kind.
+Result<std::vector<Opportunity>> deals_where(const Store& store, DealsIn which, const std::function<bool(const Opportunity&)>& fits);
 
 }  // namespace nudge::daemon
