@@ -190,7 +190,8 @@ class Shard {
   std::vector<std::uint32_t> hashes_;   // of their customers
   std::vector<Item> forwarded_;         // leave after the flush: what sent them away is then ahead of them on its way to disk
   std::vector<Item> deferred_;          // for customers that were judged in this millisecond already
-  std::vector<CacheEntry*> touched_, missing_, writing_;
+  std::vector<CacheEntry*> touched_, missing_;
+  std::vector<std::pair<std::uint64_t, CacheEntry*>> writing_;  // with the leading bytes of the id
   std::vector<Input> inputs_;
   std::vector<Receipt> receipts_;
   std::vector<const Input*> stored_;

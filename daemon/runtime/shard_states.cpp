@@ -4,6 +4,7 @@
 #include "daemon/runtime/committer.h"
 #include "daemon/runtime/shard.h"
 #include "daemon/store/keys.h"
+#include "engine/base/leading_bytes.h"
 #include "engine/core/ruled_out.h"
 #include "engine/model/customer_head.h"
 #include "engine/plan/addition.h"
@@ -255,14 +256,14 @@ bool Shard::write_dirty(std::uint8_t slot, std::uint64_t generation) {
   room -= std::min(room, unit_->states.bytes());
   CacheEntry* entry = cache_.first_dirty(slot);
   for (; entry != nullptr && entry->dirty_since <= generation && room > 0; entry = entry->dirty_next) {
-    writing_.push_back(entry);
+    writing_.emplace_back(leading_bytes(entry->id), entry);
     room -= std::min<std::size_t>(room, entry->record != nullptr ? entry->record_bytes : entry->bytes / kDecodedPart);
   }
-  std::ranges::sort(writing_, {}, &CacheEntry::id);
+  std::ranges::sort(writing_, [](const auto& a, const auto& b) { return a.first != b.first ? a.first < b.first : a.second->id < b.second->id; });
   for (std::size_t i = 0; i < writing_.size(); ++i) {
-    if (i + 4 < writing_.size()) StateCache::prefetch_state(*writing_[i + 4]);
-    if (i + 2 < writing_.size()) StateCache::prefetch_parts(*writing_[i + 2]);
-    write_state(*writing_[i]);
+    if (i + 4 < writing_.size()) StateCache::prefetch_state(*writing_[i + 4].second);
+    if (i + 2 < writing_.size()) StateCache::prefetch_parts(*writing_[i + 2].second);
+    write_state(*writing_[i].second);
   }
   return entry == nullptr || entry->dirty_since > generation;
 }

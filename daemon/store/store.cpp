@@ -8,12 +8,12 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <tuple>
 
 #include "daemon/store/block.h"
 #include "daemon/store/impl.h"
 #include "daemon/store/options.h"
 #include "daemon/store/write_set_format.h"
+#include "engine/base/leading_bytes.h"
 
 namespace nudge::daemon {
 
@@ -42,7 +42,6 @@ Store::Impl::~Impl() {
 
 struct Store::Change {
   EntryHeader header;
-  std::size_t place = 0;  // as it was made
   std::string_view key, value;
 };
 
@@ -63,17 +62,30 @@ std::vector<Store::Change> Store::in_order(std::span<const WriteSet> sets, std::
   changes.reserve(count);
   for (const WriteSet& set : sets) {
     for (std::string_view left = set.rep_; !left.empty();) {
-      const std::size_t place = changes.size();
       Change& change = changes.emplace_back();
-      change.place = place;
       std::memcpy(&change.header, left.data(), sizeof change.header);
       change.key = left.substr(sizeof change.header, change.header.key_bytes);
       change.value = left.substr(sizeof change.header + change.header.key_bytes, change.header.value_bytes);
       left.remove_prefix(sizeof change.header + change.key.size() + change.value.size());
     }
   }
-  std::ranges::sort(changes, {}, [](const Change& change) { return std::tuple(change.header.family, change.key, change.place); });
-  return changes;
+  // Small things are sorted, and keys looked at only where their beginnings are the same.
+  struct Place {
+    std::uint64_t rank;
+    std::uint32_t change;
+  };
+  std::vector<Place> places(changes.size());
+  for (std::uint32_t i = 0; i < places.size(); ++i)
+    places[i] = {std::uint64_t{changes[i].header.family} << 56U | leading_bytes(changes[i].key) >> 8U, i};
+  std::ranges::sort(places, [&](const Place& a, const Place& b) {
+    if (a.rank != b.rank) return a.rank < b.rank;
+    const int order = changes[a.change].key.compare(changes[b.change].key);
+    return order != 0 ? order < 0 : a.change < b.change;
+  });
+  std::vector<Change> sorted;
+  sorted.reserve(count);
+  for (const Place& place : places) sorted.push_back(changes[place.change]);
+  return sorted;
 }
 
 Result<void> Store::write(std::span<WriteSet> sets, bool sync) {
