@@ -26,6 +26,7 @@ struct Runtime::Impl {
   Impl(RuntimeOptions options_in, Store& store_in, Clock& clock_in, TimeMs floor, std::function<void(const Error&)> fatal_in);
 
   Result<void> recover();
+  Result<void> load_desk(Desk& desk);
   Result<void> replay_tail(std::uint64_t checkpoint, StoredStats& stats, OpenSeries& series);
   Shard& shard_of(std::uint8_t slot) { return *shards[slot % options.shards]; }
   void parse(Job& job, Parsed& parsed);
