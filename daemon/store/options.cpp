@@ -171,7 +171,7 @@ void set_levels(rocksdb::ColumnFamilyOptions& cf, bool rewritten) {
   cf.compaction_pri = rocksdb::kMinOverlappingRatio;
   cf.num_levels = 7;
   // What is overwritten again and again meets the whole level below each time: seldom, then.
-  cf.level0_file_num_compaction_trigger = rewritten ? 8 : 4;
+  cf.level0_file_num_compaction_trigger = rewritten ? 12 : 4;
   cf.level0_slowdown_writes_trigger = 30;  // far from the stop: 7.8 can hang after a stop (mended in 8.7)
   cf.level0_stop_writes_trigger = 60;
   cf.target_file_size_base = 64 * kMiB;
@@ -277,6 +277,8 @@ rocksdb::ColumnFamilyOptions make_family_options(Family family, const StoreOptio
   set_blobs(cf);
   cf.compression = rocksdb::kLZ4Compression;
   cf.compression_per_level.clear();
+  // What is soon merged is not worth packing twice. The log's files move down as they are.
+  if (family != Family::log) cf.compression_per_level = {rocksdb::kNoCompression, rocksdb::kLZ4Compression};
   cf.compression_opts = compression_options(rocksdb::CompressionOptions::kDefaultCompressionLevel);
   // The log's files never overlap, so with one compression at all levels they are moved down, not rewritten; zstd at the bottom would save
   // a tenth of the space for twice the work (docs/storage.md).
