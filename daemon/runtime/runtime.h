@@ -33,7 +33,7 @@ struct RuntimeOptions {
   DurationMs skew = 5 * kMinute;
   DurationMs checkpoint_interval = 10 * kSecond;
   // Also once each shard has worked this long since the last one, so that the work after a crash is bounded whatever the load was.
-  DurationMs checkpoint_work = 2 * kSecond + 500;
+  DurationMs checkpoint_work = 4 * kSecond;
   // Opens a message again that a door handed in and that was set aside (Job::opened); called on any thread.
   std::function<Result<std::vector<DoorDocument>>(const IntakeSchema& schema, std::string_view kept, TimeMs received)> reopen;
   DeliveryOptions delivery;
