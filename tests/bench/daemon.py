@@ -1,4 +1,5 @@
 """A fresh nudged with the workload's catalog and rules, and what the benchmark asks it. Used by tests/bench/run."""
+import datetime
 import json
 import os
 import shutil
@@ -80,6 +81,11 @@ def iso(ms):
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(ms // 1000)) + f".{ms % 1000:03d}Z"
 
 
+def ms_of(text):
+    """Milliseconds of an instant as nudged writes it."""
+    return int(datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() * 1000)
+
+
 def now_ms():
     return int(time.time() * 1000)
 
@@ -157,6 +163,11 @@ class Daemon:
             time.sleep(0.3)
             before, now = now, self.counters()
         return now
+
+    def actions_since(self, at_ms, most):
+        """How many of the newest actions, at most so many, were decided at this instant or later."""
+        newest = json.loads(self.get(f"/v1/actions?limit={min(most, 1000)}"))["actions"] if most > 0 else []
+        return sum(ms_of(action["at"]) >= at_ms for action in newest)
 
     def memory_mb(self):
         """Resident now, and the most it ever was."""
