@@ -158,7 +158,9 @@ http::Handler Api::audited_read(http::Handler handler, access::Roles roles) {
     auto work = [this, outer, entry = std::move(entry), handler] {
       if (const Result<void> written = access_.audit.append(entry); !written)
         return outer->send(http::problem(500, "audit", "this could not be written to the audit log, so it is not shown: " + written.error().message));
-      handler(outer->request(), std::move(*outer));
+      // On a line of its own: GCC evaluates the last argument first, and then there would be no request.
+      Request& asked = outer->request();
+      handler(asked, std::move(*outer));
     };
     if (!workers_.post(work)) outer->send(error_response({Code::unavailable, "too many questions are waiting"}));
   };
