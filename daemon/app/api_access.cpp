@@ -158,8 +158,7 @@ http::Handler Api::audited_read(http::Handler handler, access::Roles roles) {
     auto work = [this, outer, entry = std::move(entry), handler] {
       if (const Result<void> written = access_.audit.append(entry); !written)
         return outer->send(http::problem(500, "audit", "this could not be written to the audit log, so it is not shown: " + written.error().message));
-      // On a line of its own: GCC evaluates the last argument first, and then there would be no request.
-      Request& asked = outer->request();
+      Request& asked = outer->request();  // on a line of its own: GCC moves the last argument first, and then there is no request
       handler(asked, std::move(*outer));
     };
     if (!workers_.post(work)) outer->send(error_response({Code::unavailable, "too many questions are waiting"}));
@@ -183,8 +182,7 @@ std::optional<Response> no_such_body(const Request& request) {
   for (const auto& member : value.get_object()) {
     const std::string_view key(member.key().data(), member.key().size());
     const bool text = std::ranges::find(kTexts, key) != std::end(kTexts) || (key == "value" && request.route.starts_with("/v1/suppressions"));
-    if (text && !member.value().is_string())
-      return error_response({Code::invalid, "`" + std::string(key) + "` must be a text"});
+    if (text && !member.value().is_string()) return error_response({Code::invalid, "`" + std::string(key) + "` must be a text"});
     if (key == "at_most" && !member.value().is_int64()) return error_response({Code::invalid, "`at_most` must be a whole number"});
   }
   return std::nullopt;
