@@ -1,14 +1,11 @@
 #include "daemon/app/exports.h"
 
-#include <sys/resource.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <map>
 
 #include "daemon/app/api.h"
+#include "daemon/app/courtesy.h"
 #include "daemon/runtime/documents.h"
 #include "daemon/runtime/records.h"
 #include "daemon/store/keys.h"
@@ -24,9 +21,11 @@ constexpr std::size_t kAskedAtOnce = 256;  // customers whose personal data is a
 // Lines that wait for what is to be hidden of their customers.
 class Lines {
  public:
-  Lines(Runtime& runtime, Pipe& pipe, bool full) : runtime_(runtime), pipe_(pipe), full_(full) {}
+  Lines(Runtime& runtime, Pipe& pipe, bool full)
+      : runtime_(runtime), pipe_(pipe), full_(full), courtesy_([&runtime] { return runtime.last_block(); }) {}
   // `hide`: masks the customer's own values in the line.
   bool add(const std::string& customer, std::string line, bool hide) {
+    courtesy_.rest();
     waiting_.push_back({hide && !full_ ? customer : std::string(), std::move(line)});
     return waiting_.size() < kAskedAtOnce || flush();
   }
@@ -56,6 +55,7 @@ class Lines {
   Runtime& runtime_;
   Pipe& pipe_;
   const bool full_;
+  Courtesy courtesy_;
   std::vector<std::pair<std::string, std::string>> waiting_;
 };
 
@@ -135,7 +135,6 @@ Result<void> Exports::start(std::string what, bool full, http::Responder& respon
   head.content_type = "application/x-ndjson";
   run.pipe = Pipe::open(std::move(responder), std::move(head));
   run.thread = std::thread([this, &run, what = std::move(what), full] {
-    ::setpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)), 15);
     // An answer that ends as it should is whole; after a mistake it is cut.
     if (work(what, full, *run.pipe))
       run.pipe->end();
@@ -159,9 +158,11 @@ Result<void> Exports::documents(bool full, Pipe& pipe) {
   const std::shared_ptr<const Plan> plan = runtime_.plan();
   std::string text;
   std::atomic<bool> good{true};
+  Courtesy courtesy([this] { return runtime_.last_block(); });
   NUDGE_TRY(runtime_.read_states(
       *plan->catalog, 1,
       [&](unsigned, CustomerState& state) {
+        courtesy.rest();
         each_document(state, *plan->catalog, full, [&](std::string document) {
           if (!good) return;
           text += document;

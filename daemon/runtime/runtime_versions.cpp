@@ -205,9 +205,9 @@ Result<void> Runtime::read_states(const Catalog& catalog, unsigned threads, cons
   Reading reading{impl_->store, snapshot, catalog, each, progress};
   std::vector<std::thread> workers;
   for (unsigned w = 0; w < std::max(1U, threads); ++w) {
-    workers.emplace_back([&reading, w] {
-      // Intake goes first: these threads take what it leaves.
-      ::setpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)), 10);
+    workers.emplace_back([&reading, w, threads] {
+      // Intake goes first: these threads take what it leaves. One alone writes to somebody who reads, and rests by itself (daemon/app/courtesy.h).
+      if (threads > 1) ::setpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)), 10);
       reading.run(w);
     });
   }
