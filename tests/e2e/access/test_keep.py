@@ -78,8 +78,7 @@ class Keep(unittest.TestCase):
             self.assertEqual(results["stored"], 3, results)
         self.d.lines([self.view("c7", WAITS, "c7-wait")])
         self.d.until(lambda: self.decisions() >= 21)
-        # What delivery tells of the tickets is on its way yet.
-        self.d.until(lambda: self.d.post("/v1/digest/replay")["digest"] == self.d.get("/v1/digest")["digest"])
+        self.d.as_its_log()  # what delivery tells of the tickets is on its way yet
 
     def decisions(self):
         return len(self.d.get("/v1/decisions?limit=1000")["decisions"])
