@@ -162,7 +162,8 @@ void Committer::put_together(Batch& batch) {
     set_aside(*unit, batch);
     WorkOut work;
     ApprovalOut approvals;
-    CommitContext context{batch.set, delta, desk_, batch.desk_changed, now, batch.after, work, approvals};
+    CommitContext context{
+        batch.set, delta, desk_, batch.desk_changed, now, batch.after, work, approvals, {last_block_.load() + 1, batch.block.units.size()}};
     if (!unit->changes.empty()) batch.worked = true;
     for (Change& change : unit->changes) change(context);
     if (desk_.digests().next() < now) {  // never early: the clock has passed it

@@ -33,6 +33,7 @@ struct Store::Impl {
 
   std::atomic<std::uint64_t> last_sequence{0};
   std::atomic<std::uint64_t> dropped{0};  // blocks up to here were taken off the log
+  std::atomic<std::uint64_t> rewrites{0};
   std::atomic<std::uint64_t> acknowledged{0};
   std::atomic<std::uint64_t> commits{0};
   std::atomic<std::uint64_t> background_commits{0};
