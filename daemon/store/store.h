@@ -29,7 +29,7 @@ inline constexpr std::size_t kFamilies = 10;
 std::string_view family_name(Family family) noexcept;
 
 // The format of the whole directory. An older one is brought forward when opened, a newer one is refused.
-inline constexpr std::uint32_t kStoreFormat = 1;
+inline constexpr std::uint32_t kStoreFormat = 2;  // 2: actions of call tasks lie in their tasks, lists of actions by batch
 // Keys of Family::meta that begin so are the store's own; put and erase refuse them.
 inline constexpr std::string_view kReservedMeta = "store/";
 
