@@ -378,11 +378,18 @@ Problem Runtime::Impl::read_again(const IntakeSchema& current, QuarantineRecord 
 
 void Runtime::replay_quarantined(std::uint64_t number, std::function<void(Result<Problem>)> done) {
   Impl& impl = *impl_;
+  // Before it is read: a replay that ends in between has taken it away, and a document without an id would come in twice.
+  if (!impl.claim(number))
+    return done(nudge::fail(Code::conflict, "record " + std::to_string(number) + " is being replayed or discarded already"));
+  const auto leave = [&](Result<Problem> how) {
+    impl.release(number);
+    done(std::move(how));
+  };
   Result<std::optional<std::string>> bytes = impl.store.get(Family::quarantine, quarantine_key(number));
-  if (!bytes) return done(std::unexpected(std::move(bytes).error()));
-  if (!bytes->has_value()) return done(nudge::fail(Code::not_found, "there is no record " + std::to_string(number) + " in quarantine"));
+  if (!bytes) return leave(std::unexpected(std::move(bytes).error()));
+  if (!bytes->has_value()) return leave(nudge::fail(Code::not_found, "there is no record " + std::to_string(number) + " in quarantine"));
   Result<QuarantineRecord> record = decode_quarantine_record(**bytes);
-  if (!record) return done(std::unexpected(std::move(record).error()));
+  if (!record) return leave(std::unexpected(std::move(record).error()));
   std::shared_ptr<const IntakeSchema> schema;
   {
     const std::lock_guard lock(impl.plan_mutex);
@@ -390,9 +397,7 @@ void Runtime::replay_quarantined(std::uint64_t number, std::function<void(Result
   }
   const auto length = static_cast<std::uint32_t>(record->raw.size());
   std::vector<Item> items;
-  if (Problem problem = impl.read_again(*schema, *std::move(record), items); problem.set()) return done(std::move(problem));
-  if (!impl.claim(number))
-    return done(nudge::fail(Code::conflict, "record " + std::to_string(number) + " is being replayed or discarded already"));
+  if (Problem problem = impl.read_again(*schema, *std::move(record), items); problem.set()) return leave(std::move(problem));
   // Those before the last have ids of their own and are found again when the last one does not get to disk.
   for (std::size_t i = 0; i + 1 < items.size(); ++i) post_item(std::move(items[i]), {});
   post_item(std::move(items.back()),
