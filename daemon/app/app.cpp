@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdio>
 #include <cstring>
 #include <fstream>
@@ -54,7 +55,9 @@ Result<void> start_log(const config::Settings& s) {
 
 struct App::Impl {
   AppOptions options;
-  config::Loaded loaded;
+  config::Loaded loaded;                                    // as of the start: read by all threads, changed by none
+  config::Loaded in_force;                                  // with what reloads have changed; guarded by reload_mutex
+  std::atomic<std::chrono::milliseconds> drain_deadline{};  // of in_force: a stop does not wait for a reload to know it
   SystemClock system_clock;
   std::string data_dir;
   std::string maildrop;
@@ -91,6 +94,8 @@ struct App::Impl {
 App::App(AppOptions options, config::Loaded loaded) : impl_(std::make_unique<Impl>()) {
   impl_->options = std::move(options);
   impl_->loaded = std::move(loaded);
+  impl_->in_force = impl_->loaded;
+  impl_->drain_deadline = impl_->loaded.settings.drain_deadline;
 }
 
 App::~App() { stop(); }
@@ -298,8 +303,8 @@ Result<PlanChange> App::Impl::reload() {
   Impl& impl = *this;
   const std::lock_guard lock(impl.reload_mutex);
   NUDGE_ASSIGN(config::Loaded fresh, config::load(impl.options.sources));
-  std::vector<std::string> keys = config::needs_restart(impl.loaded.settings, fresh.settings);
-  for (std::string& name : config::changed_connectors(impl.loaded.connectors, fresh.connectors)) keys.push_back("connectors." + name);
+  std::vector<std::string> keys = config::needs_restart(impl.in_force.settings, fresh.settings);
+  for (std::string& name : config::changed_connectors(impl.in_force.connectors, fresh.connectors)) keys.push_back("connectors." + name);
   if (!keys.empty()) {
     std::string list;
     for (const std::string& key : keys) list += (list.empty() ? "" : ", ") + key;
@@ -307,15 +312,16 @@ Result<PlanChange> App::Impl::reload() {
   }
   if (Result<void> log_opened = start_log(fresh.settings); !log_opened)
     log::warn("the log stays as it was", {{"error", log_opened.error()}});
-  config::Loaded wanted = impl.loaded;
+  config::Loaded wanted = impl.in_force;
   wanted.settings.rules_dirs = fresh.settings.rules_dirs;
   wanted.settings.schemas_dir = fresh.settings.schemas_dir;
   wanted.settings.timezone = fresh.settings.timezone;
   wanted.settings.drain_deadline = fresh.settings.drain_deadline;
   if (impl.loaded.settings.rules_from == "apply") {
     NUDGE_TRY(impl.doors->load(fresh.settings.doors, *impl.runtime->plan()->catalog));
-    impl.loaded.settings.doors = fresh.settings.doors;
-    impl.loaded.settings.drain_deadline = fresh.settings.drain_deadline;
+    impl.in_force.settings.doors = fresh.settings.doors;
+    impl.in_force.settings.drain_deadline = fresh.settings.drain_deadline;
+    impl.drain_deadline = fresh.settings.drain_deadline;
     return fail(Code::conflict,
                 "the rules of this nudged change by `nudge apply` only (rules_from: apply), so a reload leaves them alone; its other "
                 "settings were read again");
@@ -325,7 +331,8 @@ Result<PlanChange> App::Impl::reload() {
   if (change.accepted()) {
     wanted.settings.doors = fresh.settings.doors;
     NUDGE_TRY(impl.doors->load(wanted.settings.doors, *impl.runtime->plan()->catalog));
-    impl.loaded = std::move(wanted);
+    impl.in_force = std::move(wanted);
+    impl.drain_deadline = impl.in_force.settings.drain_deadline;
   } else {
     log::error("the new rules were refused; those that ran go on", {{"errors", change.diagnostics.errors()}, {"reason", change.error}});
   }
@@ -355,7 +362,7 @@ void App::stop() {
   Impl& impl = *impl_;
   if (impl.stopped) return;
   impl.stopped = true;
-  const auto deadline = impl.loaded.settings.drain_deadline;
+  const std::chrono::milliseconds deadline = impl.drain_deadline;
   if (impl.api) impl.api->set_ready(false);
   if (impl.server) impl.server->stop(deadline);
   if (impl.workers) impl.workers->stop();
