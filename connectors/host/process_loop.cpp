@@ -84,6 +84,10 @@ ChildOptions ProcessLoop::child_options() const {
   options.environment = {{"PATH", "/usr/local/bin:/usr/bin:/bin"}, {"LANG", "C.UTF-8"}};
   std::vector<std::string> names = environment_references(spec_.config_json);
   names.emplace_back("TZ");
+#ifdef NUDGE_SANITIZED
+  // Where its reports go: on standard error they would be lines of a log.
+  names.insert(names.end(), {"ASAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS"});
+#endif
   for (const std::string& name : names)
     if (const char* value = ::getenv(name.c_str()); value != nullptr && name != "PATH" && name != "LANG")
       options.environment.emplace_back(name, value);

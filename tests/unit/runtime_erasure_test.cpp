@@ -1,16 +1,227 @@
 // Erasure of customers: nothing of them is left, in the states, beside them, in the log and in the files; what others have stays.
 #include <doctest/doctest.h>
+#include <stdlib.h>
 
+#include <filesystem>
+#include <fstream>
 #include <future>
+#include <sstream>
 
+#include "daemon/runtime/log_block.h"
 #include "daemon/runtime/log_scrub.h"
-#include "tests/unit/runtime_life.h"
+#include "daemon/runtime/runtime.h"
+#include "daemon/runtime/tasks.h"
+#include "daemon/store/keys.h"
 
 using namespace nudge;
 using namespace nudge::daemon;
-using namespace nudge::daemon::test;
 
 namespace {
+
+constexpr TimeMs kStart = 1'800'000'000'000;
+
+const char* const kCatalog = R"(
+customer:
+  attributes:
+    name: {type: text, pii: true}
+    email: {type: text, pii: true}
+events:
+  ping: {fields: {n: integer, note: text}}
+)";
+const char* const kRules = R"(
+segments:
+  pinged: {where: {event: ping}}
+rules:
+  call:
+    when: {event: ping}
+    then:
+      - call_task: {team: t, subject: "Call {{ customer.name }}", due_in: 1h}
+      - email: {to: "{{ customer.email }}", subject: "Dear {{ customer.name }}", text: hello}
+  later:
+    when: {event: ping}
+    then:
+      - after: 1d
+        call_task: {team: t, subject: "again", due_in: 1h}
+teams:
+  t: {members: [{id: a, name: A, email: a@example.com}]}
+)";
+
+struct Directory {
+  std::string path;
+  Directory() {
+    char name[] = "/tmp/nudge-erasure-XXXXXX";
+    path = ::mkdtemp(name);
+  }
+  ~Directory() { std::filesystem::remove_all(path); }
+};
+
+struct Life {
+  ManualClock& clock;
+  std::unique_ptr<Store> store;
+  std::unique_ptr<Runtime> runtime;
+
+  // A customer is judged once a millisecond, so the clock has to move while somebody waits.
+  template <class Work>
+  auto while_time_goes_on(Work work) {
+    auto future = std::async(std::launch::async, std::move(work));
+    while (future.wait_for(std::chrono::milliseconds(1)) != std::future_status::ready) clock.advance(1);
+    return future.get();
+  }
+
+  Life(const std::string& path, ManualClock& clock_in, RetentionOptions retention = {}) : clock(clock_in) {
+    StoreOptions so;
+    so.path = path + "/store";
+    so.low_space_bytes = 1;
+    auto opened = Store::open(std::move(so));
+    REQUIRE_MESSAGE(opened, (opened ? "" : opened.error().message));
+    store = *std::move(opened);
+    RuntimeOptions options;
+    options.shards = 2;
+    options.checkpoint_interval = kHour;
+    options.retention = retention;
+    auto made = Runtime::open(std::move(options), *store, clock, [](const Error& error) { FAIL_CHECK(error.message); });
+    REQUIRE_MESSAGE(made, (made ? "" : made.error().message));
+    runtime = *std::move(made);
+    PlanSources sources;
+    sources.catalog = {{"catalog.yaml", kCatalog}};
+    sources.rules = {{"rules.yaml", kRules}};
+    const Result<PlanChange> change = runtime->activate(sources);
+    REQUIRE(change);
+    REQUIRE_MESSAGE(change->accepted(), doc::render_text(change->diagnostics));
+    REQUIRE(while_time_goes_on([this] { return runtime->start(); }));
+  }
+  ~Life() { end(); }
+  void end() {
+    if (runtime == nullptr) return;
+    settle();
+    runtime->stop(std::chrono::milliseconds(0));
+    runtime.reset();
+    REQUIRE(store->close());
+    store.reset();
+  }
+  void send(std::string body) {
+    auto done = std::make_shared<std::promise<void>>();
+    auto job = std::make_unique<Job>();
+    job->body = std::move(body);
+    job->done = [done](Job&) { done->set_value(); };
+    REQUIRE(runtime->ingest(std::move(job), Framing::guess));
+    while_time_goes_on([done] { done->get_future().get(); });
+  }
+  void settle() {
+    for (int quiet = 0; quiet < 30; ++quiet) {
+      if (runtime->figures().queued_items != 0) quiet = 0;
+      clock.advance(1);
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+  }
+  void erase(const std::string& id, const std::string& erasure) {
+    const auto sight = while_time_goes_on([&] { return runtime->eraser().look(id); });
+    REQUIRE_MESSAGE(sight, (sight ? "" : sight.error().message));
+    const auto done = while_time_goes_on([&] { return runtime->eraser().erase(erasure, sight->ids, "test"); });
+    REQUIRE_MESSAGE(done, (done ? "" : done.error().message));
+  }
+  bool all_done() {
+    for (int i = 0; i < 4000; ++i) {
+      const auto all = runtime->eraser().list();
+      REQUIRE(all);
+      bool done = true;
+      for (const Erasure& e : *all) done = done && e.step == Erasure::Step::done;
+      if (done) return true;
+      clock.advance(1);
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    }
+    return false;
+  }
+  std::string digest() {
+    std::promise<std::string> done;
+    runtime->digest([&](Result<std::string> d, std::uint64_t customers) {
+      REQUIRE(d);
+      done.set_value(*d + " of " + std::to_string(customers));
+    });
+    return done.get_future().get();
+  }
+  std::string digest_of_log() {
+    const auto replayed = runtime->replay_digest();
+    REQUIRE_MESSAGE(replayed, (replayed ? "" : replayed.error().message));
+    CHECK(replayed->same_decisions);
+    return replayed->digest + " of " + std::to_string(replayed->customers);
+  }
+  void balanced() {
+    for (const Balance& b : runtime->figures().balance) CHECK_MESSAGE(b.holds(), b.name);
+  }
+  // Cancels all open tasks but those of one customer. The number of them.
+  std::size_t close_tasks(const std::string& but) {
+    std::vector<Hash128> open;
+    const std::string prefix = task_key(true, "");
+    REQUIRE(store->scan(Family::task, prefix, prefix_end(prefix), [&](std::string_view, std::string_view value) {
+      const Result<Task> task = decode_task(value);
+      if (task && task->action.customer != but) open.push_back(task->action.id);
+      return task.has_value();
+    }));
+    for (const Hash128& id : open) {
+      TaskCommand command;
+      command.kind = TaskCommand::Kind::cancel;
+      command.task = id;
+      command.by = "test";
+      CHECK(while_time_goes_on([&] {
+        std::promise<Result<void>> done;
+        runtime->tasks().apply(command, [&](Result<void> r) { done.set_value(std::move(r)); });
+        return done.get_future().get().has_value();
+      }));
+    }
+    settle();
+    return open.size();
+  }
+  // Sums are stored every two seconds, and at an end.
+  void live_sums() {
+    for (int i = 0; i < 50; ++i) {
+      clock.advance(100);
+      runtime->change([](CommitContext&) {}, nullptr);
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    settle();
+  }
+  bool knows(const std::string& id) {
+    std::promise<bool> known;
+    runtime->ask_customer(id, [&](Shard&, const CustomerState* state) { known.set_value(state != nullptr); });
+    return known.get_future().get();
+  }
+};
+
+// Where a text is in the store: in keys and values of every family, and in the contents of the log's blocks.
+std::string found_in_store(const Store& store, const std::string& text) {
+  std::string where;
+  for (std::size_t f = 0; f < kFamilies; ++f) {
+    const auto family = static_cast<Family>(f);
+    const auto scanned = store.scan(family, "", "", [&](std::string_view key, std::string_view value) {
+      if (key.find(text) != std::string_view::npos) where += std::string(family_name(family)) + " key, ";
+      if (value.find(text) != std::string_view::npos) where += std::string(family_name(family)) + " value, ";
+      return true;
+    });
+    REQUIRE(scanned);
+  }
+  REQUIRE(store.log_blocks(1, [&](std::uint64_t sequence, std::string_view block) {
+    if (block.find(text) != std::string_view::npos) where += "block " + std::to_string(sequence) + ", ";
+    return true;
+  }));
+  return where;
+}
+
+std::string found_in_files(const std::string& directory, const std::string& text) {
+  std::string where;
+  for (const auto& file : std::filesystem::recursive_directory_iterator(directory)) {
+    if (!file.is_regular_file()) continue;
+    std::ifstream in(file.path(), std::ios::binary);
+    std::stringstream bytes;
+    bytes << in.rdbuf();
+    if (bytes.str().find(text) != std::string::npos) where += file.path().string() + ", ";
+  }
+  return where;
+}
+
+std::string ping(const std::string& customer, const std::string& id, const std::string& note) {
+  return R"({"customer":")" + customer + R"(","id":")" + id + R"(","event":"ping","data":{"n":1,"note":")" + note + R"("}})";
+}
 
 // Texts that occur nowhere but in what the erased customer is known by.
 const std::vector<std::string> kMarks{"Zq7NameMark", "zq7mail@example.org", "zq7-customer", "zq7-visitor", "Zq7NoteMark", "zq7-event"};
@@ -204,4 +415,79 @@ TEST_CASE("a block keeps its numbers when customers leave it") {
   REQUIRE(read_edges(back->edges, [&](const LogEdge& edge) { seen.emplace_back(edge.customer); }));
   CHECK(seen == std::vector<std::string>{"stays"});
   for (std::size_t cut = 0; cut < bytes.size(); cut += 3) CHECK_FALSE(scrub_block(std::string_view(bytes).substr(0, cut), gone));
+}
+
+namespace {
+
+std::uint64_t rows(const Store& store, Family family, char kind) {
+  std::uint64_t n = 0;
+  const std::string prefix = kind == 0 ? std::string() : std::string(1, kind);
+  REQUIRE(store.scan(family, prefix, kind == 0 ? std::string() : std::string(1, static_cast<char>(kind + 1)), [&](std::string_view, std::string_view) {
+    ++n;
+    return true;
+  }));
+  return n;
+}
+
+std::uint64_t file_bytes(const Store& store, Family family) { return store.stats().families[static_cast<std::size_t>(family)].file_bytes; }
+
+}  // namespace
+
+TEST_CASE("what is over leaves after its time, the books stay, and what is open keeps what belongs to it") {
+  Directory dir;
+  ManualClock clock(kStart);
+  RetentionOptions keep{.decisions = kDay, .actions = kDay, .tasks = kDay, .log = kDay, .every = std::chrono::hours(1000)};
+  std::string live;
+  StatsDelta books;
+  {
+    Life life(dir.path, clock, keep);
+    for (int i = 0; i < 200; ++i) life.send(ping("c" + std::to_string(i), "e" + std::to_string(i), "an old note " + std::to_string(i * 7919)));
+    life.settle();
+    CHECK(life.close_tasks("c7") == 199);
+    clock.advance(2 * kDay);  // "again" tasks are made; they are young and open
+    life.settle();
+    life.send(ping("new", "n", "a young note"));
+    life.settle();
+    REQUIRE(life.runtime->checkpoint());
+    life.live_sums();
+    REQUIRE(life.store->compact());
+    const std::uint64_t before[] = {file_bytes(*life.store, Family::log), file_bytes(*life.store, Family::task), file_bytes(*life.store, Family::decision)};
+    books = life.runtime->stats();
+    live = life.digest();
+    CHECK(rows(*life.store, Family::task, 'd') == 199);
+    const Result<Trimmed> gone = life.runtime->retention().trim();
+    REQUIRE_MESSAGE(gone, (gone ? "" : gone.error().message));
+    CHECK(gone->tasks == 199);
+    CHECK(gone->actions == 199);  // c7's is still to be done
+    CHECK(gone->blocks > 100);
+    CHECK(rows(*life.store, Family::task, 'd') == 0);
+    CHECK(rows(*life.store, Family::outbox, 'n') == static_cast<std::uint64_t>(books[Counter::actions]) - 199);
+    CHECK(file_bytes(*life.store, Family::log) < before[0]);
+    CHECK(file_bytes(*life.store, Family::task) < before[1]);
+    CHECK(found_in_store(*life.store, "a young note") != "");
+    CHECK(life.runtime->stats() == books);
+    CHECK(life.digest() == live);
+    life.balanced();
+    const auto replay = life.runtime->replay_digest();
+    REQUIRE_FALSE(replay);
+    CHECK(replay.error().code == Code::conflict);
+    CHECK(life.runtime->retention().trim()->all() == 0);
+  }
+  Life life(dir.path, clock, keep);
+  CHECK(life.digest() == live);
+  life.send(ping("new", "n2", "later"));
+  life.settle();
+  life.balanced();
+  CHECK(life.store->dropped_blocks() > 100);
+  // Everybody's second task is open, so their decisions are needed; once those are over they go too.
+  const std::uint64_t decisions = rows(*life.store, Family::decision, 0);
+  CHECK(decisions >= 200);
+  CHECK(life.close_tasks("c7") >= 199);
+  const Result<Trimmed> gone = life.runtime->retention().trim();
+  REQUIRE(gone);
+  CHECK(gone->decisions >= 199);
+  CHECK(gone->tasks == 0);  // closed a moment ago
+  CHECK(rows(*life.store, Family::decision, 0) < 250);
+  CHECK(life.runtime->stats()[Counter::decisions] >= static_cast<std::int64_t>(decisions));
+  life.balanced();
 }
