@@ -291,6 +291,8 @@ Result<void> Api::install_admin(http::HttpServer& server) {
                            Json json;
                            json.begin_object()
                                .field("digest", replay->digest)
+                               .field("live", replay->live)
+                               .field("same_states", replay->same_states)
                                .field("customers", replay->customers)
                                .field("blocks", replay->blocks)
                                .field("entries", replay->entries)

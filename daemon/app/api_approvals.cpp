@@ -4,6 +4,7 @@
 
 #include "daemon/app/api.h"
 #include "daemon/app/reads.h"
+#include "daemon/runtime/actions.h"
 #include "daemon/runtime/approvals.h"
 #include "daemon/runtime/tasks.h"
 #include "daemon/store/keys.h"
@@ -115,7 +116,7 @@ Result<Request> Api::shown_approval(const http::Request& request, const std::str
   NUDGE_ASSIGN(Request found, approval_by_id(runtime_.store(), id));
   if (!sees(asker_of(request), *runtime_.plan(), found)) return fail(Code::not_found, "there is no approval with this id that you are asked for");
   if (found.state != ApprovalState::open) {  // what was decided on lies with the action
-    if (Result<ActionRecord> record = action_by_id(runtime_.store(), id)) found.action.payload = std::move(record->action.payload);
+    if (Result<ActionRecord> record = find_action(runtime_.store(), id)) found.action.payload = std::move(record->action.payload);
   }
   return found;
 }

@@ -5,6 +5,7 @@
 
 #include "daemon/app/api.h"
 #include "daemon/app/reads.h"
+#include "daemon/runtime/actions.h"
 #include "daemon/runtime/payload.h"
 
 namespace nudge::daemon {
@@ -62,7 +63,7 @@ void Api::mend_action(http::Request& request, http::Responder responder) {
   by.to = body_text(request, "to");
   if (by.to.empty() || by.reason.empty())
     return to->send(error_response({Code::invalid, "say the right address and why: {\"to\": \"a@example.com\", \"reason\": \"…\"}"}));
-  const Result<ActionRecord> record = action_by_id(runtime_.store(), *id);
+  const Result<ActionRecord> record = find_action(runtime_.store(), *id);
   if (!record) return to->send(error_response(record.error()));
   const std::string old = member_text(record->action.payload, "to");
   if (record->state != ActionState::dead || record->perhaps) {

@@ -1,6 +1,7 @@
 // GET /v1/trace/{id}: the way of one event, from the log to the last attempt of what it set off, by the id that its sender gave it.
 #include "daemon/app/api.h"
 #include "daemon/app/reads.h"
+#include "daemon/runtime/actions.h"
 #include "daemon/runtime/log_block.h"
 #include "daemon/store/block.h"
 #include "daemon/store/keys.h"
@@ -118,7 +119,7 @@ http::Response Api::trace(const http::Request& request) {
   const Store& store = runtime_.store();
   // An action leads to the event that set it off.
   if (const std::optional<std::string> action = id_from_hex(id)) {
-    if (const Result<ActionRecord> record = action_by_id(store, *action); record && !record->action.cause.row_id.empty()) {
+    if (const Result<ActionRecord> record = find_action(store, *action); record && !record->action.cause.row_id.empty()) {
       id = record->action.cause.row_id;
       customer = record->action.customer;
     }

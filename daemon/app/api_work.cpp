@@ -1,6 +1,7 @@
 // Decisions and actions: what was decided, and what became of it.
 #include "daemon/app/api.h"
 #include "daemon/app/reads.h"
+#include "daemon/runtime/actions.h"
 #include "daemon/runtime/payload.h"
 #include "engine/base/text.h"
 
@@ -180,7 +181,7 @@ http::Response Api::actions(const http::Request& request) {
 http::Response Api::action(const http::Request& request) {
   const std::optional<std::string> id = id_from_hex(request.param("id"));
   if (!id) return error_response({Code::invalid, "an action's id has 32 hexadecimal digits"});
-  const Result<ActionRecord> record = action_by_id(runtime_.store(), *id);
+  const Result<ActionRecord> record = find_action(runtime_.store(), *id);
   if (!record) return error_response(record.error());
   const Result<ActionReceipt> receipt = load_receipt(runtime_.store(), *id);
   if (!receipt) return error_response(receipt.error());

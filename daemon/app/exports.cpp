@@ -6,8 +6,8 @@
 
 #include "daemon/app/api.h"
 #include "daemon/app/courtesy.h"
+#include "daemon/runtime/actions.h"
 #include "daemon/runtime/documents.h"
-#include "daemon/runtime/records.h"
 #include "daemon/store/keys.h"
 
 namespace nudge::daemon {
@@ -221,12 +221,20 @@ Result<void> Exports::records(std::string_view what, bool full, Pipe& pipe) {
   };
   const auto of_action = [](const auto& r) { return r.action.customer; };
   if (what == "actions") {
+    const auto write = [](Json& json, const ActionRecord& r) { write_action(json, r, true, nullptr); };
     for (const bool pending : {true, false}) {
       const std::string prefix = action_key(pending, "");
-      NUDGE_TRY(scan(Family::outbox, prefix, prefix_end(prefix), [&](std::string_view value) {
-        return take(decode_action_record(value), [](Json& json, const ActionRecord& r) { write_action(json, r, true, nullptr); }, of_action);
-      }));
+      NUDGE_TRY(scan(Family::outbox, prefix, prefix_end(prefix), [&](std::string_view value) { return take(decode_action_record(value), write, of_action); }));
       if (error || !good) break;
+    }
+    for (const bool open : {true, false}) {  // those of call tasks
+      if (error || !good) break;
+      const std::string prefix = task_key(open, "");
+      NUDGE_TRY(scan(Family::task, prefix, prefix_end(prefix), [&](std::string_view value) {
+        const Result<Task> task = decode_task(value);
+        if (task && !task->sole_record) return true;
+        return take(task ? Result<ActionRecord>(action_of(*task)) : std::unexpected(task.error()), write, of_action);
+      }));
     }
   } else if (what == "tasks") {
     for (const bool open : {true, false}) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "daemon/runtime/actions.h"
 #include "daemon/runtime/log_block.h"
 #include "daemon/store/block.h"
 #include "daemon/store/keys.h"
@@ -34,22 +35,20 @@ bool take(std::vector<Decision>& out, std::vector<Decision>& list, const ListQue
   return false;
 }
 
-Result<std::vector<ActionRecord>> actions_by_index(const Store& store, const std::string& prefix, const std::string& to,
-                                                   const ListQuery& query, const ActionFilter& filter) {
+Result<std::vector<ActionRecord>> listed_actions(const Store& store, std::optional<std::string_view> customer, const ListQuery& query,
+                                                 const ActionFilter& filter) {
   std::vector<ActionRecord> out;
   std::optional<Error> error;
-  NUDGE_TRY(store.scan(
-      Family::outbox, prefix, to,
-      [&](std::string_view, std::string_view id) {
-        Result<ActionRecord> record = action_by_id(store, id);
-        if (!record) {
-          error = std::move(record).error();
-          return false;
-        }
-        if ((query.rule.empty() || record->action.rule == query.rule) && filter(*record)) out.push_back(*std::move(record));
-        return out.size() < query.limit;
-      },
-      ScanOptions{.backward = true}));
+  NUDGE_TRY(scan_actions(store, customer, query.before, [&](std::uint64_t, std::string_view id) {
+    Result<ActionRecord> record = find_action(store, id);
+    if (!record && record.error().code == Code::not_found) return true;  // taken away a moment ago
+    if (!record) {
+      error = std::move(record).error();
+      return false;
+    }
+    if ((query.rule.empty() || record->action.rule == query.rule) && filter(*record)) out.push_back(*std::move(record));
+    return out.size() < query.limit;
+  }));
   if (error) return std::unexpected(*std::move(error));
   return out;
 }
@@ -139,16 +138,11 @@ Result<DecisionPage> decisions_recent(const Store& store, const ListQuery& query
 
 Result<std::vector<ActionRecord>> actions_of(const Store& store, std::string_view customer, const ListQuery& query,
                                              const ActionFilter& filter) {
-  std::string prefix = action_customer_key(customer, 0);
-  prefix.resize(prefix.size() - 8);
-  const std::string to = query.before != 0 ? action_customer_key(customer, query.before) : prefix_end(prefix);
-  return actions_by_index(store, prefix, to, query, filter);
+  return listed_actions(store, customer, query, filter);
 }
 
 Result<std::vector<ActionRecord>> actions_recent(const Store& store, const ListQuery& query, const ActionFilter& filter) {
-  const std::string prefix = action_number_key(0);
-  const std::string to = query.before != 0 ? action_number_key(query.before) : prefix_end("n");
-  return actions_by_index(store, prefix, to, query, filter);
+  return listed_actions(store, std::nullopt, query, filter);
 }
 
 std::vector<std::pair<std::string_view, std::string*>> ActionChoice::fields() {
@@ -194,17 +188,6 @@ Result<std::vector<std::string>> action_ids(const Store& store, bool pending, co
   ids.reserve(found.size());
   for (auto& [number, id] : found) ids.push_back(std::move(id));
   return ids;
-}
-
-Result<ActionRecord> action_by_id(const Store& store, std::string_view id) {
-  for (const bool pending : {true, false}) {
-    NUDGE_ASSIGN(const auto bytes, store.get(Family::outbox, action_key(pending, id)));
-    if (bytes) return decode_action_record(*bytes);
-  }
-  // It moved from one place to the other between the two reads.
-  NUDGE_ASSIGN(const auto bytes, store.get(Family::outbox, action_key(true, id)));
-  if (bytes) return decode_action_record(*bytes);
-  return fail(Code::not_found, "there is no action with this id");
 }
 
 namespace {

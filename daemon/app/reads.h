@@ -47,7 +47,6 @@ Result<std::vector<ActionRecord>> actions_of(const Store& store, std::string_vie
 Result<std::vector<ActionRecord>> actions_recent(const Store& store, const ListQuery& query, const ActionFilter& filter);
 // The ids of all that pass, in the order of decision. Reads everything that is pending or (`pending` false) at its end: for worker threads.
 Result<std::vector<std::string>> action_ids(const Store& store, bool pending, const ActionFilter& filter);
-Result<ActionRecord> action_by_id(const Store& store, std::string_view id_bytes);
 
 // Tasks in an order that a cursor can go on in. `open`: those to do, else those done.
 struct TaskOrder {

@@ -301,7 +301,7 @@ constexpr auto kPhrases = std::to_array<Phrase>({
     {"decided again as they were", "重新作出的决定与原来一致"},
     {"NOT as they were decided; please report this", "与原来的决定不一致；请反馈此问题"},
     {"; the states are the same", "；状态相同"},
-    {"; the states differ: something came in meanwhile, or please report this", "；状态不同：期间有数据进来，否则请反馈此问题"},
+    {"; the states are NOT the same; please report this", "；状态不相同；请反馈此问题"},
     {"nudge: only backtest writes html; choose text or json", "nudge：只有 backtest 能输出 html；请选 text 或 json"},
     // nudge backtest
     {"{1} in {2} s, {3} events/s", "{1}，用时 {2} 秒，每秒 {3} 个事件"},

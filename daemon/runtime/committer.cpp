@@ -1,3 +1,4 @@
+#include "daemon/runtime/actions.h"
 #include "daemon/runtime/committer.h"
 
 #include <algorithm>
@@ -162,7 +163,8 @@ void Committer::put_together(Batch& batch) {
     set_aside(*unit, batch);
     WorkOut work;
     ApprovalOut approvals;
-    CommitContext context{batch.set, delta, desk_, batch.desk_changed, now, batch.after, work, approvals};
+    CommitContext context{
+        batch.set, delta, desk_, batch.desk_changed, now, batch.after, work, approvals, {last_block_.load() + 1, batch.block.units.size()}};
     if (!unit->changes.empty()) batch.worked = true;
     for (Change& change : unit->changes) change(context);
     if (desk_.digests().next() < now) {  // never early: the clock has passed it
@@ -179,6 +181,7 @@ void Committer::put_together(Batch& batch) {
   }
   if (failure_.has_value()) return;
   batch.sums.add(delta);
+  list_actions(batch.set, batch.block.first_action, batch.block.actions);
   std::uint64_t sequence = last_block_.load();
   if (!delta.empty() || !batch.block.units.empty() || !batch.block.decisions.empty() || !batch.news.inputs.empty()) {
     ++sequence;
@@ -298,7 +301,7 @@ void Committer::add_action(const Plan& plan, ActionOut action, Batch& batch) {
     record.state = ActionState::accepted;
     ++delta[Counter::accepted];
     ++delta.rules[out.rule_id].accepted;
-    desk_.work().add(plan, record.action, record.number, out.at, work);
+    desk_.work().add(plan, record.action, record.number, out.at, work, true);
   } else if (done_by_engine(out)) {
     // The engine wrote it into the customer's state; the steps in this block make it again on recovery.
     record.state = ActionState::accepted;
@@ -320,7 +323,10 @@ void Committer::add_action(const Plan& plan, ActionOut action, Batch& batch) {
   } else {
     ++delta[Counter::waiting];
   }
-  list_action(record, batch);
+  if (is_task)
+    batch.block.actions.push_back(record.action);
+  else
+    keep_action(record, batch);
   if (is_pending(record.state) && record.state != ActionState::kept) batch.actions.push_back(std::move(record));
   keep_work(work, batch);
 }
@@ -343,15 +349,11 @@ void Committer::act_on_leads(const Plan& plan, ActionRecord& record, Batch& batc
   }
 }
 
-void Committer::list_action(const ActionRecord& record, Batch& batch) {
-  const ActionOut& out = record.action;
-  const std::string id = id_bytes(out.id);
+void Committer::keep_action(const ActionRecord& record, Batch& batch) {
   std::string bytes;
   encode_record(bytes, record);
-  batch.set.put(Family::outbox, action_key(is_pending(record.state), id), bytes);
-  batch.set.put(Family::outbox, action_customer_key(out.customer, record.number), id);
-  batch.set.put(Family::outbox, action_number_key(record.number), id);
-  batch.block.actions.push_back(out);
+  batch.set.put(Family::outbox, action_key(is_pending(record.state), id_bytes(record.action.id)), bytes);
+  batch.block.actions.push_back(record.action);
 }
 
 // What a policy held back stays on record as it would have been: an action of its own, with the reason.
@@ -369,7 +371,7 @@ void Committer::add_held(HeldAction held, Batch& batch) {
   RuleStats& rule = delta.rules[record.action.rule_id];
   ++rule.actions;
   ++rule.dropped[static_cast<std::size_t>(record.held) % kHeldReasons];
-  list_action(record, batch);
+  keep_action(record, batch);
   if (held.kept) return;
   batch.set.put(Family::outbox, held_untold_key(id_bytes(record.action.id)), "");
   batch.held.push_back(std::move(record));

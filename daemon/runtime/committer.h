@@ -101,7 +101,7 @@ class Committer {
   void keep_digests(DigestOut& out, Batch& batch);
   TimeMs work_due() const { return std::min({desk_.next_clock(), desk_.approvals().next(), desk_.digests().next()}); }
   void act_on_leads(const Plan& plan, ActionRecord& record, Batch& batch, WorkOut& work);
-  void list_action(const ActionRecord& record, Batch& batch);
+  void keep_action(const ActionRecord& record, Batch& batch);
   void set_aside(Unit& unit, Batch& batch);
   void complete(Batch& batch, const Error* failure);
 

@@ -21,7 +21,7 @@ void Committer::ask_first(const Plan& plan, ActionOut action, Batch& batch) {
   ApprovalOut out;
   desk_.approvals().add(plan, std::move(action), record.number, out);
   if (!out.touched.empty()) record.note = decision_words(out.touched.back());
-  list_action(record, batch);
+  keep_action(record, batch);
   keep_approvals(out, batch);
 }
 

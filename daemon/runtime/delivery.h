@@ -194,7 +194,6 @@ class Delivery {
   Lane* lane_of(const ActionOut& action, std::string& why_not);
   void bury(ActionRecord record, std::string note);
   void tell_owner(ActionRecord record);
-  Result<ActionRecord> load_pending_or_final(const std::string& id);
   Input held_event(const ActionOut& action, const std::string& reason, TimeMs at) const;
   Input event_for(std::string_view type, const ActionOut& action, std::string id_suffix, TimeMs at) const;
   void post_command(std::function<void()> command);

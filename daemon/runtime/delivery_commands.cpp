@@ -51,12 +51,4 @@ Input Delivery::held_event(const ActionOut& action, const std::string& reason, T
   return input;
 }
 
-Result<ActionRecord> Delivery::load_pending_or_final(const std::string& id) {
-  for (const bool pending : {true, false}) {
-    NUDGE_ASSIGN(const auto bytes, store_.get(Family::outbox, action_key(pending, id)));
-    if (bytes) return decode_action_record(*bytes);
-  }
-  return fail(Code::not_found, "there is no action with this id");
-}
-
 }  // namespace nudge::daemon

@@ -1,6 +1,7 @@
 // Before an action leaves: what the gate and the customer's policies say to one that had to wait.
 #include <algorithm>
 
+#include "daemon/runtime/actions.h"
 #include "daemon/runtime/delivery_lane.h"
 #include "daemon/store/keys.h"
 
@@ -43,7 +44,7 @@ Result<void> Delivery::tell_held_again() {
     return true;
   }));
   for (const std::string& id : untold) {
-    NUDGE_ASSIGN(const ActionRecord record, load_pending_or_final(id));
+    NUDGE_ASSIGN(const ActionRecord record, find_action(store_, id));
     tell_held(record);
   }
   return {};

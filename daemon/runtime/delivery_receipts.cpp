@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "daemon/log/log.h"
+#include "daemon/runtime/actions.h"
 #include "daemon/runtime/delivery_lane.h"
 #include "daemon/runtime/payload.h"
 #include "engine/core/reply.h"
@@ -134,7 +135,7 @@ std::optional<ActionRecord> Delivery::action_of(const Lane& lane, const Provider
   if (!address.empty()) by(way_by_address_key(channel_of(lane.kind), address));
   if (ids.size() == own && !address.empty() && !address.starts_with('+')) by(way_by_address_key(channel_of(lane.kind), "+" + address));
   for (std::size_t i = 0; i < ids.size(); ++i) {
-    Result<ActionRecord> record = load_pending_or_final(ids[i]);
+    Result<ActionRecord> record = find_action(store_, ids[i]);
     if (record && !erased(record->action) && (i >= own || record->connector == lane.name)) return *std::move(record);
   }
   return std::nullopt;

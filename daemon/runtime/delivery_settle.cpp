@@ -2,6 +2,7 @@
 // docs/delivery.md.
 #include <algorithm>
 
+#include "daemon/runtime/actions.h"
 #include "daemon/runtime/delivery_lane.h"
 #include "daemon/runtime/payload.h"
 #include "daemon/store/keys.h"
@@ -151,7 +152,7 @@ void Delivery::tell_portion(const Ids& ids, std::size_t from, Word word, const T
 
 // An action that the word is for, and that nothing is being done with at this moment.
 Result<ActionRecord> Delivery::idle_action(const std::string& id, Word word) {
-  NUDGE_ASSIGN(ActionRecord record, load_pending_or_final(id));
+  NUDGE_ASSIGN(ActionRecord record, find_action(store_, id));
   if (erased(record.action)) return fail(Code::not_found, "there is no action with this id");
   bool under_way = record.state == ActionState::in_flight || busy_.contains(id);
   for (const auto& [name, lane] : lanes_) {

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <set>
 
+#include "daemon/runtime/actions.h"
 #include "daemon/runtime/approvals.h"
 #include "daemon/runtime/erasure.h"
 #include "daemon/runtime/deals.h"
@@ -91,25 +92,29 @@ class Kept {
   }
 
   Result<void> actions(const std::string& customer) {
-    std::vector<std::pair<std::string, std::string>> found;  // key, id
-    NUDGE_TRY(store_.scan(Family::outbox, action_customer_key(customer, 0), action_customer_key(customer, UINT64_MAX),
-                          [&](std::string_view key, std::string_view id) {
-                            found.emplace_back(key, id);
-                            return true;
-                          }));
-    for (const auto& [key, id] : found) NUDGE_TRY(action(customer, key, id));
+    std::vector<std::pair<std::uint64_t, std::string>> found;
+    NUDGE_TRY(scan_actions(store_, customer, 0, [&](std::uint64_t number, std::string_view id) {
+      found.emplace_back(number, id);
+      return true;
+    }));
+    Unlisting lists(store_);
+    for (const auto& [number, id] : found) {
+      NUDGE_ASSIGN(const bool theirs, action(customer, id));
+      if (theirs) NUDGE_TRY(lists.take_out(customer, number));
+    }
+    if (context_ != nullptr) lists.write(context_->set);
     return {};
   }
 
-  Result<void> action(const std::string& customer, const std::string& key, const std::string& id) {
-    for (const bool pending : {true, false}) {
-      NUDGE_ASSIGN(const auto bytes, store_.get(Family::outbox, action_key(pending, id)));
-      if (!bytes) continue;
-      NUDGE_ASSIGN(const ActionRecord record, decode_action_record(*bytes));
-      if (!gone_.covers(customer, record.action.at)) return {};
+  // False: it is younger than the erasure, and stays.
+  Result<bool> action(const std::string& customer, const std::string& id) {
+    const Result<ActionRecord> record = find_action(store_, id);
+    if (!record && record.error().code != Code::not_found) return std::unexpected(record.error());
+    if (record) {
+      if (!gone_.covers(customer, record->action.at)) return false;
       ++counts_.actions;
-      if (record.state == ActionState::in_flight) ++counts_.in_flight;
-      switch (record.state) {  // nothing waits for it any more
+      if (record->state == ActionState::in_flight) ++counts_.in_flight;
+      switch (record->state) {  // nothing waits for it any more
         case ActionState::waiting: move(Counter::waiting, Counter::discarded); break;
         case ActionState::in_flight: move(Counter::in_flight, Counter::discarded); break;
         case ActionState::retrying: move(Counter::retrying, Counter::discarded); break;
@@ -117,15 +122,13 @@ class Kept {
         case ActionState::kept: move(Counter::kept, Counter::discarded); break;
         default: break;
       }
-      forget_error(record.action.rule_id, record.note);
-      erase(Family::outbox, action_key(pending, id));
-      erase(Family::outbox, action_number_key(record.number));
+      forget_error(record->action.rule_id, record->note);
     }
-    erase(Family::outbox, key);
+    for (const bool pending : {true, false}) erase(Family::outbox, action_key(pending, id));
     erase(Family::outbox, receipt_key(id));
     erase(Family::outbox, held_untold_key(id));
     actions_.insert(id);
-    return {};
+    return true;
   }
 
   // By what the provider calls them and by address: keys that only their values tell the customer of.

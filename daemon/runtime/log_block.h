@@ -10,6 +10,7 @@
 // Version 1 wrote every customer, id and time of an entry in full, later ones by what went before in the unit; edges are there since 3.
 #pragma once
 
+#include <compare>
 #include <functional>
 #include <span>
 #include <string>
@@ -51,6 +52,12 @@ class EntryWriter {
   IdCoder customers_;
   InputContext inputs_;
   TimeMs instant_ = 0;
+};
+
+// Before unit `unit` (from 0) of block `block`.
+struct LogPlace {
+  std::uint64_t block = 0, unit = 0;
+  friend auto operator<=>(const LogPlace&, const LogPlace&) = default;
 };
 
 struct LogUnit {

@@ -8,11 +8,11 @@
 #include <set>
 
 #include "daemon/log/log.h"
+#include "daemon/runtime/actions.h"
 #include "daemon/runtime/gate.h"
 #include "daemon/runtime/log_block.h"
 #include "daemon/runtime/payload.h"
 #include "daemon/runtime/receipts.h"
-#include "daemon/runtime/records.h"
 #include "daemon/store/keys.h"
 
 namespace nudge::daemon {
@@ -89,11 +89,41 @@ Result<Trimmed> Retention::trim() {
   return gone;
 }
 
-Result<void> Retention::take(const Keys& keys) {
+Result<void> Retention::take(const Keys& keys, const std::function<Result<void>(WriteSet&)>& more) {
   if (ending()) return fail(Code::unavailable, "nudge stops");
-  return committer_.change_and_wait([&keys](CommitContext& c) {
+  Result<void> done;
+  NUDGE_TRY(committer_.change_and_wait([&](CommitContext& c) {
+    if (more && !(done = more(c.set))) return;
     for (const auto& [family, key] : keys) c.set.erase(family, key);
-  });
+  }));
+  return done;
+}
+
+// A task that stays longer than its action is no record of it any more.
+Result<void> Retention::keep_task_alone(WriteSet& set, std::string_view id) const {
+  const std::string key = task_key(false, id);
+  NUDGE_ASSIGN(const auto bytes, store_.get(Family::task, key));
+  if (!bytes) return {};
+  NUDGE_ASSIGN(Task task, decode_task(*bytes));
+  if (!task.sole_record) return {};
+  task.sole_record = false;
+  std::string alone;
+  encode_task(alone, task);
+  set.put(Family::task, key, alone);
+  return {};
+}
+
+// An action that stays longer than its task has a record of its own from now on.
+Result<void> Retention::keep_action_alone(WriteSet& set, std::string_view key) const {
+  NUDGE_ASSIGN(const auto bytes, store_.get(Family::task, key));
+  if (!bytes) return {};
+  NUDGE_ASSIGN(const Task task, decode_task(*bytes));
+  if (!task.sole_record) return {};
+  const ActionRecord record = action_of(task);
+  std::string alone;
+  encode_record(alone, record);
+  set.put(Family::outbox, action_key(false, id_bytes(record.action.id)), alone);
+  return {};
 }
 
 Result<Retention::Open> Retention::what_is_open() const {
@@ -127,45 +157,57 @@ Result<Retention::Open> Retention::what_is_open() const {
 // In the order of decision, so that what is young ends it.
 Result<std::uint64_t> Retention::trim_actions(const Open& open, TimeMs before) {
   std::uint64_t gone = 0;
-  std::string from(1, 'n');
-  const std::string to = prefix_end(from);
-  bool more = true;
-  while (more) {
-    std::vector<std::pair<std::string, std::string>> found;  // key, id
-    NUDGE_TRY(store_.scan(Family::outbox, from, to, [&](std::string_view key, std::string_view id) {
-      found.emplace_back(key, id);
-      return found.size() < kAtOnce;
-    }));
-    more = found.size() == kAtOnce;
-    Keys gone_keys;
-    for (const auto& [key, id] : found) {
-      from = key + '\0';
-      NUDGE_ASSIGN(const auto bytes, store_.get(Family::outbox, action_key(false, id)));
-      if (!bytes) continue;  // pending
-      NUDGE_ASSIGN(const ActionRecord record, decode_action_record(*bytes));
-      if (record.action.at >= before) {
-        more = false;
-        break;
+  std::string from;
+  for (bool more = true; more;) {
+    Keys keys;
+    Unlisting lists(store_);
+    std::vector<std::string> tasks;  // that stay
+    while (more && keys.size() < kAtOnce) {
+      NUDGE_ASSIGN(const auto listed, next_listed(store_, from));
+      more = listed.has_value();
+      if (!more) break;
+      from = listed->key + '\0';
+      for (const std::string& id : listed->ids) {
+        if (id.empty()) continue;
+        const Result<ActionRecord> record = find_action(store_, id);
+        if (!record && record.error().code == Code::not_found) continue;
+        if (!record) return std::unexpected(record.error());
+        if (is_pending(record->state)) continue;
+        if (record->action.at >= before) {
+          more = false;
+          break;
+        }
+        if (record->changed_at >= before || open.tasks.contains(id)) continue;
+        NUDGE_TRY(add_action_keys(*record, id, keys));
+        NUDGE_TRY(lists.take_out(record->action.customer, record->number));
+        if (record->action.kind == "call_task") tasks.push_back(id);
+        ++gone;
       }
-      if (record.changed_at >= before || open.tasks.contains(id)) continue;
-      gone_keys.emplace_back(Family::outbox, action_key(false, id));
-      gone_keys.emplace_back(Family::outbox, key);
-      gone_keys.emplace_back(Family::outbox, action_customer_key(record.action.customer, record.number));
-      gone_keys.emplace_back(Family::outbox, receipt_key(id));
-      std::vector<std::string> ways;
-      for (const Attempt& attempt : record.attempts)
-        if (!attempt.provider_ref.empty()) ways.push_back(way_by_ref_key(record.connector, attempt.provider_ref));
-      if (const std::string address = normal_address(member_text(record.action.payload, "to")); !address.empty())
-        ways.push_back(way_by_address_key(record.action.channel, address));
-      for (const std::string& way : ways) {  // that of an address may be a newer action's by now
-        NUDGE_ASSIGN(const auto whose, store_.get(Family::outbox, way));
-        if (whose && *whose == id) gone_keys.emplace_back(Family::outbox, way);
-      }
-      ++gone;
     }
-    if (!gone_keys.empty()) NUDGE_TRY(take(gone_keys));
+    if (keys.empty()) continue;
+    NUDGE_TRY(take(keys, [&](WriteSet& set) -> Result<void> {
+      lists.write(set);
+      for (const std::string& id : tasks) NUDGE_TRY(keep_task_alone(set, id));
+      return {};
+    }));
   }
   return gone;
+}
+
+// What is kept of one action beside the lists.
+Result<void> Retention::add_action_keys(const ActionRecord& record, std::string_view id, Keys& keys) const {
+  keys.emplace_back(Family::outbox, action_key(false, id));
+  keys.emplace_back(Family::outbox, receipt_key(id));
+  std::vector<std::string> ways;
+  for (const Attempt& attempt : record.attempts)
+    if (!attempt.provider_ref.empty()) ways.push_back(way_by_ref_key(record.connector, attempt.provider_ref));
+  if (const std::string address = normal_address(member_text(record.action.payload, "to")); !address.empty())
+    ways.push_back(way_by_address_key(record.action.channel, address));
+  for (std::string& way : ways) {  // that of an address may be a newer action's by now
+    NUDGE_ASSIGN(const auto whose, store_.get(Family::outbox, way));
+    if (whose && *whose == id) keys.emplace_back(Family::outbox, std::move(way));
+  }
+  return {};
 }
 
 Result<std::uint64_t> Retention::trim_tasks(TimeMs before) {
@@ -188,7 +230,10 @@ Result<std::uint64_t> Retention::trim_tasks(TimeMs before) {
   for (std::size_t i = 0; i < keys.size();) {
     Keys gone_keys;
     for (const std::size_t end = std::min(keys.size(), i + kAtOnce); i < end; ++i) gone_keys.emplace_back(Family::task, keys[i]);
-    NUDGE_TRY(take(gone_keys));
+    NUDGE_TRY(take(gone_keys, [&](WriteSet& set) -> Result<void> {
+      for (const auto& [family, key] : gone_keys) NUDGE_TRY(keep_action_alone(set, key));
+      return {};
+    }));
   }
   return keys.size();
 }

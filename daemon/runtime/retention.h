@@ -60,13 +60,17 @@ class Retention {
   bool ending() const;
   Result<Open> what_is_open() const;
   Result<std::uint64_t> trim_actions(const Open& open, TimeMs before);
+  Result<void> add_action_keys(const ActionRecord& record, std::string_view id, Keys& keys) const;
   Result<std::uint64_t> trim_tasks(TimeMs before);
   Result<std::uint64_t> trim_decisions(const Open& open, TimeMs before);
   Result<std::uint64_t> trim_log(TimeMs before);
   Result<std::uint64_t> trim_events(TimeMs now);
   Result<std::uint64_t> trim_events_of(const std::set<EventTypeId>& types, TimeMs before, std::uint64_t needed, KeptLog& kept);
   Result<void> save(const KeptLog& kept);
-  Result<void> take(const Keys& keys);
+  // Off goes what is under the keys, and what `more` says besides, on the committer's thread.
+  Result<void> take(const Keys& keys, const std::function<Result<void>(WriteSet&)>& more = nullptr);
+  Result<void> keep_task_alone(WriteSet& set, std::string_view id) const;
+  Result<void> keep_action_alone(WriteSet& set, std::string_view key) const;
 
   const RetentionOptions options_;
   Store& store_;

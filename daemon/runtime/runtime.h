@@ -69,7 +69,9 @@ struct RuntimeFigures {
 
 // What a replay of the whole log gives.
 struct ReplayDigest {
-  std::string digest;  // as Runtime::digest
+  std::string digest;        // as Runtime::digest
+  std::string live;          // of a running daemon's states, each at the very point of the log up to which `digest` has it; empty: none run
+  bool same_states = false;  // … they know and decided the same; until when they wait is another release's choice, too
   std::uint64_t customers = 0;
   std::uint64_t blocks = 0;
   std::uint64_t entries = 0;    // steps of customers
@@ -177,13 +179,17 @@ class Runtime {
   const RuntimeOptions& options() const;
   // A digest of every customer's state: equal for equal states, whatever machine and history of restarts. For the crash test.
   void digest(std::function<void(Result<std::string>, std::uint64_t customers)> done);
-  // The same from the log alone, stepped anew in memory from the first block on. Slow; blocks the caller, and a reload meanwhile.
+  // The same from the log alone, stepped anew in memory from the first block on, and compared with the states at the same point, however
+  // much comes in meanwhile. Slow; blocks the caller, and a reload meanwhile. Error: conflict (the log is not whole, or is being
+  // rewritten).
   Result<ReplayDigest> replay_digest();
 
  private:
   // As scan_customers, with those ids too that are other names of a customer.
   void scan_states(std::function<void(Shard&, const CustomerState&)> each, std::function<void(Result<void>)> done);
   void post_item(Item item, Attachment attachment);
+  struct Marked;  // see replay_digest()
+  void mark_slot(const std::shared_ptr<Marked>& marked, const std::shared_ptr<const Plan>& plan, std::uint32_t slot);
   struct Impl;
   explicit Runtime(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;

@@ -1,13 +1,16 @@
 // The whole log decided again from its first block on, under the plans that were in force.
 //
-// Thread-safety: the store and the plans must not change meanwhile.
+// Thread-safety: the plans must not change meanwhile; the log may grow, and not be rewritten.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <limits>
 
+#include "daemon/runtime/log_block.h"
 #include "daemon/runtime/plan_store.h"
 #include "daemon/runtime/runtime.h"
+#include "engine/base/hash.h"
 
 namespace nudge::daemon {
 
@@ -24,6 +27,8 @@ class StateDigest {
   }
   std::uint64_t customers() const { return customers_; }
   std::string text() const { return to_hex(known_) + "-" + to_hex(all_); }
+  // The first half of such a text.
+  static std::string_view known(std::string_view text) { return text.substr(0, text.find('-')); }
 
  private:
   // The order of customers is not fixed, so their hashes are added up.
@@ -39,10 +44,16 @@ class StateDigest {
 };
 
 inline constexpr std::uint64_t kLastBlock = std::numeric_limits<std::uint64_t>::max();
+inline constexpr LogPlace kLogEnd{kLastBlock, 0};
 
-// Blocks up to `last`; kLastBlock: all. `catalog`: the newest one, by which states are encoded. `each` (may be empty) is given every
-// customer's state at the end. Errors: of the store; corrupt.
+// Where in the log each slot's customers were when their states were added up; by slot. A customer is in one slot for ever, so that states
+// taken slot by slot, while others go on, are compared at the same point all the same.
+using SlotPlaces = std::array<LogPlace, kSlots>;
+
+// Blocks up to `last`; kLastBlock: all. Decisions are compared up to there; the digest has each slot's customers as they were at `places`
+// (null: at the end). `catalog`: the newest one, by which states are encoded. `each` (may be empty) is given every customer's state at the
+// end. Errors: of the store; corrupt; conflict (not every block has what it had).
 Result<ReplayDigest> replay_whole_log(Store& store, PlanStore& plans, std::uint64_t last, const Catalog& catalog,
-                                      const std::function<void(const CustomerState&)>& each);
+                                      const std::function<void(const CustomerState&)>& each, const SlotPlaces* places = nullptr);
 
 }  // namespace nudge::daemon

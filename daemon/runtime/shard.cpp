@@ -175,6 +175,11 @@ bool Shard::turn() {
   return !(stopping && deferred_.empty() && items_.empty() && checkpoints_.empty());
 }
 
+void Shard::mark(Change change) {
+  flush();
+  unit_->changes.push_back(std::move(change));
+}
+
 void Shard::flush() {
   if (unit_->empty()) return;
   unit_->shard = options_.index;

@@ -99,6 +99,8 @@ class Shard {
   // Ids of customers that have no record on disk yet, in no order.
   void unwritten_customers(const std::function<void(std::string_view id)>& each) const;
   Result<void> each_customer(std::uint8_t slot, const std::function<void(const CustomerState&)>& each);
+  // The change is made behind everything in the log that the states have in them, and before everything that they will have.
+  void mark(Change change);
 
  private:
   struct ColdTimer {

@@ -80,6 +80,7 @@ struct CommitContext {
   std::vector<std::function<void()>>& after;  // run once the batch is on disk, on the committer's thread
   WorkOut& work;                              // what the change did to tasks: booked, and told, with this batch
   ApprovalOut& approvals;                     // … and to what waits for a yes
+  LogPlace place{};  // where entries of the change's own unit would begin; 0: not said (what the committer does by itself)
 };
 
 using Change = std::function<void(CommitContext&)>;

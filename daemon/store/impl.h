@@ -33,6 +33,7 @@ struct Store::Impl {
 
   std::atomic<std::uint64_t> last_sequence{0};
   std::atomic<std::uint64_t> dropped{0};  // blocks up to here were taken off the log
+  std::atomic<std::uint64_t> rewrites{0};
   std::atomic<std::uint64_t> acknowledged{0};
   std::atomic<std::uint64_t> commits{0};
   std::atomic<std::uint64_t> background_commits{0};
@@ -54,10 +55,12 @@ struct Store::Impl {
   Result<void> establish();
   Result<void> find_last_sequence();
   Result<void> check_watermark();
+  Result<void> bring_forward();
   Result<void> put_meta(std::string_view key, std::string_view value);
   Result<std::optional<std::string>> get_meta(std::string_view key) const;
   Result<void> record_loss(std::uint64_t acknowledged_sequence, std::string_view reason);
   std::optional<Mark> mark_at_open;
+  std::uint32_t format_at_open = kStoreFormat;
   std::optional<Error> mark_error;  // the watermark could not be read and accept_loss is given
 
   // store.cpp; the first three with commit_mutex held

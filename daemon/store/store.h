@@ -29,7 +29,7 @@ inline constexpr std::size_t kFamilies = 10;
 std::string_view family_name(Family family) noexcept;
 
 // The format of the whole directory. An older one is brought forward when opened, a newer one is refused.
-inline constexpr std::uint32_t kStoreFormat = 1;
+inline constexpr std::uint32_t kStoreFormat = 2;  // 2: actions of call tasks lie in their tasks, lists of actions by batch
 // Keys of Family::meta that begin so are the store's own; put and erase refuse them.
 inline constexpr std::string_view kReservedMeta = "store/";
 
@@ -186,6 +186,8 @@ class Store {
   Result<void> drop_blocks(std::uint64_t upto);
   // The last block that was taken off; 0: the log goes back to its beginning.
   std::uint64_t dropped_blocks() const noexcept;
+  // How often blocks were taken off the log or got another content since the store was opened.
+  std::uint64_t rewrites() const noexcept;
   // Puts other contents in the place of blocks that are there, for what has to leave the log: in one synced batch, sequence and predecessor
   // stay. What was there before is on disk until compact(). Error: not_found, and those of commit().
   Result<void> replace_blocks(std::span<const std::pair<std::uint64_t, std::string>> blocks);

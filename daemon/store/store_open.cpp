@@ -66,6 +66,7 @@ Result<std::unique_ptr<Store>> Store::open(StoreOptions options) {
   NUDGE_TRY(impl->identify());
   NUDGE_TRY(impl->find_last_sequence());
   NUDGE_TRY(impl->check_watermark());
+  NUDGE_TRY(impl->bring_forward());
   impl->look_at_space();
   impl->ticker = std::thread([raw = impl.get()] { raw->run_ticker(); });
   return std::unique_ptr<Store>(new Store(std::move(impl)));
@@ -128,7 +129,7 @@ Result<void> Store::Impl::establish() {
 Result<void> Store::Impl::identify() {
   NUDGE_ASSIGN(const auto format, get_meta(kFormatKey));
   if (!format) return establish();
-  std::uint32_t number = 0;
+  std::uint32_t& number = format_at_open;
   const auto parsed = std::from_chars(format->data(), format->data() + format->size(), number);
   if (parsed.ec != std::errc{} || number == 0) return fail(Code::corrupt, "the store's format number is damaged; restore the last backup");
   if (number > kStoreFormat)
@@ -139,6 +140,12 @@ Result<void> Store::Impl::identify() {
   if (!stored_id || stored_id->size() != id.size()) return fail(Code::corrupt, "the store's id is missing; restore the last backup");
   std::ranges::copy(*stored_id, id.begin());
   return {};
+}
+
+// From here on an older nudged refuses the directory, which it would misread.
+Result<void> Store::Impl::bring_forward() {
+  if (format_at_open == kStoreFormat) return {};
+  return put_meta(kFormatKey, std::to_string(kStoreFormat));  // of what format 1 has, all reads as it was
 }
 
 Result<void> Store::Impl::find_last_sequence() {

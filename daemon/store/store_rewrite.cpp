@@ -18,6 +18,7 @@ constexpr std::size_t kDroppedAtOnce = 10'000;
 }  // namespace
 
 std::uint64_t Store::dropped_blocks() const noexcept { return impl_->dropped; }
+std::uint64_t Store::rewrites() const noexcept { return impl_->rewrites; }
 
 // The mark goes up with the blocks, so that a crash in between leaves a log without a hole.
 Result<void> Store::drop_blocks(std::uint64_t upto) {
@@ -46,6 +47,7 @@ Result<void> Store::drop_blocks(std::uint64_t upto) {
     if (impl.closed) return fail(Code::unavailable, "the store is closed");
     // Before the blocks are gone for a reader: it starts at the first that is there.
     impl.dropped = last;
+    ++impl.rewrites;
     if (const auto status = impl.database->db().Write(make_write_options(true), &batch); !status.ok())
       return impl.poison(to_error("blocks could not be taken off the log", status), "this change");
     impl.unsynced = false;
@@ -75,6 +77,7 @@ Result<void> Store::replace_blocks(std::span<const std::pair<std::uint64_t, std:
   const std::lock_guard lock(impl.commit_mutex);
   if (auto failure = impl.health->failure()) return std::unexpected(std::move(*failure));
   if (impl.closed) return fail(Code::unavailable, "the store is closed");
+  ++impl.rewrites;  // first: who finds it unchanged has read nothing of this
   if (const auto status = impl.database->db().Write(make_write_options(true), &batch); !status.ok())
     return impl.poison(to_error("blocks of the log could not be replaced", status), "this change");
   impl.unsynced = false;

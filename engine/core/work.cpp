@@ -250,8 +250,9 @@ void Work::tell(const Plan& plan, Task& task, std::string_view type, TimeMs at, 
   if (input.type != kNoEventType) out.news.push_back(std::move(input));
 }
 
-void Work::add(const Plan& plan, ActionOut action, std::uint64_t number, TimeMs now, WorkOut& out) {
+void Work::add(const Plan& plan, ActionOut action, std::uint64_t number, TimeMs now, WorkOut& out, bool sole_record) {
   Task task;
+  task.sole_record = sole_record;
   task.number = number;
   task.action = std::move(action);
   ActionOut& a = task.action;
@@ -409,6 +410,7 @@ void Work::merged(std::string_view alias, std::string_view customer, TimeMs now,
   for (const Hash128& id : ids) {
     Task& task = this->task(id);
     if (task.action.customer != alias) continue;
+    if (task.sole_record && task.decided_for.empty()) task.decided_for = alias;
     task.action.customer = customer;
     Known& known = known_[id];
     take_from_customer(known, id);

@@ -52,6 +52,9 @@ struct Task {
   std::vector<std::string> refused;  // never given to these again
   std::vector<TimeMs> rungs;      // of the ladder: when each is climbed; kNever: it was, or never will be
   std::vector<TaskStep> steps;    // the newest kTaskStepsKept
+  // Since the third:
+  bool sole_record = false;  // the action that made it has no record of its own
+  std::string decided_for;   // then: the customer's name when it was decided, when it is another by now
 };
 
 struct TaskCommand {
@@ -82,8 +85,9 @@ class Work {
   Work() = default;
   Work(Work&&) = default;
   Work& operator=(Work&&) = default;
-  // A new task, settled by the desk (its owner is known, or nobody is). `number` orders tasks.
-  void add(const Plan& plan, ActionOut action, std::uint64_t number, TimeMs now, WorkOut& out);
+  // A new task, settled by the desk (its owner is known, or nobody is). `number` orders tasks. `sole_record`: the caller keeps the action in
+  // no other place.
+  void add(const Plan& plan, ActionOut action, std::uint64_t number, TimeMs now, WorkOut& out, bool sole_record = false);
   // A task as it was kept.
   void load(Task task);
   // From now on the caller gives back an open task as it was when it was last touched or made.

@@ -13,6 +13,8 @@ namespace {
 
 constexpr std::uint8_t kTaskVersion = 1;  // what came later stands at the end, with a version of its own
 constexpr std::uint8_t kLifeVersion = 1;
+// Bits of the first form's byte, which had the first only.
+constexpr std::uint8_t kOverdue = 1, kSoleRecord = 2, kDecidedFor = 4;
 constexpr std::size_t kPayloadBytes = 4U << 20;
 constexpr int kFilterDepth = 32;
 
@@ -220,7 +222,8 @@ void encode_task(std::string& out, const Task& t) {
   w.u8(kTaskVersion);
   w.varint(t.number);
   w.u8(static_cast<std::uint8_t>(t.state));
-  w.u8(t.overdue ? 1 : 0);
+  w.u8(static_cast<std::uint8_t>((t.overdue ? kOverdue : 0) | (t.sole_record ? kSoleRecord : 0) | (t.decided_for.empty() ? 0 : kDecidedFor)));
+  if (!t.decided_for.empty()) w.string(t.decided_for);
   w.svarint(t.done_at);
   w.string(t.disposition);
   w.string(t.note);
@@ -236,7 +239,10 @@ Result<Task> decode_task(std::string_view bytes) {
   if (in.u8() != kTaskVersion) return damaged();
   t.number = in.varint();
   t.state = static_cast<TaskState>(in.u8());
-  t.overdue = in.u8() != 0;
+  const std::uint8_t marks = in.u8();
+  t.overdue = (marks & kOverdue) != 0;
+  t.sole_record = (marks & kSoleRecord) != 0;
+  if ((marks & kDecidedFor) != 0) t.decided_for = in.string();
   t.done_at = in.svarint();
   t.disposition = in.string();
   t.note = in.string();

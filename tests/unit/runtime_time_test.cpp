@@ -2,9 +2,12 @@
 #include <doctest/doctest.h>
 #include <stdlib.h>
 
+#include <atomic>
 #include <filesystem>
 #include <future>
+#include <thread>
 
+#include "daemon/runtime/log_scrub.h"
 #include "daemon/runtime/runtime.h"
 
 using namespace nudge;
@@ -414,4 +417,56 @@ TEST_CASE("a plan that only adds segments reaches everybody whom their filters o
     CHECK(members(grown, "grown") == 16);
     CHECK(members(grown + young, "young") == 15);
   }
+}
+
+TEST_CASE("a replay is compared with the states at the same point of the log, whatever comes in meanwhile") {
+  Directory directory;
+  ManualClock clock(kStart);
+  Life life(directory.path, clock, 64U << 20, kWriting);
+  std::atomic<bool> ending{false};
+  std::thread sender([&] {
+    for (int i = 0; !ending; ++i) life.send(ping("c" + std::to_string(i % 40), clock.now(), std::to_string(i), i % 9));
+  });
+  int moved = 0;  // replays during which the log grew
+  for (int i = 0; i < 200 && moved < 5; ++i) {
+    const std::uint64_t before = life.runtime->last_block();
+    const Result<ReplayDigest> replay = life.runtime->replay_digest();
+    REQUIRE(replay);
+    CHECK(replay->same_states);
+    CHECK(replay->live == replay->digest);
+    CHECK(replay->same_decisions);
+    if (replay->customers != 0 && life.runtime->last_block() > before) ++moved;
+  }
+  ending = true;
+  sender.join();
+  CHECK(moved == 5);
+}
+
+TEST_CASE("states that are not those of the log are told") {
+  Directory directory;
+  ManualClock clock(kStart);
+  Life life(directory.path, clock, 64U << 20, kWriting);
+  for (int i = 0; i < 5; ++i) life.send(ping("c" + std::to_string(i), clock.now(), std::to_string(i)));
+  life.settle();
+  REQUIRE(life.runtime->replay_digest()->same_states);
+  // An event is lost from the log.
+  const EventTypeId type = life.runtime->plan()->catalog->find_event("ping");
+  std::uint64_t at = 0, events = 0;
+  std::string without;
+  REQUIRE(life.store->log_blocks(1, [&](std::uint64_t sequence, std::string_view block) {
+    const auto scrubbed = scrub_events(block, {type}, events);
+    REQUIRE(scrubbed);
+    if (scrubbed->has_value()) {
+      at = sequence;
+      without = **scrubbed;
+    }
+    return at == 0;
+  }));
+  REQUIRE(at != 0);
+  REQUIRE(life.store->replace_blocks(std::vector<std::pair<std::uint64_t, std::string>>{{at, without}}));
+  const Result<ReplayDigest> replay = life.runtime->replay_digest();
+  REQUIRE(replay);
+  CHECK_FALSE(replay->same_states);
+  CHECK_FALSE(replay->same_decisions);
+  CHECK(replay->live != replay->digest);
 }

@@ -140,11 +140,22 @@ TEST_CASE("a newer format and an unknown family are refused") {
   const TempDir dir;
   fill(dir / "store", 5);
   with_raw_database(dir / "store",
-                    [](rocksdb::DB& db, rocksdb::ColumnFamilyHandle& meta) { REQUIRE(db.Put({}, &meta, "store/format", "2").ok()); });
+                    [](rocksdb::DB& db, rocksdb::ColumnFamilyHandle& meta) { REQUIRE(db.Put({}, &meta, "store/format", "3").ok()); });
   const Error newer = must_refuse(options_for(dir / "store"));
   CHECK(newer.code == Code::invalid);
-  CHECK(contains(newer.message, "store format 2"));
+  CHECK(contains(newer.message, "store format 3"));
   CHECK(contains(newer.message, "newer nudged"));
+
+  // An older one is brought forward: from then on the older nudged refuses it.
+  fill(dir / "older", 5);
+  with_raw_database(dir / "older",
+                    [](rocksdb::DB& db, rocksdb::ColumnFamilyHandle& meta) { REQUIRE(db.Put({}, &meta, "store/format", "1").ok()); });
+  CHECK(must_open(options_for(dir / "older"))->last_sequence() == 5);
+  with_raw_database(dir / "older", [](rocksdb::DB& db, rocksdb::ColumnFamilyHandle& meta) {
+    std::string format;
+    REQUIRE(db.Get({}, &meta, "store/format", &format).ok());
+    CHECK(format == std::to_string(kStoreFormat));
+  });
 
   fill(dir / "other", 5);
   with_raw_database(dir / "other", [](rocksdb::DB& db, rocksdb::ColumnFamilyHandle&) {

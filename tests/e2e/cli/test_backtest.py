@@ -372,7 +372,7 @@ class Change(unittest.TestCase):
         daemon.until(lambda: daemon.counters()["fired"] == 7)
         daemon.settled()
         one = json.loads(self.nudge("replay", "--digest", "--output", "json"))
-        self.assertEqual((one["digest"], one["same_decisions"], one["decisions"]), (one["live"], True, 7))
+        self.assertEqual((one["digest"], one["same_states"], one["same_decisions"], one["decisions"]), (one["live"], True, True, 7))
         self.assertEqual(self.nudge("replay", "--digest").strip(), one["digest"])
         self.nudge("replay", code=1)
 
