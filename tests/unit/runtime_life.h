@@ -120,7 +120,7 @@ struct Life {
     REQUIRE_MESSAGE(done, (done ? "" : done.error().message));
   }
   bool all_done() {
-    for (int i = 0; i < 4000; ++i) {
+    for (int i = 0; i < 10000; ++i) {
       const auto all = runtime->eraser().list();
       REQUIRE(all);
       bool done = true;

@@ -134,7 +134,7 @@ struct Life {
   // Waits until `what` holds; the clock stands still.
   template <class F>
   bool until(F what) {
-    for (int i = 0; i < 2000; ++i) {
+    for (int i = 0; i < 10000; ++i) {
       if (what()) return true;
       std::this_thread::sleep_for(std::chrono::milliseconds(2));
     }
