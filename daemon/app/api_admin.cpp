@@ -121,8 +121,7 @@ http::Response Api::status() {
     json.begin_object().field("equation", b.name).field("left", b.left).field("right", b.right).field("holds", b.holds()).end_object();
   }
   json.end_array();
-  json.field("quarantine_open",
-             f.stats[Counter::quarantine_in] - f.stats[Counter::quarantine_replayed] - f.stats[Counter::quarantine_discarded]);
+  json.field("quarantine_open", f.stats.quarantine_open());
   json.key("plan").begin_object().field("sequence", f.plan).field_time("reloaded", f.reloaded_at).field("sweeping", f.sweeping);
   json.field("slots_swept", f.slots_swept).field("slots", kSlots).field("rules_from", options_.rules_from);
   if (const auto version = runtime_.version_in_force(); version && *version)

@@ -2,11 +2,12 @@
 #include <algorithm>
 
 #include "daemon/app/api.h"
+#include "daemon/app/faded.h"
 #include "daemon/app/reads.h"
 #include "daemon/runtime/tasks.h"
 #include "engine/core/explain.h"
-#include "engine/core/preview.h"
 #include "engine/core/judge.h"
+#include "engine/core/preview.h"
 #include "engine/core/runs.h"
 
 namespace nudge::daemon {
@@ -139,6 +140,12 @@ void Api::customer(http::Request& request, http::Responder responder) {
     json->begin_object();
     const std::shared_ptr<const Personal> hidden = hidden_of(full, shard, *state);
     write_state(*json, shard, *state, at.value_or(std::max(shard.now(), state->clock)), events, hidden.get());
+    if (at) {
+      Reading reading;
+      for (const Segment& segment : shard.plan().segments) reading.conditions.push_back(segment.node);
+      for (const Trait& trait : shard.plan().traits) reading.values.push_back(trait.expr);
+      write_faded(*json, faded(shard.plan(), reading, *at, *shard.plan().catalog, shard.now()));
+    }
     std::vector<std::string> names{state->id};  // what was decided while the customer had another name stays under that
     names.insert(names.end(), state->aliases.begin(), state->aliases.end());
     const bool posted = workers_.post([this, shared, names, json, hidden] {
@@ -187,6 +194,12 @@ http::Response Api::explain_past(const CustomerState& state, const std::string& 
   Json json;
   json.begin_object().field("customer", state.id).field_time("at", at).field("plan", plan.sequence);
   json.field("in_force_then", &plan == then->get());
+  Reading reading;
+  if (rule_name.empty())
+    reading.conditions.push_back(plan.find_segment(segment_name)->node);
+  else
+    add_reading(plan, *plan.find_rule(rule_name), reading);
+  write_faded(json, faded(plan, reading, at, *now->catalog, runtime_.now()));
   std::string inner;
   if (rule_name.empty()) {
     append_json(inner, explain_condition(plan, state, plan.find_segment(segment_name)->node, at));
@@ -247,19 +260,23 @@ void Api::explain(http::Request& request, http::Responder responder) {
     Json json;
     json.begin_object().field("customer", state->id).field_time("at", now);
     std::string inner;
+    Reading reading;
     if (!rule_name.empty()) {
       const Rule* rule = plan.find_rule(rule_name);
       if (rule == nullptr) return shared->send(error_response({Code::not_found, "there is no rule `" + rule_name + "`"}));
       append_json(inner, explain_rule(plan, *state, *rule, now));
       if (hidden != nullptr) inner = hidden->hide_json(inner);
       json.field("rule", rule_name).field_raw("explanation", inner);
+      add_reading(plan, *rule, reading);
     } else {
       const Segment* segment = plan.find_segment(segment_name);
       if (segment == nullptr) return shared->send(error_response({Code::not_found, "there is no segment `" + segment_name + "`"}));
       append_json(inner, explain_condition(plan, *state, segment->node, now));
       if (hidden != nullptr) inner = hidden->hide_json(inner);
       json.field("segment", segment_name).field_raw("explanation", inner);
+      reading.conditions.push_back(segment->node);
     }
+    if (at) write_faded(json, faded(plan, reading, now, *plan.catalog, shard.now()));
     json.end_object();
     shared->send(json_response(std::move(json)));
   });
@@ -313,6 +330,10 @@ void Api::preview(http::Request& request, http::Responder responder) {
     // The desk belongs to the committer: a copy of it is asked there.
     const auto plan = runtime_.plan();
     auto hidden = hidden_of(full, shard, *state);
+    Reading reading;
+    add_reading(shard.plan(), *rule, reading);
+    std::vector<Faded> not_whole;
+    if (at) not_whole = faded(shard.plan(), reading, now, *shard.plan().catalog, shard.now());
     runtime_.tasks().look(
         [this, plan, preview, now, connectors](const Desk& desk, TimeMs) {
           std::string bytes;
@@ -320,13 +341,16 @@ void Api::preview(http::Request& request, http::Responder responder) {
           if (Result<Desk> copy = Desk::decode(bytes)) ask_desk(*plan, *copy, *preview);
           ask_delivery(runtime_, connectors, *preview, now);
         },
-        [shared, preview, id, rule_name, version = rule->version, hidden = std::move(hidden)](const Error* failure) {
+        [shared, preview, id, rule_name, version = rule->version, hidden = std::move(hidden),
+         not_whole = std::move(not_whole)](const Error* failure) {
           if (failure != nullptr) return shared->send(error_response(*failure));
           std::string inner;
           append_json(inner, *preview);
           if (hidden) inner = hidden->hide_json(inner);
           Json json;
-          json.begin_object().field("customer", id).field("rule", rule_name).field("version", version).field_raw("preview", inner).end_object();
+          json.begin_object().field("customer", id).field("rule", rule_name).field("version", version).field_raw("preview", inner);
+          write_faded(json, not_whole);
+          json.end_object();
           shared->send(json_response(std::move(json)));
         });
   });

@@ -36,7 +36,8 @@ http::Response Api::start_backtest(const http::Request& request) {
     if (!at) return error_response({Code::invalid, std::string("`") + name + "`: " + at.error().message});
     *place = *at;
   }
-  options.to = std::min(options.to, runtime_.now());
+  options.now = runtime_.now();
+  options.to = std::min(options.to, options.now);
   const std::shared_ptr<const Plan> live = runtime_.plan();
   const CompiledPlan compiled = compile_plan(draft->sources, live->catalog.get());
   if (compiled.plan == nullptr) return refused_response(compiled.diagnostics, compiled.error);

@@ -2,6 +2,7 @@
 #include <mutex>
 
 #include "daemon/app/api.h"
+#include "daemon/app/faded.h"
 #include "engine/core/parts.h"
 
 namespace nudge::daemon {
@@ -40,7 +41,7 @@ std::size_t write_part(Json& json, const std::vector<PartCount>& parts, std::siz
   return next;
 }
 
-http::Response answer(const Counting& counting, TimeMs at) {
+http::Response answer(const Counting& counting, TimeMs at, TimeMs present) {
   PartCounter sum = counting.fresh();
   for (const auto& [shard, counter] : counting.counters) sum.add(*counter);
   Json json;
@@ -49,9 +50,14 @@ http::Response answer(const Counting& counting, TimeMs at) {
       .field("plan", counting.plan->sequence)
       .field_time("at", at)
       .field("customers", sum.customers())
-      .field("holds", sum.holds())
-      .key("parts")
-      .begin_array();
+      .field("holds", sum.holds());
+  Reading reading;
+  if (counting.rule != nullptr)
+    reading.conditions.push_back(counting.rule->condition);
+  else
+    reading.conditions.push_back(counting.segment->node);
+  write_faded(json, faded(*counting.plan, reading, at, *counting.plan->catalog, present));
+  json.key("parts").begin_array();
   for (std::size_t next = 0; next < sum.parts().size();) next = write_part(json, sum.parts(), next);
   json.end_array().end_object();
   return json_response(std::move(json));
@@ -72,10 +78,10 @@ void Api::count_parts(http::Request& request, http::Responder responder, bool of
   if (!of_rule && segment == nullptr)
     return shared->send(error_response({Code::not_found, "there is no segment `" + name + "`; see /v1/segments"}));
   auto counting = std::make_shared<Counting>(plan, rule, segment);
-  const TimeMs now = at->value_or(runtime_.now());
+  const TimeMs present = runtime_.now(), now = at->value_or(present);
   runtime_.scan_customers([counting, now](Shard& shard, const CustomerState& state) { counting->of(shard.index()).count(state, now); },
-                          [shared, counting, now](Result<void> walked) {
-                            shared->send(walked ? answer(*counting, now) : error_response(walked.error()));
+                          [shared, counting, now, present](Result<void> walked) {
+                            shared->send(walked ? answer(*counting, now, present) : error_response(walked.error()));
                           });
 }
 

@@ -102,10 +102,7 @@ http::Response Api::quarantine(const http::Request& request) {
   const StatsDelta stats = runtime_.stats();
   const std::shared_ptr<const Plan> plan = runtime_.plan();
   Json json;
-  json.begin_object()
-      .field("open", stats[Counter::quarantine_in] - stats[Counter::quarantine_replayed] - stats[Counter::quarantine_discarded])
-      .key("records")
-      .begin_array();
+  json.begin_object().field("open", stats.quarantine_open()).key("records").begin_array();
   for (const QuarantineRecord& r : *list) write_quarantined(json, r, sees_personal(request) ? nullptr : plan->catalog.get());
   json.end_array().key("next");
   if (list->size() == *limit)

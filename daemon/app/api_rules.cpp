@@ -2,6 +2,7 @@
 #include <set>
 
 #include "daemon/app/api.h"
+#include "daemon/app/faded.h"
 
 namespace nudge::daemon {
 namespace {
@@ -133,6 +134,9 @@ void Api::segments(http::Request& request, http::Responder responder) {
     json.end_array().end_object();
     return responder.send(of_state(json_response(std::move(json)), state_of(*plan)));
   }
+  Reading reading;
+  for (const Segment* segment : counts->segments) reading.conditions.push_back(segment->node);
+  const std::vector<Faded> not_whole = faded(*plan, reading, **at, *plan->catalog, runtime_.now());
   counts->members = std::vector<std::atomic<std::uint64_t>>(counts->segments.size());
   auto shared = std::make_shared<http::Responder>(std::move(responder));
   runtime_.scan_customers(
@@ -142,10 +146,11 @@ void Api::segments(http::Request& request, http::Responder responder) {
           if (shard.engine().holds(*plan, state, counts->segments[i]->node, at)) ++counts->members[i];
         }
       },
-      [shared, plan, counts, at = **at](Result<void> walked) {
+      [shared, plan, counts, not_whole, at = **at](Result<void> walked) {
         if (!walked) return shared->send(error_response(walked.error()));
         Json json;
         json.begin_object().field("plan", plan->sequence).field_time("at", at).field("customers", counts->customers.load());
+        write_faded(json, not_whole);
         json.key("segments").begin_array();
         for (std::size_t i = 0; i < counts->segments.size(); ++i)
           json.begin_object().field("name", counts->segments[i]->name).field("members", counts->members[i].load()).end_object();
@@ -177,7 +182,8 @@ void Api::segment(http::Request& request, http::Responder responder) {
         ++count->customers;
         if (shard.engine().holds(*plan, state, segment->node, at)) ++count->members;
       },
-      [shared, name, count, at = **at, description = segment->description](Result<void> walked) {
+      [shared, name, count, at = **at, description = segment->description,
+       not_whole = faded(*plan, {{segment->node}, {}, {}}, **at, *plan->catalog, runtime_.now())](Result<void> walked) {
         if (!walked) return shared->send(error_response(walked.error()));
         Json json;
         json.begin_object()
@@ -185,17 +191,21 @@ void Api::segment(http::Request& request, http::Responder responder) {
             .field("description", description)
             .field_time("at", at)
             .field("members", count->members.load())
-            .field("customers", count->customers.load())
-            .end_object();
+            .field("customers", count->customers.load());
+        write_faded(json, not_whole);
+        json.end_object();
         shared->send(json_response(std::move(json)));
       });
 }
 
 namespace {
 
-http::Response members_page(const std::string& name, TimeMs at, std::uint64_t total, const auto& ids, std::size_t limit) {
+http::Response members_page(const std::string& name, TimeMs at, std::uint64_t total, const auto& ids, std::size_t limit,
+                            const std::vector<Faded>& not_whole = {}) {
   Json json;
-  json.begin_object().field("name", name).field_time("at", at).field("total", total).key("members").begin_array();
+  json.begin_object().field("name", name).field_time("at", at).field("total", total);
+  write_faded(json, not_whole);
+  json.key("members").begin_array();
   for (const std::string& id : ids) json.value(id);
   json.end_array().key("next");
   if (ids.size() == limit)
@@ -238,6 +248,10 @@ void Api::members_at(const Shared& to, const std::shared_ptr<const Plan>& plan, 
     std::uint64_t total = 0;
   };
   auto found = std::make_shared<Found>();
+  // Who asks about the present is answered as of a moment ago, which is not the past yet.
+  const TimeMs present = runtime_.now();
+  std::vector<Faded> not_whole;
+  if (at + kSecond < present) not_whole = faded(*plan, {{segment.node}, {}, {}}, at, *plan->catalog, present);
   runtime_.scan_customers(
       [plan, &segment, found, at, after, limit](Shard& shard, const CustomerState& state) {
         if (!shard.engine().holds(*plan, state, segment.node, at)) return;
@@ -247,8 +261,8 @@ void Api::members_at(const Shared& to, const std::shared_ptr<const Plan>& plan, 
         found->ids.insert(state.id);
         if (found->ids.size() > limit) found->ids.erase(std::prev(found->ids.end()));
       },
-      [to, plan, &segment, found, at, limit](Result<void> walked) {
-        to->send(walked ? members_page(segment.name, at, found->total, found->ids, limit) : error_response(walked.error()));
+      [to, plan, &segment, found, at, limit, not_whole = std::move(not_whole)](Result<void> walked) {
+        to->send(walked ? members_page(segment.name, at, found->total, found->ids, limit, not_whole) : error_response(walked.error()));
       });
 }
 

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "daemon/app/api.h"
+#include "daemon/app/app_check.h"
 #include "daemon/app/metrics_page.h"
 #include "daemon/log/log.h"
 
@@ -210,7 +211,8 @@ Result<void> App::Impl::open_runtime() {
   o.send_only_to = s.test_mode_send_only_to;
   o.delivery.approvals = {s.approvals_url, s.approvals_key.empty() ? std::string() : std::string(s.approvals_key.reveal())};
   o.erasures = ledgers->for_runtime();
-  o.retention = {s.retention_decisions.count(), s.retention_actions.count(), s.retention_tasks.count(), s.retention_log.count(), s.retention_every};
+  o.retention = {s.retention_decisions.count(), s.retention_actions.count(),    s.retention_tasks.count(),
+                 s.retention_log.count(),       s.retention_quarantine.count(), s.retention_every};
   o.delivery.unsubscribe = {s.unsubscribe_url, s.unsubscribe_key.empty() ? std::string() : std::string(s.unsubscribe_key.reveal())};
   o.reopen = [doors = doors](const IntakeSchema& schema, std::string_view kept, TimeMs received) {
     return doors->reopen(schema, kept, received);
@@ -339,24 +341,7 @@ Result<PlanChange> App::Impl::reload() {
   return change;
 }
 
-Result<std::string> App::dry_run() {
-  Impl& impl = *impl_;
-  std::string maildrop;
-  NUDGE_ASSIGN(const auto setups, connector_setups(impl.loaded, impl.loaded.settings.data_dir, maildrop));
-  NUDGE_ASSIGN(const PlanSources sources, read_sources(impl.loaded, setups));
-  CompiledPlan compiled = compile_plan(sources, nullptr);
-  if (compiled.plan == nullptr) {
-    PlanChange change;
-    change.diagnostics = std::move(compiled.diagnostics);
-    change.error = std::move(compiled.error);
-    return std::unexpected(refused(change));
-  }
-  std::string report = doc::render_text(compiled.diagnostics);
-  if (!report.empty()) report += "\n";
-  report += "configuration, catalog and rules are good: " + std::to_string(compiled.plan->rules.size()) + " rules, " +
-            std::to_string(compiled.plan->segments.size()) + " segments, " + std::to_string(setups.size()) + " connectors";
-  return report;
-}
+Result<std::string> App::dry_run() { return check_setup(impl_->loaded, http_options(impl_->loaded.settings)); }
 
 void App::stop() {
   Impl& impl = *impl_;

@@ -29,7 +29,7 @@ class App {
 
   // Everything up to accepting requests. The error says what is wrong and what to do; what was started is stopped by the destructor.
   Result<void> start();
-  // Checks the configuration, rules and catalog, and says what it found; touches no data directory.
+  // Checks the configuration, each connector's settings, rules and catalog, and says what it found; touches no data directory.
   Result<std::string> dry_run();
   // Stops taking in, lets what is under way finish (drain_deadline), writes a checkpoint and closes. Idempotent.
   void stop();
@@ -52,6 +52,9 @@ class App {
 // `maildrop_directory` is set to where it keeps its messages, when there is one. Error: a missing secret or plugin, by name.
 Result<std::vector<ConnectorSetup>> connector_setups(const config::Loaded& loaded, const std::string& data_dir,
                                                      std::string& maildrop_directory);
+// Those whose program is there; what is wrong is added to `problems`, a line each. Error: settings that are no map.
+Result<std::vector<ConnectorSetup>> known_connectors(const config::Loaded& loaded, const std::string& data_dir,
+                                                     std::string& maildrop_directory, std::string& problems);
 // Reads the catalog's and the rules' directories.
 Result<PlanSources> read_sources(const config::Loaded& loaded, const std::vector<ConnectorSetup>& connectors);
 // The directory, made with mode 0700 when its last part is missing; absolute.

@@ -108,6 +108,15 @@ void check_account(const config::Connector& connector, std::vector<ConnectorSetu
 
 Result<std::vector<ConnectorSetup>> connector_setups(const config::Loaded& loaded, const std::string& data_dir,
                                                      std::string& maildrop_directory) {
+  std::string problems;
+  std::vector<ConnectorSetup> setups;
+  NUDGE_ASSIGN(setups, known_connectors(loaded, data_dir, maildrop_directory, problems));
+  if (!problems.empty()) return fail(Code::invalid, "the connectors can't be started:" + problems);
+  return setups;
+}
+
+Result<std::vector<ConnectorSetup>> known_connectors(const config::Loaded& loaded, const std::string& data_dir,
+                                                     std::string& maildrop_directory, std::string& problems) {
   std::vector<config::Connector> wanted = loaded.connectors;
   if (wanted.empty()) {
     config::Connector maildrop;
@@ -118,9 +127,9 @@ Result<std::vector<ConnectorSetup>> connector_setups(const config::Loaded& loade
   std::string plugins = loaded.settings.connectors_dir;
   if (plugins.empty()) plugins = connectors::find_plugin_directory();
   std::vector<ConnectorSetup> setups;
-  std::string problems;
   for (const config::Connector& connector : wanted) {
     ConnectorSetup setup;
+    bool there = true;
     NUDGE_ASSIGN(bj::object settings, config_object(connector));
     missing_secrets(bj::value(settings), "connectors." + connector.name, problems);
     if (connector.kind == "maildrop") {
@@ -143,13 +152,13 @@ Result<std::vector<ConnectorSetup>> connector_setups(const config::Loaded& loade
     if (connector.command.empty()) {
       setup.spec.plugin = plugins + "/" + connector.kind + ".so";
       if (::access(setup.spec.plugin.c_str(), R_OK) != 0) {
+        there = false;
         problems += "\n  connectors." + connector.name + ": there is no plugin for kind `" + connector.kind + "`" +
                     (plugins.empty() ? " (the folder of plugins was not found; set connectors_dir)" : " in " + plugins);
       }
     }
-    setups.push_back(std::move(setup));
+    if (there) setups.push_back(std::move(setup));
   }
-  if (!problems.empty()) return fail(Code::invalid, "the connectors can't be started:" + problems);
   return setups;
 }
 

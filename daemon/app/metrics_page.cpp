@@ -57,8 +57,12 @@ void show_books(Page& page, const RuntimeFigures& f) {
   one(page, "nudge_delivery_attempts_total", Type::counter, "Actions handed to a connector, retries included.",
       number(f.stats[Counter::attempts]));
   one(page, "nudge_timers_fired_total", Type::counter, "Instants that fell due for a customer.", number(f.stats[Counter::timers]));
-  one(page, "nudge_quarantine_entries", Type::gauge, "Documents set aside and not replayed or discarded yet.",
-      number(f.stats[Counter::quarantine_in] - f.stats[Counter::quarantine_replayed] - f.stats[Counter::quarantine_discarded]));
+  one(page, "nudge_quarantine_entries", Type::gauge, "Documents set aside that still wait there.", number(f.stats.quarantine_open()));
+  page.family("nudge_quarantine_left_total", Type::counter,
+              "Documents that left the quarantine, by how: expired ones by retention.quarantine.");
+  shown(
+      "how",
+      {{"replayed", Counter::quarantine_replayed}, {"discarded", Counter::quarantine_discarded}, {"expired", Counter::quarantine_expired}});
 }
 
 void show_shards(Page& page, const RuntimeFigures& f) {

@@ -5,6 +5,8 @@
 namespace nudge::daemon {
 namespace {
 
+constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";  // some programs put it before UTF-8
+
 bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
 }  // namespace
@@ -78,6 +80,8 @@ void Splitter::scan_array() {
     } else if (!is_space(c)) {
       if (place_ == Place::before && c == '[') {
         place_ = Place::inside;
+        rest_[scanned_] = ' ';
+      } else if (place_ == Place::before && scanned_ < kByteOrderMark.size() && c == kByteOrderMark[scanned_]) {
         rest_[scanned_] = ' ';
       } else {
         fail_with(Code::invalid,

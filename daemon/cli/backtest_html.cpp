@@ -70,6 +70,7 @@ class Page {
     for (const Json& rule : report_["rules"].items) show_rule(rule);
     for (const Json& segment : report_["segments"].items) show_segment(segment);
     out_ += "<section><h2>" + say("Please note") + "</h2><ul>";
+    for (const std::string& note : unseen(report_)) out_ += "<li><b>" + escape(note) + "</b></li>";
     for (const Json& note : report_["notes"].items) out_ += "<li>" + escape(say(note.text)) + "</li>";
     out_ += "</ul></section></body></html>\n";
     return std::move(out_);

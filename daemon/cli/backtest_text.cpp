@@ -36,6 +36,7 @@ class Text {
     for (const Json& segment : report_["segments"].items) show_segment(segment);
     line();
     line(terminal_.paint(say("Please note"), Color::bold));
+    for (const std::string& note : unseen(report_)) wrap(note, "- ");
     for (const Json& note : report_["notes"].items) wrap(say(note.text), "- ");
     return std::move(out_);
   }

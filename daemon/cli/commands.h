@@ -89,6 +89,10 @@ Result<std::string> backtest_stopped(const BacktestCommand& command);
 // RFC 3339 or a date (its first moment in UTC).
 Result<TimeMs> read_instant(const std::string& text);
 
+// What an answer about the past says that it could not see any more ("not_whole"), a line each.
+std::vector<std::string> unseen(const Json& answer);
+void tell_unseen(const Output& out, const Json& answer);
+
 // Prints a file of schemas/ as it is: catalog, rules, tests, config or openapi.
 Exit schema(const Output& out, const std::string& name);
 

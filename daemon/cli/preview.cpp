@@ -83,6 +83,7 @@ Exit preview(const Output& out, Client& client, const ExplainOptions& options) {
   const Json& p = (*answer)["preview"];
   t.line(say("{1} (version {2}) for {3} at {4}",
              {t.paint(options.name, Color::bold), (*answer)["version"].shown(), options.customer, moment(p["at"])}));
+  tell_unseen(out, *answer);
   t.line("  " + say("fired by: {1}", {p["cause"].shown()}));
   for (const Json& step : p["steps"].items) show_step(t, step);
   return Exit::ok;

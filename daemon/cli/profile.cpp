@@ -85,6 +85,7 @@ Exit customer(const Output& out, Client& client, const std::string& id, const st
   const Terminal& t = out.terminal;
   const std::string who = t.paint(c["customer"].shown(), Color::bold);
   t.line(at.empty() ? who : say("{1} at {2}", {who, at}));
+  tell_unseen(out, c);
   for (const JsonMember& a : c["attributes"].members)
     t.line("  " + a.key + std::string(a.key.size() < 18 ? 18 - a.key.size() : 1, ' ') + a.value.shown());
   if (!c["tags"].items.empty()) t.line("  tags              " + c["tags"].shown());
@@ -138,6 +139,7 @@ Exit explain(const Output& out, Client& client, const ExplainOptions& options) {
   t.line(say("{1} for {2} at {3}",
              {t.paint(options.name, Color::bold) + (e["version"].is_null() ? "" : say(" (version {1})", {e["version"].shown()})),
               options.customer, moment((*answer)["at"])}));
+  tell_unseen(out, *answer);
   if (!e["verdict"].is_null()) {
     t.line("  " + say(e["verdict"].shown()));
     if (!e["trigger"].shown().empty()) t.line("  " + say("trigger: {1}", {e["trigger"].shown()}));

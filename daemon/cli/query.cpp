@@ -170,6 +170,18 @@ Exit segments(const Output& out, Client& client) {
   return Exit::ok;
 }
 
+std::vector<std::string> unseen(const Json& answer) {
+  std::vector<std::string> lines;
+  for (const Json& f : answer["not_whole"].items)
+    lines.push_back(say("events of {1} are kept for {2}: what happened up to {3} is deleted, so it may have been otherwise then",
+                        {f["event"].text, f["keep"].text, f["whole_since"].text}));
+  return lines;
+}
+
+void tell_unseen(const Output& out, const Json& answer) {
+  for (const std::string& line : unseen(answer)) out.terminal.error(out.terminal.paint(say("note: {1}", {line}), Color::yellow));
+}
+
 Exit segment(const Output& out, Client& client, const SegmentOptions& options) {
   std::string at;
   if (!options.at.empty()) {
@@ -189,6 +201,7 @@ Exit segment(const Output& out, Client& client, const SegmentOptions& options) {
                             ? say("{1}: {2}, {3} entered and {4} left so far",
                                   {options.name, members, grouped((*answer)["entered"].integer()), grouped((*answer)["left"].integer())})
                             : say("{1}: {2} at {3}", {options.name, members, at}));
+      tell_unseen(out, *answer);
     }
     return Exit::ok;
   }
@@ -198,6 +211,7 @@ Exit segment(const Output& out, Client& client, const SegmentOptions& options) {
     const auto answer = client.get(path + "/members" + query({{"at", at}, {"after", after}, {"limit", std::to_string(kPage)}}));
     if (!answer) return report(out, answer.error());
     for (const Json& id : (*answer)["members"].items) out.terminal.line(id.text);
+    if (after.empty()) tell_unseen(out, *answer);
     if ((*answer)["next"].is_null()) return Exit::ok;
     after = (*answer)["next"].text;
     if (at.empty()) at = (*answer)["at"].text;  // all pages speak of the same instant

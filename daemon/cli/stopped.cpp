@@ -53,7 +53,8 @@ Result<std::string> backtest_stopped(const BacktestCommand& command) {
   }
   // Nobody's history goes on after the present, as with a daemon.
   const auto present = std::chrono::system_clock::now().time_since_epoch();
-  options.to = std::min<TimeMs>(options.to, std::chrono::duration_cast<std::chrono::milliseconds>(present).count());
+  options.now = std::chrono::duration_cast<std::chrono::milliseconds>(present).count();
+  options.to = std::min(options.to, options.now);
   NUDGE_ASSIGN(const BacktestSetup setup, prepare_backtest(*compiled.plan, log.plan.get(), command.rules, options));
   std::atomic<std::size_t> next{0};
   std::mutex mutex;

@@ -81,7 +81,7 @@ struct Settings {
   Milliseconds store_checkpoint_interval{};
 
   // 0: kept for ever
-  Milliseconds retention_decisions{}, retention_actions{}, retention_tasks{}, retention_log{}, retention_every{};
+  Milliseconds retention_decisions{}, retention_actions{}, retention_tasks{}, retention_log{}, retention_quarantine{}, retention_every{};
 };
 
 enum class Type : std::uint8_t { text, path, paths, texts, choice, timezone, integer, boolean, duration, size, secret };

@@ -164,8 +164,11 @@ class Loader {
       if (!section) {
         std::vector<std::string_view> names = key_names();
         names.push_back("connectors");
-        diagnostics.error("C0001", document, entry.key_mark, "there is no setting " + doc::quoted(name),
-                          doc::did_you_mean(name, names, "settings"));
+        // `rules` for `rules_dirs`: too far apart for a slip of the pen.
+        const auto longer = std::ranges::find_if(names, [&](std::string_view key) { return key.starts_with(name + "_"); });
+        diagnostics.error(
+            "C0001", document, entry.key_mark, "there is no setting " + doc::quoted(name),
+            longer != names.end() ? "did you mean " + doc::quoted(*longer) + "?" : doc::did_you_mean(name, names, "settings"));
       } else if (entry.value->is_map()) {
         read_map(document, *entry.value, name + ".");
       } else if (!entry.value->is_null()) {

@@ -1,5 +1,7 @@
 #include "daemon/doors/messages.h"
 
+#include <algorithm>
+
 #include "daemon/doors/raw_json.h"
 #include "daemon/doors/translate.h"
 #include "engine/base/hash.h"
@@ -76,11 +78,26 @@ class Opener {
     const Translation& translation = how.translation;
     const bool attributes = translation.event.empty();
     if (!attributes) append_field(document.json, "event", translation.event);
+    if (reads_nothing(translation))
+      return refuse("wrong_type", said(mapping_.base),
+                    "`" + said(mapping_.base) +
+                        "` is no JSON object, so no field can be read from it; send an object (datacontenttype application/json), or "
+                        "set `unknown_fields: ignore` to take such messages without it");
     const Result<std::string> object = values(translation);
     if (!object) return refuse("bad_json", said(mapping_.base), object.error().message);
     document.json += (attributes ? ",\"attributes\":" : ",\"data\":") + *object + "}";
     document.message = message_.kept;
     out_.push_back(std::move(document));
+  }
+
+  // There is something where the fields should stand, which nobody could read: to be dropped only when the mapping says so.
+  bool reads_nothing(const Translation& translation) const {
+    if (mapping_.base.empty() || mapping_.unknown_fields == Unknown::ignore) return false;
+    if (std::ranges::any_of(translation.fields, [&](const FieldSource& field) { return field.pointer.starts_with(mapping_.base); }))
+      return false;
+    const std::string_view data = raw_at(message_.json, mapping_.base).value_or("");
+    const bool plain = !data.empty() && !data.starts_with('{') && !raw_is_null(data);
+    return plain || raw_at(message_.json, mapping_.base + "_base64").has_value();
   }
 
   Result<std::string> values(const Translation& translation) const {

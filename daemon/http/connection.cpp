@@ -231,8 +231,12 @@ bool Connection::append_body(std::string_view data) {
     body.append(data);
   }
   if (too_large) {
+    const std::string_view what = head_.gzip ? "the body, unpacked," : "the body";
     refuse_and_close(&exchange, problem(413, "http.body_too_large",
-                                        with_limit(head_.gzip ? "the body, unpacked," : "the body", body_limit_, "http.body_bytes_max")));
+                                        body_limit_ == core_.options().body_bytes_max
+                                            ? with_limit(what, body_limit_, "http.body_bytes_max")
+                                            : std::string(what) + " is larger than " + std::to_string(body_limit_) +
+                                                  " bytes, the limit here; send it in smaller parts"));
     return false;
   }
   CoreStats::add(core_.stats.bodies_bytes, body.capacity() - exchange.accounted);

@@ -72,6 +72,7 @@ class Connection {
 
   // Requests (connection_request.cpp)
   void on_head(Exchange& exchange);
+  bool is_there_without_slash(const Request& request) const;
   bool route(Exchange& exchange);
   void begin_body(Exchange& exchange);
   void dispatch(Exchange& exchange);

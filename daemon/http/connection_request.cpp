@@ -48,12 +48,23 @@ void Connection::on_head(Exchange& exchange) {
   begin_body(exchange);
 }
 
+bool Connection::is_there_without_slash(const Request& request) const {
+  std::string_view path = std::string_view(request.target).substr(0, request.target.find('?'));
+  if (path.size() < 2 || !path.ends_with('/')) return false;
+  path.remove_suffix(1);
+  Request probe;
+  const Router::Found found = core_.shared().router.match(request.method, path, probe).found;
+  return found == Router::Found::yes || found == Router::Found::no_method;
+}
+
 bool Connection::route(Exchange& exchange) {
   Request& request = exchange.request;
   if (!host_is_allowed()) {
     refuse(exchange, problem(421, "http.host_not_served",
-                             "the Host header names '" + std::string(head_.host.substr(0, 100)) +
-                                 "', which is not served here; use the address of this server, or add the name to http.allowed_hosts"));
+                             (head_.host.empty()
+                                  ? std::string("there is no Host header, so it can't be told for whom this is")
+                                  : "the Host header names '" + std::string(head_.host.substr(0, 100)) + "', which is not served here") +
+                                 "; use the address of this server, or add the name to http.allowed_hosts"));
     return false;
   }
   const std::string_view target = request.target;
@@ -63,7 +74,9 @@ bool Connection::route(Exchange& exchange) {
   switch (match.found) {
     case Router::Found::yes: request.route = match.route->pattern; break;
     case Router::Found::no_path:
-      refuse(exchange, problem(404, "http.no_such_path", "there is nothing at " + quoted_path(request)));
+      refuse(exchange, problem(404, "http.no_such_path",
+                               "there is nothing at " + quoted_path(request) +
+                                   (is_there_without_slash(request) ? "; there is without the slash at its end" : "")));
       return false;
     case Router::Found::no_method: {
       Response response;
@@ -80,7 +93,10 @@ bool Connection::route(Exchange& exchange) {
     }
     case Router::Found::bad_path:
       if (request.method == Method::connect || request.method == Method::options) {
-        Response response = problem(405, "http.method_not_allowed", "this method is not served here");
+        Response response;
+        response.status = 204;  // OPTIONS *: what the server can do at all
+        if (request.method == Method::connect || request.target != "*")
+          response = problem(405, "http.method_not_allowed", "this method is not served here");
         response.headers.emplace_back("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE");
         refuse(exchange, std::move(response));
       } else {
@@ -111,8 +127,11 @@ void Connection::begin_body(Exchange& exchange) {
   const bool streams = route_options.sinks.wanted && route_options.sinks.wanted(exchange.request);
   if (!streams && head_.content_length.value_or(0) > body_limit_) {
     refuse(exchange, problem(413, "http.body_too_large",
-                             "the body has " + std::to_string(*head_.content_length) + " bytes, the limit is " +
-                                 std::to_string(body_limit_) + " (http.body_bytes_max); send it in smaller parts, or raise the limit"));
+                             "the body has " + std::to_string(*head_.content_length) + " bytes, " +
+                                 (route_options.body_bytes_max == 0
+                                      ? "the limit is " + std::to_string(body_limit_) +
+                                            " (http.body_bytes_max); send it in smaller parts, or raise the limit"
+                                      : "the limit here is " + std::to_string(body_limit_) + "; send it in smaller parts")));
     return;
   }
   if (head_.gzip) {

@@ -191,7 +191,7 @@ HeadError describe(const ErrorCode& ec, std::string_view bytes) {
   if (ec == error::bad_method || ec == error::bad_target)
     return bad("http.request_line", "the request line must be METHOD TARGET HTTP/1.1");
   if (ec == error::bad_content_length || ec == error::multiple_content_length)
-    return bad("http.framing", "Content-Length is not one decimal number");
+    return bad("http.framing", "Content-Length must be one decimal number, and must not stand beside Transfer-Encoding");
   if (ec == error::bad_transfer_encoding) return bad("http.framing", "Transfer-Encoding may only be chunked");
   if (ec == error::bad_field) return bad("http.header", "a header name holds characters that are not allowed");
   if (ec == error::bad_value) return bad("http.header", "a header value holds characters that are not allowed");

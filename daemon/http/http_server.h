@@ -98,6 +98,9 @@ class HttpServer {
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;
 
+  // What start() would refuse, short of listening: limits, address, certificate and key.
+  static Result<void> check(const Options& options);
+
   // Adds a route. `pattern` is "/v1/customers/{id}" or ends in "/{rest...}", which takes one or more segments. A literal
   // segment wins over a parameter, and that over the rest. GET serves HEAD as well. Before start() only. Error: a pattern
   // that makes no sense, or is there twice.

@@ -153,6 +153,13 @@ void HttpServer::Impl::on_accept(Core& core, Socket socket) {
                  [&core, refuse = open > max, socket = std::move(socket)]() mutable { core.adopt(std::move(socket), refuse); });
 }
 
+Result<void> HttpServer::check(const Options& options) {
+  NUDGE_TRY(check_options(options));
+  NUDGE_TRY(address_of(options));
+  if (!options.tls_certificate.empty() || !options.tls_key.empty()) NUDGE_TRY(TlsFiles::load(options.tls_certificate, options.tls_key, {}));
+  return {};
+}
+
 HttpServer::HttpServer(Options options) : impl_(std::make_unique<Impl>(std::move(options))) {}
 
 HttpServer::~HttpServer() { stop(std::chrono::milliseconds(0)); }

@@ -154,6 +154,12 @@ Result<TimeMs> parse_instant(std::string_view text, std::string_view format, con
 
 Result<DateDays> parse_day(std::string_view text, std::string_view format) {
   const auto wall = read_wall(text, format.empty() ? "%Y-%m-%d" : format);
+  if (!wall && format.empty()) {
+    // Written well, and yet no day: another format would not help.
+    if (const std::optional<WallTime> first =
+            text.size() == 10 ? read_wall(std::string(text.substr(0, 8)) + "01", "%Y-%m-%d") : std::nullopt)
+      return fail(Code::invalid, quoted(text) + " is no day of the calendar");
+  }
   if (!wall)
     return fail(Code::invalid, quoted(text) + (format.empty() ? " is no date like 2026-01-31; say how it is written: `format: \"%d.%m.%Y\"`"
                                                               : " does not fit the format " + quoted(format)));

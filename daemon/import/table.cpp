@@ -24,6 +24,10 @@ Result<Table> Table::open(const std::string& path, const CsvOptions& csv, const 
   }
   if (magic.starts_with("\xD0\xCF\x11\xE0"))
     return fail(Code::invalid, path + " is an Excel file of the old kind (.xls), or protected by a password; save it as .xlsx without one");
+  if (path.ends_with(".xlsx") || path.ends_with(".XLSX"))
+    return fail(Code::invalid, path +
+                                   " is no Excel file, whatever its name says (it does not begin like one): save it again as .xlsx, or, if "
+                                   "it is a CSV file, name it .csv");
   if (!sheet.empty()) return fail(Code::invalid, path + " is no Excel file (.xlsx), so it has no sheet `" + sheet + "`");
   NUDGE_ASSIGN(CsvReader reader, CsvReader::open(path, csv));
   table.csv_ = std::move(reader);

@@ -8,7 +8,11 @@ namespace {
 
 bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
+// The mark that some programs put before UTF-8 (RFC 8259 lets a reader skip it).
+constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
+
 std::size_t skip_space(std::string_view body, std::size_t i) {
+  if (i == 0 && body.starts_with(kByteOrderMark)) i = kByteOrderMark.size();
   while (i < body.size() && is_space(body[i])) ++i;
   return i;
 }

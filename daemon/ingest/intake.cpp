@@ -32,7 +32,21 @@ bool is_own_id(std::string_view id) {
 bool bad_json(Problem& problem, simdjson::error_code error) {
   if (error == simdjson::UTF8_ERROR) return refuse(problem, "bad_utf8", "", "the document is not valid UTF-8");
   if (error == simdjson::DEPTH_ERROR) return refuse(problem, "too_deep", "", "the document is nested too deeply");
-  return refuse(problem, "bad_json", "", std::string("the document is no valid JSON: ") + simdjson::error_message(error));
+  const auto why = [error]() -> std::string_view {
+    switch (error) {
+      case simdjson::TAPE_ERROR:
+        return "a comma, a colon, a bracket or a quote is missing or too many, or something stands there that is no value (NaN is none)";
+      case simdjson::STRING_ERROR: return "a text has a broken escape, a control character or one half of a surrogate pair";
+      case simdjson::UNCLOSED_STRING: return "a text has no closing quote";
+      case simdjson::INCOMPLETE_ARRAY_OR_OBJECT: return "it ends before its brackets are closed";
+      case simdjson::NUMBER_ERROR: return "a number is not written as JSON writes numbers";
+      default: break;
+    }
+    std::string_view text = simdjson::error_message(error);
+    while (text.ends_with('.')) text.remove_suffix(1);
+    return text;
+  };
+  return refuse(problem, "bad_json", "", "the document is no valid JSON: " + std::string(why()));
 }
 
 std::string unknown(std::string_view what, std::string_view name, const NameTable& table, std::string_view plural) {
@@ -184,7 +198,12 @@ bool Intake::Impl::document(std::string_view text, std::size_t capacity) {
 }
 
 bool Intake::Impl::once(bool& seen, std::string_view key) {
-  if (seen) return problem("given_twice", key, "`" + std::string(key) + "` is given twice");
+  if (seen) {
+    const std::string_view other = key == "event" ? "type" : key == "type" ? "event" : key == "time" ? "ts" : key == "ts" ? "time" : "";
+    return problem(
+        "given_twice", key,
+        "`" + std::string(key) + "` is given twice" + (other.empty() ? "" : " (`" + std::string(other) + "` is another name for it)"));
+  }
   seen = true;
   return true;
 }

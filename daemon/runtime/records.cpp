@@ -138,6 +138,7 @@ std::string decision_key(std::string_view customer, std::uint64_t first_number) 
   return Key{}.u8(slot_of(customer)).text(customer).u64(first_number).take();
 }
 std::string quarantine_key(std::uint64_t number) { return Key{}.u64(number).take(); }
+std::string given_up_key(TimeMs at, std::uint64_t number) { return Key{}.u64(static_cast<std::uint64_t>(at)).u64(number).take(); }
 
 std::string id_bytes(const Hash128& id) { return Key{}.u64(id.hi).u64(id.lo).take(); }
 

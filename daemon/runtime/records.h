@@ -84,6 +84,10 @@ std::string task_untold_key(std::string_view id_bytes);
 std::string held_untold_key(std::string_view id_bytes);
 std::string decision_key(std::string_view customer, std::uint64_t first_number);  // value: a list of decisions
 std::string quarantine_key(std::uint64_t number);
+// In Family::audit: a record that somebody gave up at an instant. The value begins with kGivenUp; its first line says why, the rest is the
+// record.
+std::string given_up_key(TimeMs at, std::uint64_t number);
+inline constexpr std::string_view kGivenUp = "discarded quarantine record ";
 
 // The sixteen bytes of an action's id, and from 32 hexadecimal digits; nothing when they are none.
 std::string id_bytes(const Hash128& id);

@@ -28,9 +28,15 @@ struct Retention::Open {
   std::set<std::string, std::less<>> customers;  // with something waiting
 };
 
-Retention::Retention(RetentionOptions options, Store& store, LogicalClock& clock, Committer& committer, std::function<std::uint64_t()> needed,
-                     std::function<std::shared_ptr<const Plan>()> plan)
-    : options_(options), store_(store), clock_(clock), committer_(committer), needed_(std::move(needed)), plan_(std::move(plan)) {}
+Retention::Retention(RetentionOptions options, Store& store, LogicalClock& clock, Committer& committer,
+                     std::function<std::uint64_t()> needed, std::function<std::shared_ptr<const Plan>()> plan, Expire expire)
+    : options_(options),
+      store_(store),
+      clock_(clock),
+      committer_(committer),
+      needed_(std::move(needed)),
+      plan_(std::move(plan)),
+      expire_(std::move(expire)) {}
 
 void Retention::start() {
   thread_ = std::thread([this] { run(); });
@@ -59,7 +65,12 @@ void Retention::run() {
     if (!gone && !ending())
       log::error("what is too old could not be taken away; it is tried again", {{"error", gone.error()}});
     else if (gone && gone->all() != 0)
-      log::info("what was too old is gone", {{"decisions", gone->decisions}, {"actions", gone->actions}, {"tasks", gone->tasks}, {"blocks", gone->blocks}, {"events", gone->events}});
+      log::info("what was too old is gone", {{"decisions", gone->decisions},
+                                             {"actions", gone->actions},
+                                             {"tasks", gone->tasks},
+                                             {"blocks", gone->blocks},
+                                             {"quarantine", gone->quarantine},
+                                             {"events", gone->events}});
     lock.lock();
   }
 }
@@ -79,6 +90,13 @@ Result<Trimmed> Retention::trim() {
   }
   if (options_.log != 0) {
     NUDGE_ASSIGN(gone.blocks, trim_log(now - options_.log));
+  }
+  if (options_.quarantine != 0) {
+    NUDGE_ASSIGN(gone.quarantine, trim_quarantine(now - options_.quarantine));
+    NUDGE_ASSIGN(const std::uint64_t copies, trim_given_up(now - options_.quarantine));
+    gone.quarantine += copies;
+    if (copies != 0) NUDGE_TRY(store_.compact(Family::audit));
+    if (gone.quarantine != copies) NUDGE_TRY(store_.compact(Family::quarantine));
   }
   NUDGE_ASSIGN(gone.events, trim_events(now));
   // Only a family that lost something is written anew.

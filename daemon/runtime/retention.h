@@ -23,14 +23,15 @@ namespace nudge::daemon {
 
 // 0: kept for ever.
 struct RetentionOptions {
-  DurationMs decisions = 0, actions = 0, tasks = 0, log = 0;
+  DurationMs decisions = 0, actions = 0, tasks = 0, log = 0, quarantine = 0;
   std::chrono::milliseconds every{std::chrono::hours(1)};
 };
 
 struct Trimmed {
   std::uint64_t decisions = 0, actions = 0, tasks = 0, blocks = 0;
-  std::uint64_t events = 0;  // out of blocks that stay
-  std::uint64_t all() const { return decisions + actions + tasks + blocks + events; }
+  std::uint64_t quarantine = 0;  // records that still waited there, and copies of those that somebody gave up
+  std::uint64_t events = 0;      // out of blocks that stay
+  std::uint64_t all() const { return decisions + actions + tasks + blocks + quarantine + events; }
 };
 
 // How far the log is clean of the events of a type: blocks before `next` have none any more.
@@ -44,9 +45,11 @@ Result<KeptLog> read_kept_log(const Store& store);
 
 class Retention {
  public:
+  // Takes a record out of the quarantine unless somebody is at it, and counts it as expired; told once that is on disk. Any thread.
+  using Expire = std::function<void(std::uint64_t record, std::function<void(Result<void>)> done)>;
   // `needed`: the first block that a start would read; `plan`: the one in force. Called on the thread of trim().
   Retention(RetentionOptions options, Store& store, LogicalClock& clock, Committer& committer, std::function<std::uint64_t()> needed,
-            std::function<std::shared_ptr<const Plan>()> plan);
+            std::function<std::shared_ptr<const Plan>()> plan, Expire expire);
   ~Retention() { stop(); }
   void start();
   void stop();
@@ -63,6 +66,8 @@ class Retention {
   Result<void> add_action_keys(const ActionRecord& record, std::string_view id, Keys& keys) const;
   Result<std::uint64_t> trim_tasks(TimeMs before);
   Result<std::uint64_t> trim_decisions(const Open& open, TimeMs before);
+  Result<std::uint64_t> trim_quarantine(TimeMs before);
+  Result<std::uint64_t> trim_given_up(TimeMs before);
   Result<std::uint64_t> trim_log(TimeMs before);
   Result<std::uint64_t> trim_events(TimeMs now);
   Result<std::uint64_t> trim_events_of(const std::set<EventTypeId>& types, TimeMs before, std::uint64_t needed, KeptLog& kept);
@@ -78,6 +83,7 @@ class Retention {
   Committer& committer_;
   const std::function<std::uint64_t()> needed_;
   const std::function<std::shared_ptr<const Plan>()> plan_;
+  const Expire expire_;
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   bool stopping_ = false;

@@ -216,7 +216,7 @@ Result<void> Runtime::ingest(std::unique_ptr<Job> job, Framing framing) {
   impl.parse(*job, parsed);
   if (parsed.aside != nullptr) {
     const StatsDelta stats = impl.committer.stats();
-    const std::int64_t open = stats[Counter::quarantine_in] - stats[Counter::quarantine_replayed] - stats[Counter::quarantine_discarded];
+    const std::int64_t open = stats.quarantine_open();
     std::uint64_t raw_bytes = static_cast<std::uint64_t>(stats[Counter::quarantine_bytes]);
     for (const SetAside& aside : parsed.aside->aside) raw_bytes += aside.record.raw.size();
     if (static_cast<std::uint64_t>(open) + parsed.aside->aside.size() > impl.options.quarantine_entries_max ||

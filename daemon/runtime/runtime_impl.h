@@ -79,6 +79,7 @@ struct Runtime::Impl {
     const std::lock_guard lock(claims_mutex);
     claims.erase(record);
   }
+  void take_out(std::uint64_t number, std::optional<std::string> reason, std::function<void(Result<void>)> done);
   std::mutex claims_mutex;
   std::set<std::uint64_t> claims;
 

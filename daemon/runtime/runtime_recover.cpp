@@ -206,15 +206,19 @@ Result<void> Runtime::Impl::make_eraser() {
       .record = options.erasures.record,
       .forget_files = options.erasures.forget_files});
   // A start reads blocks for the states behind the checkpoint, and for the sums behind the stored ones.
-  retention = std::make_unique<Retention>(options.retention, store, clock, committer, [this]() -> std::uint64_t {
-    const Result<std::optional<std::string>> bytes = store.get(Family::meta, kMetaStats);
-    if (!bytes || !bytes->has_value()) return 0;
-    const Result<StoredStats> stored = decode_stats(**bytes);
-    return stored ? std::min(checkpointed.load(), stored->sequence) + 1 : 0;
-  }, [this] {
-    const std::lock_guard lock(plan_mutex);
-    return plan;
-  });
+  retention = std::make_unique<Retention>(
+      options.retention, store, clock, committer,
+      [this]() -> std::uint64_t {
+        const Result<std::optional<std::string>> bytes = store.get(Family::meta, kMetaStats);
+        if (!bytes || !bytes->has_value()) return 0;
+        const Result<StoredStats> stored = decode_stats(**bytes);
+        return stored ? std::min(checkpointed.load(), stored->sequence) + 1 : 0;
+      },
+      [this] {
+        const std::lock_guard lock(plan_mutex);
+        return plan;
+      },
+      [this](std::uint64_t record, std::function<void(Result<void>)> done) { take_out(record, std::nullopt, std::move(done)); });
   return eraser->load();
 }
 
@@ -418,33 +422,38 @@ void Runtime::replay_quarantined(std::uint64_t number, std::function<void(Result
             });
 }
 
-void Runtime::discard_quarantined(std::uint64_t number, std::string reason, std::function<void(Result<void>)> done) {
-  Impl& impl = *impl_;
-  Result<std::optional<std::string>> bytes = impl.store.get(Family::quarantine, quarantine_key(number));
+// `reason`: why a person gave it up; nothing: its time was over.
+void Runtime::Impl::take_out(std::uint64_t number, std::optional<std::string> reason, std::function<void(Result<void>)> done) {
+  Result<std::optional<std::string>> bytes = store.get(Family::quarantine, quarantine_key(number));
   if (!bytes) return done(std::unexpected(std::move(bytes).error()));
   if (!bytes->has_value()) return done(nudge::fail(Code::not_found, "there is no record " + std::to_string(number) + " in quarantine"));
-  if (!impl.claim(number))
+  if (!claim(number))
     return done(nudge::fail(Code::conflict, "record " + std::to_string(number) + " is being replayed or discarded already"));
-  impl.committer.change(
-      [&store = impl.store, number, reason = std::move(reason), at = impl.clock.now()](CommitContext& c) {
+  committer.change(
+      [this, number, reason = std::move(reason), at = clock.now()](CommitContext& c) {
         const auto still = store.get(Family::quarantine, quarantine_key(number));
         if (!still || !still->has_value()) return;
         // Who gave what up, and why, stays on record.
-        std::string entry = "discarded quarantine record " + std::to_string(number) + ": " + reason + "\n" + **still;
-        c.set.put(Family::audit, quarantine_key(static_cast<std::uint64_t>(at)) + quarantine_key(number), entry);
+        if (reason)
+          c.set.put(Family::audit, given_up_key(at, number),
+                    std::string(kGivenUp) + std::to_string(number) + ": " + *reason + "\n" + **still);
         c.set.erase(Family::quarantine, quarantine_key(number));
-        ++c.delta[Counter::quarantine_discarded];
+        ++c.delta[reason ? Counter::quarantine_discarded : Counter::quarantine_expired];
         if (const Result<QuarantineRecord> gone = decode_quarantine_record(**still)) {
           c.delta[Counter::quarantine_bytes] -= static_cast<std::int64_t>(gone->raw.size());
         }
       },
-      [&impl, number, done = std::move(done)](const Error* failure) {
-        impl.release(number);
+      [this, number, done = std::move(done)](const Error* failure) {
+        release(number);
         if (failure != nullptr)
           done(std::unexpected(*failure));
         else
           done({});
       });
+}
+
+void Runtime::discard_quarantined(std::uint64_t number, std::string reason, std::function<void(Result<void>)> done) {
+  impl_->take_out(number, std::move(reason), std::move(done));
 }
 
 }  // namespace nudge::daemon

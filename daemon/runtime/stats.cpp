@@ -35,7 +35,8 @@ std::string_view counter_name(Counter c) {
                                                                   "attempts",
                                                                   "quarantine_bytes",
                                                                   "held_back",
-                                                                  "kept"};
+                                                                  "kept",
+                                                                  "quarantine_expired"};
   return kNames[static_cast<std::size_t>(c)];
 }
 
@@ -99,6 +100,12 @@ void StatsDelta::add(const StatsDelta& other) {
     }
   }
   for (const auto& [id, theirs] : other.roots) roots[id].add(theirs);
+}
+
+std::int64_t StatsDelta::quarantine_open() const {
+  using enum Counter;
+  const StatsDelta& s = *this;
+  return s[quarantine_in] - s[quarantine_replayed] - s[quarantine_discarded] - s[quarantine_expired];
 }
 
 bool StatsDelta::empty() const {

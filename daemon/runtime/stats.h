@@ -23,7 +23,7 @@ enum class Counter : std::uint8_t {
   conflict = 3,
   quarantined = 4,
   internal = 5,       // of the received: events that nudge made itself
-  quarantine_in = 6,  // records; = open + replayed + discarded
+  quarantine_in = 6,  // records; = open + replayed + discarded + expired
   quarantine_replayed = 7,
   quarantine_discarded = 8,
   decisions = 9,  // = fired + held
@@ -42,12 +42,13 @@ enum class Counter : std::uint8_t {
   tasks_open = 22,
   tasks_done = 23,
   tasks_overdue = 24,
-  timers = 25,            // boundaries that fell due
-  attempts = 26,          // handed to a connector
-  quarantine_bytes = 27,  // of the open records, as received
-  held_back = 28,         // a policy dropped it
-  kept = 29,              // waits for a person to release or discard it
-  count_ = 30,
+  timers = 25,              // boundaries that fell due
+  attempts = 26,            // handed to a connector
+  quarantine_bytes = 27,    // of the open records, as received
+  held_back = 28,           // a policy dropped it
+  kept = 29,                // waits for a person to release or discard it
+  quarantine_expired = 30,  // retention.quarantine
+  count_ = 31,
 };
 inline constexpr std::size_t kCounters = static_cast<std::size_t>(Counter::count_);
 std::string_view counter_name(Counter c);
@@ -98,6 +99,8 @@ struct StatsDelta {
   void add_decision(const Decision& d);
   void add(const StatsDelta& other);
   bool empty() const;
+  // Records that wait in quarantine.
+  std::int64_t quarantine_open() const;
   void encode(Writer& out) const;
   bool decode(Reader& in);
   friend bool operator==(const StatsDelta&, const StatsDelta&) = default;

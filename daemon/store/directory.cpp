@@ -53,10 +53,10 @@ Result<void> prepare_directory(const std::string& given, bool create_if_missing)
   const fs::path parent = fs::path(path).has_parent_path() ? fs::path(path).parent_path() : fs::path(".");
   if (mkdir(path.c_str(), 0700) != 0) {
     if (errno == ENOENT)
-      return fail(Code::not_found, "cannot create the data directory " + path + ": its parent " + parent.string() +
+      return fail(Code::not_found, "cannot create the directory " + path + ": its parent " + parent.string() +
                                        " does not exist; create the parent, or correct the path");
     if (errno == EACCES || errno == EPERM) return not_writable(parent.string());
-    return std::unexpected(system_error("cannot create the data directory", path, errno));
+    return std::unexpected(system_error("cannot create the directory", path, errno));
   }
   return sync_directory(parent.string());
 }

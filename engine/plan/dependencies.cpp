@@ -30,13 +30,16 @@ class Walk {
   void begin() {
     ++walk_;
     events.clear();
+    back.clear();
     attributes.clear();
     tags = false;
     zone = false;
   }
   void add(NodeId root) { node(root); }
+  void add_value(ExprId root) { expr(root); }
 
   std::set<EventTypeId> events;
+  std::map<EventTypeId, DurationMs> back;  // of `events`: how far before now they are read
   std::set<AttributeId> attributes;
   bool tags = false;
   bool zone = false;
@@ -48,6 +51,12 @@ class Walk {
     if (id >= marks.size() || marks[id] == walk_) return false;
     marks[id] = walk_;
     return true;
+  }
+
+  void reads(EventTypeId event, const Window& w) {
+    events.insert(event);
+    DurationMs& most = back[event];
+    most = std::max(most, reach_of(w));
   }
 
   void window(const Window& w) {
@@ -93,7 +102,7 @@ class Walk {
   void aggregate(AggregateId id) {
     if (!enter(aggregates_, id)) return;
     const Aggregate& a = plan_.aggregates[id];
-    events.insert(a.event);
+    reads(a.event, a.window);
     node(a.filter);
     window(a.window);
   }
@@ -102,7 +111,7 @@ class Walk {
     if (id >= plan_.sequences.size()) return;
     const Sequence& s = plan_.sequences[id];
     for (const SequenceStep& step : s.steps) {
-      events.insert(step.event);
+      reads(step.event, s.window);
       node(step.filter);
     }
     window(s.window);
@@ -196,6 +205,44 @@ void index_plan(Plan& plan) {
   plan.waits_by_attribute.assign(attributes, {});
   plan.waits_by_tag.clear();
   index_waits(plan);
+}
+
+DurationMs reach_of(const Window& window) {
+  switch (window.kind) {
+    case Window::Kind::ever:
+    case Window::Kind::fixed: return kNever;
+    case Window::Kind::within:
+    case Window::Kind::from_to: return window.a;
+    case Window::Kind::since:
+      switch (window.unit) {
+        case Window::Unit::day: return 2 * kDay;
+        case Window::Unit::week: return 8 * kDay;
+        case Window::Unit::month: return 32 * kDay;
+        case Window::Unit::quarter: return 93 * kDay;
+        case Window::Unit::year: return 367 * kDay;
+      }
+  }
+  return kNever;
+}
+
+void add_reading(const Plan& plan, const Rule& rule, Reading& reading) {
+  const Trigger& trigger = rule.trigger;
+  if (trigger.event != kNoEventType) reading.events.push_back(trigger.event);
+  if (trigger.segment < plan.segments.size()) reading.conditions.push_back(plan.segments[trigger.segment].node);
+  for (const NodeId condition : {rule.condition, rule.exit}) reading.conditions.push_back(condition);
+  for (const Step& step : rule.steps) {
+    reading.conditions.push_back(step.only_if);
+    reading.conditions.push_back(step.condition);
+  }
+}
+
+std::map<EventTypeId, DurationMs> looks_back(const Plan& plan, const Reading& reading) {
+  Walk walk(plan);
+  walk.begin();
+  for (const NodeId condition : reading.conditions) walk.add(condition);
+  for (const ExprId value : reading.values) walk.add_value(value);
+  for (const EventTypeId event : reading.events) walk.back.try_emplace(event, 0);
+  return std::move(walk.back);
 }
 
 }  // namespace nudge

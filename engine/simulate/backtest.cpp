@@ -99,6 +99,29 @@ TimeMs oldest_fact(const CustomerState& state) {
 
 }  // namespace
 
+namespace {
+
+// What both sides would have to see from the beginning on.
+std::vector<Faded> faded_of(const BacktestSetup& setup, const Catalog& kept_by) {
+  std::vector<Faded> all;
+  for (const Plan* plan : {setup.draft.get(), setup.live.get()}) {
+    if (plan == nullptr) continue;
+    Reading reading;
+    for (const Rule& rule : plan->rules) {
+      add_reading(*plan, rule, reading);
+      reading.events.push_back(rule.goal.event);
+    }
+    for (const Segment& segment : plan->segments) reading.conditions.push_back(segment.node);
+    for (Faded& f : faded(*plan, reading, setup.options.from, kept_by, setup.options.now)) {
+      if (std::ranges::find(all, f.event, &Faded::event) == all.end()) all.push_back(std::move(f));
+    }
+  }
+  std::ranges::sort(all, {}, &Faded::event);
+  return all;
+}
+
+}  // namespace
+
 Result<BacktestSetup> prepare_backtest(const Plan& draft, const Plan* live, const std::vector<std::string>& only, BacktestOptions options) {
   if (options.from >= options.to) return fail(Code::invalid, "a backtest must start before it ends: `from` is not before `to`");
   std::map<std::string, Change> rules, segments;
@@ -143,6 +166,7 @@ Result<BacktestSetup> prepare_backtest(const Plan& draft, const Plan* live, cons
     setup.rules.push_back(std::move(named));
   }
   for (const std::string& name : wanted_segments) setup.segments.push_back({name, segments[name], {}, {}});
+  if (options.now != 0) setup.not_whole = faded_of(setup, live == nullptr ? *draft.catalog : *live->catalog);
   return setup;
 }
 

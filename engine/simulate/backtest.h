@@ -17,12 +17,14 @@
 
 #include "engine/core/engine.h"
 #include "engine/core/evaluate.h"
+#include "engine/core/past.h"
 
 namespace nudge {
 
 struct BacktestOptions {
   TimeMs from = 0;  // included
   TimeMs to = 0;    // excluded
+  TimeMs now = 0;   // what `keep` has deleted up to here is told; 0: nothing is deleted
 };
 
 // How a definition of the draft stands to the live one of the same name.
@@ -39,6 +41,7 @@ struct BacktestSetup {
     std::string draft_state, live_state;  // of a rule: as it was written
   };
   std::vector<Named> rules, segments;  // those that are reported, by name
+  std::vector<Faded> not_whole;        // what the rules would have to see of the past and may not
 };
 
 // The rules named by `only`; when it is empty, those that differ from `live`; when none does, all. Rules of the draft are run as active

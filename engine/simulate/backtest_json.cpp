@@ -158,6 +158,11 @@ std::string backtest_json(const BacktestReport& report) {
     write_ids(out, "both", segment.both);
     out.close('}').close('}');
   }
+  out.close(']').key("not_whole").open('[');
+  for (const Faded& f : report.not_whole) {
+    out.open('{').field("event", f.event).field("keep", format_duration(f.keep)).field("whole_since", format_timestamp(f.whole_since));
+    out.close('}');
+  }
   out.close(']').key("notes").open('[');
   out.text(
       "Each fact is taken as arrived at its own time, in order. A fact that came in late is told here as if it had been there in time: "

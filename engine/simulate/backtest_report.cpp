@@ -320,6 +320,7 @@ BacktestReport finish_backtest(const BacktestSetup& setup, std::vector<BacktestP
   report.to = setup.options.to;
   report.zone = setup.draft->zone.name();
   report.has_live = setup.live != nullptr;
+  report.not_whole = setup.not_whole;
   const Counter counter(report, setup.draft->zone);
   std::vector<std::string> names;
   for (const BacktestPart& part : parts) {

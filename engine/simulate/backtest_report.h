@@ -73,6 +73,7 @@ struct BacktestReport {
   std::vector<DateDays> days;   // in the company's zone; per_day vectors are by their index
   std::vector<Rule> rules;
   std::vector<Segment> segments;
+  std::vector<Faded> not_whole;  // of BacktestSetup
 };
 
 // Puts the workers' parts together: all customers in time order through a desk of each side, for at_most and assignment. Customers at the

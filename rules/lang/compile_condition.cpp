@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "engine/base/limits.h"
+#include "engine/plan/dependencies.h"
 #include "rules/lang/compile.h"
 
 namespace nudge::lang {
@@ -403,29 +404,6 @@ Window Compiler::window(const WindowAst& ast) {
   }
   return result;
 }
-
-namespace {
-
-/// How far before now a window can see; kNever: without end. A day more than the longest of its kind: zones have repeated hours and days.
-DurationMs reach_of(const Window& window) {
-  switch (window.kind) {
-    case Window::Kind::ever:
-    case Window::Kind::fixed: return kNever;
-    case Window::Kind::within:
-    case Window::Kind::from_to: return window.a;
-    case Window::Kind::since:
-      switch (window.unit) {
-        case Window::Unit::day: return 2 * kDay;
-        case Window::Unit::week: return 8 * kDay;
-        case Window::Unit::month: return 32 * kDay;
-        case Window::Unit::quarter: return 93 * kDay;
-        case Window::Unit::year: return 367 * kDay;
-      }
-  }
-  return kNever;
-}
-
-}  // namespace
 
 void Compiler::check_kept(EventTypeId event, const Window& window, const Where& where) {
   if (event == kNoEventType || catalog_->events[event].keep == 0) return;

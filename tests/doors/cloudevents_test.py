@@ -95,6 +95,24 @@ class CloudEvents(unittest.TestCase):
         self.assertEqual(self.d.get("/v1/customers/both")["attributes"], {"tier": "gold"})
         self.assertEqual(len(self.events("both")), 1)
 
+    def test_data_that_has_no_fields_is_set_aside_unless_the_mapping_says_otherwise(self):
+        def mapping(text):
+            self.d.write("doors.yaml", text)
+            self.d.post("/v1/reload")
+
+        odd = [{**EVENT, "data": "{}"}, {**EVENT, "data": [1]}, {**EVENT, "data": "<a/>", "datacontenttype": "text/xml"},
+               {**EVENT, "datacontenttype": "image/png", "data_base64": "iVBORw0K"}]
+        mapping(DOORS)
+        for n, event in enumerate(odd):
+            self.assertEqual(self.send({**event, "id": f"odd-{n}", "subject": "odd"}).json, {"status": "stored"}, "unknown_fields: ignore")
+        mapping(DOORS.replace("  unknown_fields: ignore\n", ""))
+        self.addCleanup(mapping, DOORS)
+        for n, event in enumerate(odd):
+            answer = self.send({**event, "id": f"more-{n}", "subject": "odd"})
+            self.assertEqual((answer.status, answer.json["code"], answer.json["field"]), (422, "wrong_type", "data"), event)
+            self.assertIn("unknown_fields: ignore", answer.json["detail"])
+        self.assertEqual(self.send({**EVENT, "id": "none", "subject": "odd", "data": None}).json, {"status": "stored"}, "nothing is nothing")
+
     def test_binary_by_hand(self):
         ce = {"ce-specversion": "1.0", "CE-Id": "b1", "Ce-Source": "/s", "ce-type": "org.example.login", "ce-subject": "%E5%AE%A2%e6%88%b7"}
         self.assertEqual(self.send({"device": "d"}, "application/json", **ce).json, {"status": "stored"})

@@ -70,6 +70,11 @@ TEST_CASE("a body is one document, an array or lines") {
   CHECK(spans("{\"a\":\"]}\\\"\"}\r\n{b\n\n{\"c\":2}") == L{"many", "{\"a\":\"]}\\\"\"}", "{b", "{\"c\":2}"});
   CHECK(spans("[ {\"a\":[1,2]} , \"x,]\" ,3]") == L{"many", "{\"a\":[1,2]}", "\"x,]\"", "3"});
   CHECK(spans("[]") == L{"many"});
+  // A mark before UTF-8 is skipped, once.
+  CHECK(spans("\xef\xbb\xbf{\"a\":1}") == L{"single", R"({"a":1})"});
+  CHECK(spans("\xef\xbb\xbf [1]") == L{"many", "1"});
+  CHECK(spans("\xef\xbb\xbf{\"a\":1}\n{\"b\":2}", Framing::lines) == L{"many", R"({"a":1})", R"({"b":2})"});
+  CHECK(spans("\xef\xbb\xbf\xef\xbb\xbf{}") == L{"single", "\xef\xbb\xbf{}"});
   CHECK(spans("{\"a\":1}", Framing::lines) == L{"many", "{\"a\":1}"});
   CHECK(spans("{broken") == L{"single", "{broken"});
   CHECK(spans("{\"a\":\n{\"b\":1}") == L{"single", "{\"a\":\n{\"b\":1}"});  // the first line is not whole: one broken document
@@ -192,6 +197,12 @@ TEST_CASE("what does not fit says why") {
   CHECK(history.code(R"({"customer":"c","event":"login","time":"1970-01-01T00:16:40.001Z"})") == "time_in_future");
   CHECK(history.code(R"({"customer":"c","event":"login","time":"1970-01-01T00:16:40.000Z"})").empty());
   CHECK(r.read(R"({"customer":"c","event":"lgoin"})").problem.reason.find("login") != std::string::npos);
+  const auto reason = [&](const char* body) { return r.read(body).problem.reason; };
+  CHECK(reason(R"({"customer":"c","event":"order","data":{"amount":NaN}})").find("NaN") != std::string::npos);
+  CHECK(reason(R"({"customer":"c")") == "the document is no valid JSON: it ends before its brackets are closed");
+  CHECK(reason(R"({"customer":"\ud800","event":"login"})").find("surrogate") != std::string::npos);
+  CHECK(reason(R"({"customer":"c","event":"login","type":"login"})") == "`type` is given twice (`event` is another name for it)");
+  CHECK(reason(R"({"customer":"c","customer":"d","event":"login"})") == "`customer` is given twice");
 }
 
 TEST_CASE("decimals keep every digit and integers their last one") {

@@ -47,6 +47,14 @@ std::string document(int n) {
 
 }  // namespace
 
+TEST_CASE("a mark before UTF-8 is skipped, however the bytes come") {
+  for (const std::size_t step : {1U, 2U, 3U, 100U}) {
+    CHECK(cut(true, "\xef\xbb\xbf[{\"n\":1},{\"n\":2}]", step).documents == std::vector<std::string>{"{\"n\":1}", "{\"n\":2}"});
+    CHECK(cut(false, "\xef\xbb\xbf{\"n\":1}\n{\"n\":2}\n", step).documents == std::vector<std::string>{"{\"n\":1}", "{\"n\":2}"});
+    CHECK_FALSE(cut(true, "\xbb\xbf[1]", step).error.empty());
+  }
+}
+
 TEST_CASE("splitter: lines, in whatever pieces they come") {
   std::string body;
   std::vector<std::string> wanted;

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """`keep` of an event type: what is older leaves states, interface, log and files; through kill -9, a restart, a backup and a new catalog. NUDGED and NUDGE
 name the programs, SHIFTED_CLOCK_SO the library that lets days pass."""
+import datetime
 import mmap
 import os
 import pathlib
@@ -36,6 +37,10 @@ rules:
 # Random letters: no compression makes anything else of them than themselves.
 OLD, YOUNG, WAITS, ORDER = "Kq7wZx93LpVm", "Rt5YbN8cDfGh", "Wait4HjK2sPq", "Zm6TvB1nXcLd"
 CONFIG = "store: {low_space: 1MiB, checkpoint_interval: 1s}\nretention: {every: 1s}\n"
+
+
+def millis(text):
+    return int(datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() * 1000)
 
 
 class Clock:
@@ -111,6 +116,39 @@ class Keep(unittest.TestCase):
             time.sleep(0.3)
         self.d.lines([self.view(f"c{n}", YOUNG, f"c{n}-young") for n in range(20)])
 
+    def the_past_says_what_it_cannot_see(self):
+        """Everybody read twice on the first day; now that those events are gone an answer about then says that it may be wrong."""
+        then, now = rfc3339(self.clock.now() - 30 * DAY), rfc3339(self.clock.now() + 60_000)
+        asked = ["/v1/explain?customer=c1&rule=back", "/v1/explain?customer=c1&segment=reader", "/v1/segments?prefix=reader", "/v1/segments/reader", "/v1/segments/reader/members?limit=5",
+                 "/v1/segments/reader/parts", "/v1/rules/left/parts", "/v1/customers/c1", "/v1/preview?customer=c1&rule=back"]
+        for path in asked:
+            at = lambda instant: path + ("&" if "?" in path else "?") + "at=" + instant.replace("+", "%2B")  # noqa: E731
+            gone = self.d.get(at(then)).get("not_whole")
+            if path == "/v1/rules/left/parts":
+                self.assertIsNone(gone, "its condition reads no events: " + path)
+                continue
+            self.assertEqual([(g["event"], g["keep"]) for g in gone], [("page_viewed", "30d")], path)
+            self.assertIn("`page_viewed` are kept for 30d", gone[0]["note"])
+            self.assertLess(abs(self.clock.now() - 30 * DAY - millis(gone[0]["whole_since"])), 60_000)
+            self.assertNotIn("not_whole", self.d.get(at(now)), "the present is never short of anything: " + path)
+            self.assertNotIn("not_whole", self.d.get(path))
+        self.assertIn("events of page_viewed are kept for 30d", self.nudge("explain", "c1", "back", "--at", then))
+        self.assertIn("events of page_viewed are kept for 30d", self.nudge("segment", "reader", "--at", then))
+        # A segment of events that stay is whole, however far back.
+        fresh = """
+segments: {ordered: {where: {event: order_placed}}}
+rules: {fresh: {category: management, when: {enters: ordered}, then: [{ticket: {subject: Ordered}}]}}
+"""
+        for text, only, wanted in ((RULES, "left", ["page_viewed"]), (fresh, "fresh", [])):
+            run = self.d.post("/v1/backtests", {"rules": [{"name": "rules.yaml", "text": text}], "from": rfc3339(self.clock.now() - 60 * DAY), "to": rfc3339(self.clock.now()), "only": [only]}, 202)
+            report = self.d.until(lambda: self.d.get("/v1/backtests/" + run["id"]).get("report"))
+            self.assertEqual([g["event"] for g in report["not_whole"]], wanted, only)
+
+    def nudge(self, *words):
+        ran = subprocess.run([os.environ["NUDGE"], "--local", self.d.home + "/data", *words], capture_output=True, text=True, timeout=60)
+        self.assertEqual(ran.returncode, 0, ran.stdout + ran.stderr)
+        return ran.stdout + ran.stderr
+
     def clean_files(self):
         """The records' files are rewritten once a day, so another one passes."""
         self.clock.pass_by(2 * DAY)
@@ -124,6 +162,7 @@ class Keep(unittest.TestCase):
         self.d.until(lambda: self.decisions() >= 41)  # `gone`, when the last view had left the window
         self.gone()
         self.clean_files()
+        self.the_past_says_what_it_cannot_see()
         before = self.d.get("/v1/digest")["digest"]
         said = self.d.request("POST", "/v1/digest/replay")
         self.assertEqual(said.status, 409)

@@ -73,6 +73,10 @@ class Basics(Case):
         answer = self.server.ask("BREW", "/hello")
         self.assertEqual((answer.status, answer.problem()["code"], answer.header("Allow")), (405, "http.method_not_allowed", "GET, HEAD"))
         self.assertEqual(self.server.ask("BREW", "/nope").problem()["code"], "http.no_such_path")
+        self.assertEqual(self.server.ask("GET", "/hello/").problem()["detail"], "there is nothing at '/hello/'; there is without the slash at its end")
+        self.assertEqual(self.server.ask("GET", "/nope/").problem()["detail"], "there is nothing at '/nope/'")
+        answer = self.server.ask("OPTIONS", "*")
+        self.assertEqual((answer.status, bool(answer.header("Allow"))), (204, True))
         answer = self.server.ask("OPTIONS", "/items/1")
         self.assertEqual((answer.status, answer.header("Allow")), (204, "GET, HEAD, PUT"))
         for path in ("/dropped", "/dropped-later", "/throws"):

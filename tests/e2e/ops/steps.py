@@ -17,7 +17,6 @@ command_of() { sed -n "s/^$1=//p" "$unit" | at_root; }
 start() {
   set -a; . @R@/etc/default/nudged; NUDGE_HTTP_PORT=0; set +a
   mkdir -p @R@/run
-  @AS@ $(command_of ExecStartPre) >/dev/null
   # Type=notify: it says when it is ready.
   rm -f @R@/var/lib/nudge/nudged.url
   @AS@ $(command_of ExecStart) </dev/null >@R@/run/nudged.out 2>&1 &

@@ -51,6 +51,32 @@ class Config(unittest.TestCase):
             self.assertIn(words, ran.stderr)
         self.assertNotIn("hunter2", ran.stderr)
 
+    def test_a_dry_run_asks_every_connector_and_tells_all_at_once(self):
+        program = ROOT / "connectors" / "examples" / "file_connector.py"
+        self.d.write("hook.secret", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+        os.chmod(self.d.home + "/hook.secret", 0o600)
+        good = (f"connectors:\n  hook: {{kind: webhook, url: 'https://example.com/in', secrets: [{{file: {self.d.home}/hook.secret}}]}}\n  drop: {{kind: maildrop}}\n"
+                f"  kept: {{kind: file, command: [/usr/bin/python3, {program}], directory: {self.d.home}/kept}}\n")
+        base = self.d.read("nudge.yaml")
+        self.d.write("nudge.yaml", base + good)
+        ran = nudged("--config", self.config, "--dry-run", cwd=self.d.home)
+        self.assertEqual((ran.returncode, ran.stderr), (0, ""), ran.stdout)
+        self.assertIn(", 3 connectors", ran.stdout)
+        self.assertFalse(os.path.exists(self.d.home + "/data"), "the data directory is not touched")
+        self.d.write("nudge.yaml", base + good.replace("https:", "ftp:").replace("/kept}", "/kept, color: red}")
+                     + "  mail: {kind: smtp, host: mx.example.com, port: 99999, form: A <a@example.com>, password: {env: NO_SUCH_SECRET}}\n  away: {kind: no_such_kind}\n"
+                     + "  ends: {kind: file, command: [/bin/false]}\n  post: {kind: smtp, host: mx.example.com, from: nobody}\ndoors: gone.yaml\n")
+        self.d.write("rules/bad.yaml", "rules:\n  x: {when: {event: nope}, then: [{add_tag: t}]}\n")
+        ran = nudged("--config", self.config, "--set", f"http.tls_certificate={self.d.home}/none.crt", "--set", f"http.tls_key={self.d.home}/none.key", "--dry-run", cwd=self.d.home)
+        self.assertEqual(ran.returncode, 1)
+        said = ran.stderr
+        for words in ("none.key", "connectors.hook: url", "connectors.kept: ", "NO_SUCH_SECRET", "no_such_kind", "connectors.ends: ", "connectors.post: from", "bad.yaml:2", "connectors.mail: form: no such field", "port: must be between"):
+            self.assertIn(words, said)
+        self.assertEqual(said.count("NO_SUCH_SECRET"), 1)
+        os.unlink(self.d.home + "/rules/bad.yaml")
+        self.d.write("nudge.yaml", base + "doors: gone.yaml\n")
+        self.assertIn("gone.yaml", nudged("--config", self.config, "--dry-run", cwd=self.d.home).stderr)
+
     def test_a_reload_takes_what_the_table_says_it_takes(self):
         text = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
         reloaded = {name for name, reload in re.findall(r"^\| `([\w.]+)` \|(?:[^|]*\|){3} (\w+) \|", text, re.M) if reload == "yes"}

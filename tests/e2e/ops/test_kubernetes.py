@@ -116,7 +116,7 @@ class Kubernetes(unittest.TestCase):
 
         dry = run(os.environ["NUDGED"], *arguments, "--dry-run")
         self.assertEqual(dry.returncode, 0, dry.stdout + dry.stderr)
-        self.assertIn("good: 1 rules", dry.stdout)
+        self.assertIn("good: 1 rule, ", dry.stdout)
         # What the manifest says outside of the configuration, and what is in force by it.
         shown = run(os.environ["NUDGED"], *arguments, "--print-config").stdout
         force = yaml.safe_load(shown)
