@@ -10,7 +10,7 @@ void import_words(CLI::App& app, DoorLine& line, const AddOnline& ask) {
   CLI::App* load = ask(app, "import", "load a CSV or Excel file by a mapping, as history",
                        [&line](const Output& out, Client& c) { return import_file(out, c, line.import); });
   load->add_option("FILE", o.file, "CSV (plain or gzip) or Excel (.xlsx); - reads standard input")->required();
-  load->add_option("-m,--mapping", o.mapping, "YAML file that says which column is what")->required();
+  load->add_option("-m,--mapping", o.mapping, "YAML file that says which column is what; without it one to begin with is shown");
   load->add_option("--sheet", o.sheet, "of an Excel file: the name of the sheet; else as the mapping says, or the first");
   load->add_option("--schemas", o.schemas, "directory of the catalog, instead of the one in force");
   load->add_flag("-n,--dry-run", o.dry_run, "check every row and show what the first one becomes; nothing is sent");

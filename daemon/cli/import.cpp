@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "daemon/cli/commands.h"
+#include "daemon/cli/import_proposal.h"
 #include "daemon/cli/words.h"
 #include "daemon/import/feed.h"
 #include "engine/base/hash.h"
@@ -278,6 +279,14 @@ class Importer {
 }  // namespace
 
 Exit import_file(const Output& out, Client& client, const ImportOptions& options) {
+  if (options.mapping.empty()) {
+    const Result<std::vector<lang::Source>> sources = catalog_sources(client, options.schemas);
+    if (!sources) return report(out, sources.error());
+    const lang::CatalogResult catalog = lang::load_catalog(*sources);
+    if (catalog.catalog == nullptr)
+      return report(out, {Code::invalid, say("the catalog has mistakes") + "\n" + doc::render_text(catalog.diagnostics)});
+    return propose_mapping(out, options.file, options.sheet, *catalog.catalog);
+  }
   Importer importer(out, client, options);
   const Result<void> ran = importer.run();
   out.terminal.progress({});

@@ -254,7 +254,7 @@ constexpr auto kPhrases = std::to_array<Phrase>({
     {"which webhook of the mapping; the only one when not given", "映射里的哪一个 webhook；只有一个时可以不写"},
     {"a header of the call, `Name: value`; may be repeated", "这次调用的一个请求头，`Name: value`；可以重复"},
     {"directory of the catalog", "数据字典所在的目录"},
-    {"YAML file that says which column is what", "说明各列含义的 YAML 文件"},
+    {"YAML file that says which column is what; without it one to begin with is shown", "说明各列含义的 YAML 文件；不给时显示一份初稿"},
     {"directory of the catalog", "数据字典所在目录"},
     {"check every row and show what the first one becomes; nothing is sent", "检查每一行并显示第一行变成什么；不发送"},
     {"write every problem as CSV (file, line, column, reason) to this file",

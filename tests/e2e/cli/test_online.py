@@ -188,6 +188,23 @@ class OnlineTests(unittest.TestCase):
         self.assertEqual(data, {"quantity": 1, "placed": "2023-02-28T16:00:00Z"})
         self.assertEqual(self.json("tasks", "--customer", "i2")["tasks"], [], "history fires nothing")
 
+    def test_import_without_a_mapping_shows_one_to_begin_with(self):
+        file, mapping = self.folder / "draft.csv", self.folder / "draft.yaml"
+        file.write_bytes("E-Mail;Customer ID;Name;\"What: #else\"\nx@example.com;d-1;Ann;1\n".encode())
+        ran = self.nudge("import", file)
+        self.assertEqual(ran.code, 1, ran)
+        self.assertIn("nothing was sent", ran.err)
+        self.assertEqual(ran.out, 'trim: true\nrows:\n  - customer: "Customer ID"\n    attributes:\n      name: "Name"\n      # ?: "E-Mail"\n      # ?: "What: #else"\n')
+        mapping.write_text(ran.out)
+        self.assertIn("1 stored", self.ok("import", file, "--mapping", mapping))
+        self.assertEqual(self.json("--personal", "customer", "d-1")["attributes"], {"name": "Ann"})
+        self.assertIn("--mapping", self.nudge("import", "-").err)
+        file.write_bytes(b"")
+        self.assertIn("is empty", self.nudge("import", file).err)
+        file = self.folder / "not.xlsx"
+        file.write_bytes(b"\x00\x01garbage")
+        self.assertIn("no Excel file", self.nudge("import", file).err)
+
     def test_import_people_in_chinese(self):
         file, mapping = self.folder / "people.csv", self.folder / "people.yaml"
         mapping.write_text(PEOPLE_MAP)
