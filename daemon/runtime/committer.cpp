@@ -152,11 +152,15 @@ void Committer::run() {
 // Builds the batch and writes it; sets failure_ when that fails.
 void Committer::put_together(Batch& batch) {
   const auto started = std::chrono::steady_clock::now();
-  batch.sums = stats_;
   batch.block.first_decision = static_cast<std::uint64_t>(stats_[Counter::decisions]) + 1;
   batch.block.first_action = static_cast<std::uint64_t>(stats_[Counter::actions]) + 1;
   const TimeMs now = clock_.now();
   StatsDelta& delta = batch.block.stats;
+  std::size_t actions = 0;
+  for (const auto& unit : batch.units) {
+    for (const Effects& effects : unit->effects) actions += effects.actions.size();
+  }
+  batch.block.actions.reserve(actions);
   for (auto& unit : batch.units) {
     delta.add(unit->delta);
     settle(*unit, batch);
@@ -180,7 +184,6 @@ void Committer::put_together(Batch& batch) {
     batch.synced = batch.synced || !unit->jobs.empty() || unit->done != nullptr || !unit->entries.empty();
   }
   if (failure_.has_value()) return;
-  batch.sums.add(delta);
   list_actions(batch.set, batch.block.first_action, batch.block.actions);
   std::uint64_t sequence = last_block_.load();
   if (!delta.empty() || !batch.block.units.empty() || !batch.block.decisions.empty() || !batch.news.inputs.empty()) {
@@ -203,7 +206,9 @@ void Committer::put_together(Batch& batch) {
       failure_ = std::move(put).error();
       return;
     }
-    batch.set.put(Family::meta, kMetaStats, encode_stats({sequence, std::max(latest_, now), batch.sums}));
+    StatsDelta sums = stats_;
+    sums.add(delta);
+    batch.set.put(Family::meta, kMetaStats, encode_stats({sequence, std::max(latest_, now), std::move(sums)}));
     stats_written_ = now;
     stats_dirty_ = false;
   }
@@ -222,7 +227,7 @@ void Committer::put_together(Batch& batch) {
   for (const auto& unit : batch.units) work_ns_.fetch_add(unit->work_ns, std::memory_order_relaxed);
   {
     const std::lock_guard lock(stats_mutex_);
-    stats_ = std::move(batch.sums);
+    stats_.add(delta);  // not a copy of them all: with many rules that is more than a small batch costs
     series_.add(now, delta);
     if (write_stats) series_.written();
   }
@@ -292,21 +297,22 @@ void Committer::add_action(const Plan& plan, ActionOut action, Batch& batch) {
   record.action = std::move(action);
   const ActionOut& out = record.action;
   StatsDelta& delta = batch.block.stats;
+  RuleStats& rule = delta.rules[out.rule_id];
   ++delta[Counter::actions];
-  ++delta.rules[out.rule_id].actions;
+  ++rule.actions;
   WorkOut work;  // kept last: the actions that follow have numbers behind this one's
   const bool is_task = out.kind == "call_task";
   if (is_task) {
     // Our own list is the provider: with this batch the task is there.
     record.state = ActionState::accepted;
     ++delta[Counter::accepted];
-    ++delta.rules[out.rule_id].accepted;
+    ++rule.accepted;
     desk_.work().add(plan, record.action, record.number, out.at, work, true);
   } else if (done_by_engine(out)) {
     // The engine wrote it into the customer's state; the steps in this block make it again on recovery.
     record.state = ActionState::accepted;
     ++delta[Counter::accepted];
-    ++delta.rules[out.rule_id].accepted;
+    ++rule.accepted;
     if (out.kind == "cancel_tasks") {
       const Withdrawal what = withdrawal_of(out);
       desk_.work().withdraw(plan, desk_.roster(), out.customer, what.rules, what.reason, out.at, work);
@@ -317,14 +323,14 @@ void Committer::add_action(const Plan& plan, ActionOut action, Batch& batch) {
     record.state = ActionState::dead;
     record.note = "nobody of the team `" + out.assignment.team + "` fits the assignment; the owner stays as it is";
     ++delta[Counter::dead];
-    ++delta.rules[out.rule_id].failed;
+    ++rule.failed;
   } else if (is_hit(out)) {
     gather(record, batch);
   } else {
     ++delta[Counter::waiting];
   }
   if (is_task)
-    batch.block.actions.push_back(record.action);
+    batch.block.actions.push_back(std::move(record.action));
   else
     keep_action(record, batch);
   if (is_pending(record.state) && record.state != ActionState::kept) batch.actions.push_back(std::move(record));

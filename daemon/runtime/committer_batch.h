@@ -16,7 +16,6 @@ struct Committer::Batch {
   bool worked = false;  // tasks or approvals were touched, or their clocks
   std::vector<ActionRecord> held;  // that the rules are to hear of
   std::vector<std::function<void()>> after;
-  StatsDelta sums;  // as they will be after this batch
   bool desk_changed = false;
   bool synced = false;  // somebody waits for it
 };
