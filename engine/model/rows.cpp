@@ -76,6 +76,10 @@ std::size_t Rows::upper_bound(TimeMs t) const {
 }
 
 std::size_t Rows::position(TimeMs t, std::string_view id) const {
+  // Most questions are about the newest row, or about one that is newer: its end of the array was looked at a moment ago, its middle was not.
+  const std::size_t rows = size();
+  if (rows == 0 || time(rows - 1) < t) return rows;
+  if (time(rows - 1) == t && (rows == 1 || time(rows - 2) < t)) return this->id(rows - 1) < id ? rows : rows - 1;
   std::size_t low = lower_bound(t);
   const std::size_t end = upper_bound(t);
   for (std::size_t n = end - low; n > 0;) {
