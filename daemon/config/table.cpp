@@ -292,7 +292,7 @@ constexpr std::array kKeys{
     Key{.name = "engine.memory",
         .type = Type::size,
         .place = &S::engine_memory_bytes,
-        .initial = "960MiB",
+        .initial = "832MiB",
         .min = 256 * kKiB,
         .max = kTiB,
         .help = "Memory for customers' states; those beyond it wait on disk and are slower."},
