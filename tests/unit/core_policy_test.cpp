@@ -243,7 +243,7 @@ TEST_CASE("random policies over random histories act, wait and drop as the slow 
       break;
     }
     std::size_t waiting = 0;
-    for (const Run& run : kit.state.runs) waiting += waits_for_goal(run) ? 0 : 1;
+    for (const Run& run : kit.state.runs) waiting += waits_for_goal(run) ? 0U : 1U;
     CHECK(waiting == reference.still_waiting());
     for (const Policy& p : policies) {
       if (p.kind != Policy::Kind::cap) continue;
