@@ -34,7 +34,7 @@ TEST_CASE("an erased customer is nowhere any more, and the books and the others 
   ManualClock clock(kStart);
   std::string live, books;
   {
-    Life life(dir.path, clock);
+    Life life(dir.path, clock, pings());
     live_a_while(life);
     for (const std::string& mark : kMarks) CHECK_MESSAGE(!found_in_store(*life.store, mark).empty(), mark);
     const StatsDelta before = life.runtime->stats();
@@ -69,7 +69,7 @@ TEST_CASE("an erased customer is nowhere any more, and the books and the others 
     CHECK(again.error().code == Code::not_found);
   }
   {
-    Life life(dir.path, clock);
+    Life life(dir.path, clock, pings());
     CHECK(life.digest() == live);
     // Whoever comes again is new: the ids of before are free, the visitor is nobody's other name.
     life.send(ping("zq7-customer", "zq7-event-2", "back"));
@@ -84,20 +84,20 @@ TEST_CASE("an erased customer is nowhere any more, and the books and the others 
     live = life.digest();
   }
   {
-    Life life(dir.path, clock);
+    Life life(dir.path, clock, pings());
     CHECK(life.digest() == live);
     life.erase("zq7-customer", "e2");
     life.erase("zq7-visitor", "e3");
     CHECK(life.all_done());
   }
-  { Life life(dir.path, clock); }  // the manifest is written anew at a start
+  { Life life(dir.path, clock, pings()); }  // the manifest is written anew at a start
   for (const std::string& mark : kMarks) CHECK_MESSAGE(found_in_files(dir.path, mark) == "", mark);
 }
 
 TEST_CASE("what waits for an erased customer never happens") {
   Directory dir;
   ManualClock clock(kStart);
-  Life life(dir.path, clock);
+  Life life(dir.path, clock, pings());
   live_a_while(life);
   const auto plan = life.runtime->plan();
   const RuleId later = plan->find_rule("later")->id;
@@ -118,7 +118,7 @@ TEST_CASE("an erasure that a start finds half done is finished before anybody ca
   ManualClock clock(kStart);
   std::string live;
   {
-    Life life(dir.path, clock);
+    Life life(dir.path, clock, pings());
     live_a_while(life);
     life.end();
     // As a process leaves it that ends right after it was begun.
@@ -138,7 +138,7 @@ TEST_CASE("an erasure that a start finds half done is finished before anybody ca
     REQUIRE(store->commit(std::move(set)));
     REQUIRE(store->close());
   }
-  Life life(dir.path, clock);
+  Life life(dir.path, clock, pings());
   CHECK_FALSE(life.knows("zq7-customer"));
   CHECK_FALSE(life.knows("zq7-visitor"));
   CHECK(life.all_done());

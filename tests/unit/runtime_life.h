@@ -1,5 +1,4 @@
-// A runtime that lives in a directory of its own, for tests of what it keeps and forgets: rules that make a task, a message and a later task of
-// each `ping`, time that moves only while somebody waits, and what is found in the store and its files.
+// A runtime that lives in a directory of its own, with a clock that a test moves, and what is found in its store and its files.
 #pragma once
 
 #include <doctest/doctest.h>
@@ -7,8 +6,10 @@
 
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <future>
 #include <sstream>
+#include <thread>
 
 #include "daemon/runtime/log_block.h"
 #include "daemon/runtime/runtime.h"
@@ -19,41 +20,23 @@ namespace nudge::daemon::test {
 
 inline constexpr TimeMs kStart = 1'800'000'000'000;
 
-inline constexpr const char* kCatalog = R"(
-customer:
-  attributes:
-    name: {type: text, pii: true}
-    email: {type: text, pii: true}
-events:
-  ping: {fields: {n: integer, note: text}}
-)";
-inline constexpr const char* kRules = R"(
-segments:
-  pinged: {where: {event: ping}}
-rules:
-  call:
-    when: {event: ping}
-    then:
-      - call_task: {team: t, subject: "Call {{ customer.name }}", due_in: 1h}
-      - email: {to: "{{ customer.email }}", subject: "Dear {{ customer.name }}", text: hello}
-  later:
-    when: {event: ping}
-    then:
-      - after: 1d
-        call_task: {team: t, subject: "again", due_in: 1h}
-teams:
-  t: {members: [{id: a, name: A, email: a@example.com}]}
-)";
-
 struct Directory {
   std::string path;
   Directory() {
-    char name[] = "/tmp/nudge-erasure-XXXXXX";
+    char name[] = "/tmp/nudge-life-XXXXXX";
     path = ::mkdtemp(name);
   }
   ~Directory() { std::filesystem::remove_all(path); }
 };
 
+struct LifeSetup {
+  const char* catalog = "";
+  const char* rules = "";
+  std::function<void(RuntimeOptions&)> options = nullptr;  // others than two shards, and checkpoints when a test says so
+  bool still = false;                                      // the clock stands while it starts
+};
+
+// One life of a runtime on a directory.
 struct Life {
   ManualClock& clock;
   std::unique_ptr<Store> store;
@@ -67,7 +50,7 @@ struct Life {
     return future.get();
   }
 
-  Life(const std::string& path, ManualClock& clock_in, RetentionOptions retention = {}) : clock(clock_in) {
+  Life(const std::string& path, ManualClock& clock_in, const LifeSetup& setup) : clock(clock_in) {
     StoreOptions so;
     so.path = path + "/store";
     so.low_space_bytes = 1;
@@ -77,17 +60,17 @@ struct Life {
     RuntimeOptions options;
     options.shards = 2;
     options.checkpoint_interval = kHour;
-    options.retention = retention;
+    if (setup.options) setup.options(options);
     auto made = Runtime::open(std::move(options), *store, clock, [](const Error& error) { FAIL_CHECK(error.message); });
     REQUIRE_MESSAGE(made, (made ? "" : made.error().message));
     runtime = *std::move(made);
     PlanSources sources;
-    sources.catalog = {{"catalog.yaml", kCatalog}};
-    sources.rules = {{"rules.yaml", kRules}};
+    sources.catalog = {{"catalog.yaml", setup.catalog}};
+    sources.rules = {{"rules.yaml", setup.rules}};
     const Result<PlanChange> change = runtime->activate(sources);
     REQUIRE(change);
     REQUIRE_MESSAGE(change->accepted(), doc::render_text(change->diagnostics));
-    REQUIRE(while_time_goes_on([this] { return runtime->start(); }));
+    REQUIRE((setup.still ? runtime->start() : while_time_goes_on([this] { return runtime->start(); })));
   }
   ~Life() { end(); }
   void end() {
@@ -98,13 +81,18 @@ struct Life {
     REQUIRE(store->close());
     store.reset();
   }
-  void send(std::string body) {
-    auto done = std::make_shared<std::promise<void>>();
+  // The outcomes of a request, once it is on disk.
+  std::vector<LineOutcome> send(std::string body) {
+    auto done = std::make_shared<std::promise<std::vector<LineOutcome>>>();
     auto job = std::make_unique<Job>();
     job->body = std::move(body);
-    job->done = [done](Job&) { done->set_value(); };
+    job->done = [done](Job& j) {
+      std::vector<LineOutcome> outcomes;
+      for (const LineResult& r : j.results) outcomes.push_back(r.outcome);
+      done->set_value(std::move(outcomes));
+    };
     REQUIRE(runtime->ingest(std::move(job), Framing::guess));
-    while_time_goes_on([done] { done->get_future().get(); });
+    return while_time_goes_on([done] { return done->get_future().get(); });
   }
   // Every shard took a turn since now, and what they gave to the committer is on disk.
   void pass() {
@@ -113,6 +101,7 @@ struct Life {
     runtime->change([](CommitContext&) {}, [&](const Error*) { done.set_value(); });
     done.get_future().wait();
   }
+  // Lets everything that is under way arrive; the clock moves for that.
   void settle() {
     for (int quiet = 0; quiet < 30; ++quiet) {
       pass();
@@ -126,6 +115,21 @@ struct Life {
     REQUIRE_MESSAGE(sight, (sight ? "" : sight.error().message));
     const auto done = while_time_goes_on([&] { return runtime->eraser().erase(erasure, sight->ids, "test"); });
     REQUIRE_MESSAGE(done, (done ? "" : done.error().message));
+  }
+  // Waits until `what` holds; the clock stands still.
+  template <class What>
+  bool until(What what) {
+    for (int i = 0; i < 10000; ++i) {
+      if (what()) return true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    }
+    return false;
+  }
+  std::int64_t fired(std::string_view rule) {
+    const auto plan = runtime->plan();
+    const StatsDelta stats = runtime->stats();
+    const auto found = stats.rules.find(plan->find_rule(rule)->id);
+    return found == stats.rules.end() ? 0 : found->second.fired;
   }
   bool all_done() {
     for (int i = 0; i < 10000; ++i) {
@@ -226,6 +230,35 @@ inline std::string found_in_files(const std::string& directory, const std::strin
   return where;
 }
 
+// Rules that make a task, a message and a later task of each `ping`.
+inline constexpr const char* kPingCatalog = R"(
+customer:
+  attributes:
+    name: {type: text, pii: true}
+    email: {type: text, pii: true}
+events:
+  ping: {fields: {n: integer, note: text}}
+)";
+inline constexpr const char* kPingRules = R"(
+segments:
+  pinged: {where: {event: ping}}
+rules:
+  call:
+    when: {event: ping}
+    then:
+      - call_task: {team: t, subject: "Call {{ customer.name }}", due_in: 1h}
+      - email: {to: "{{ customer.email }}", subject: "Dear {{ customer.name }}", text: hello}
+  later:
+    when: {event: ping}
+    then:
+      - after: 1d
+        call_task: {team: t, subject: "again", due_in: 1h}
+teams:
+  t: {members: [{id: a, name: A, email: a@example.com}]}
+)";
+inline LifeSetup pings(RetentionOptions retention = {}) {
+  return {.catalog = kPingCatalog, .rules = kPingRules, .options = [retention](RuntimeOptions& options) { options.retention = retention; }};
+}
 inline std::string ping(const std::string& customer, const std::string& id, const std::string& note) {
   return R"({"customer":")" + customer + R"(","id":")" + id + R"(","event":"ping","data":{"n":1,"note":")" + note + R"("}})";
 }

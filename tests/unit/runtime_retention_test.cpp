@@ -103,7 +103,7 @@ TEST_CASE("an action stays when its task goes, and a task when its action goes")
     Directory dir;
     ManualClock clock(kStart);
     RetentionOptions keep{.actions = actions_first ? kDay : 9 * kDay, .tasks = actions_first ? 9 * kDay : kDay, .every = std::chrono::hours(1000)};
-    Life life(dir.path, clock, keep);
+    Life life(dir.path, clock, pings(keep));
     life.send(ping("alias", "e", "a note"));
     life.send(R"({"customer":"person","merge":"alias"})");
     life.settle();
@@ -149,7 +149,7 @@ TEST_CASE("what is over leaves after its time, the books stay, and what is open 
   std::string live;
   StatsDelta books;
   {
-    Life life(dir.path, clock, keep);
+    Life life(dir.path, clock, pings(keep));
     for (int i = 0; i < 200; ++i) life.send(ping("c" + std::to_string(i), "e" + std::to_string(i), "an old note " + std::to_string(i * 7919)));
     life.settle();
     CHECK(life.close_tasks("c7") == 199);
@@ -184,7 +184,7 @@ TEST_CASE("what is over leaves after its time, the books stay, and what is open 
     CHECK(replay.error().code == Code::conflict);
     CHECK(life.runtime->retention().trim()->all() == 0);
   }
-  Life life(dir.path, clock, keep);
+  Life life(dir.path, clock, pings(keep));
   CHECK(life.digest() == live);
   life.send(ping("new", "n2", "later"));
   life.settle();

@@ -1,21 +1,16 @@
 // The runtime in virtual time: a real store in a temporary directory, a clock that a test moves.
 #include <doctest/doctest.h>
-#include <stdlib.h>
 
 #include <atomic>
-#include <filesystem>
-#include <future>
-#include <thread>
 
 #include "daemon/runtime/log_scrub.h"
-#include "daemon/runtime/runtime.h"
+#include "tests/unit/runtime_life.h"
 
 using namespace nudge;
 using namespace nudge::daemon;
+using namespace nudge::daemon::test;
 
 namespace {
-
-constexpr TimeMs kStart = 1'800'000'000'000;
 
 const char* const kCatalog = R"(
 customer:
@@ -66,96 +61,9 @@ teams:
     members: [{id: a, name: A}, {id: b, name: B}]
 )";
 
-struct Directory {
-  std::string path;
-  Directory() {
-    char name[] = "/tmp/nudge-runtime-XXXXXX";
-    path = ::mkdtemp(name);
-  }
-  ~Directory() { std::filesystem::remove_all(path); }
-};
-
-// One life of a runtime on a directory.
-struct Life {
-  ManualClock& clock;
-  std::unique_ptr<Store> store;
-  std::unique_ptr<Runtime> runtime;
-
-  Life(const std::string& path, ManualClock& clock_in, std::size_t memory = 64U << 20, const char* rules = kRules) : clock(clock_in) {
-    StoreOptions so;
-    so.path = path + "/store";
-    so.low_space_bytes = 1;
-    auto opened = Store::open(std::move(so));
-    REQUIRE_MESSAGE(opened, (opened ? "" : opened.error().message));
-    store = *std::move(opened);
-    RuntimeOptions options;
-    options.shards = 2;
-    options.memory_bytes = memory;
-    options.checkpoint_interval = kHour;  // tests say when
-    auto made = Runtime::open(std::move(options), *store, clock, [](const Error& error) { FAIL_CHECK(error.message); });
-    REQUIRE_MESSAGE(made, (made ? "" : made.error().message));
-    runtime = *std::move(made);
-    PlanSources sources;
-    sources.catalog = {{"catalog.yaml", kCatalog}};
-    sources.rules = {{"rules.yaml", rules}};
-    const Result<PlanChange> change = runtime->activate(sources);
-    REQUIRE(change);
-    REQUIRE_MESSAGE(change->accepted(), doc::render_text(change->diagnostics));
-    REQUIRE(runtime->start());
-  }
-  ~Life() {
-    settle();
-    runtime->stop(std::chrono::milliseconds(0));
-    REQUIRE(store->close());
-  }
-
-  // The outcomes of a request, once it is on disk.
-  std::vector<LineOutcome> send(std::string body) {
-    auto done = std::make_shared<std::promise<std::vector<LineOutcome>>>();
-    auto job = std::make_unique<Job>();
-    job->body = std::move(body);
-    job->done = [done](Job& j) {
-      std::vector<LineOutcome> outcomes;
-      for (const LineResult& r : j.results) outcomes.push_back(r.outcome);
-      done->set_value(std::move(outcomes));
-    };
-    REQUIRE(runtime->ingest(std::move(job), Framing::guess));
-    auto future = done->get_future();
-    while (future.wait_for(std::chrono::milliseconds(1)) != std::future_status::ready)
-      clock.advance(1);  // one judgement a millisecond and customer
-    return future.get();
-  }
-  std::int64_t fired(std::string_view rule) {
-    const auto plan = runtime->plan();
-    const StatsDelta stats = runtime->stats();
-    const auto found = stats.rules.find(plan->find_rule(rule)->id);
-    return found == stats.rules.end() ? 0 : found->second.fired;
-  }
-  // Waits until `what` holds; the clock stands still.
-  template <class F>
-  bool until(F what) {
-    for (int i = 0; i < 10000; ++i) {
-      if (what()) return true;
-      std::this_thread::sleep_for(std::chrono::milliseconds(2));
-    }
-    return false;
-  }
-  // Lets everything that is under way arrive; the clock moves for that, because a customer is judged once a millisecond.
-  void settle() {
-    for (int quiet = 0; quiet < 30; ++quiet) {
-      if (runtime->figures().queued_items != 0) quiet = 0;
-      clock.advance(1);
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    }
-  }
-  std::string digest() {
-    std::promise<std::string> done;
-    runtime->digest([&](Result<std::string> d, std::uint64_t customers) {
-      done.set_value((d ? *d : d.error().message) + "/" + std::to_string(customers));
-    });
-    return done.get_future().get();
-  }
-};
+LifeSetup with(const char* rules, std::size_t memory = 64U << 20) {
+  return {.catalog = kCatalog, .rules = rules, .options = [memory](RuntimeOptions& options) { options.memory_bytes = memory; }, .still = true};
+}
 
 std::string ping(std::string customer, TimeMs t, std::string id, int n = 1) {
   return R"({"customer":")" + customer + R"(","event":"ping","id":")" + id + R"(","time":")" + format_timestamp(t) + R"(","data":{"n":)" +
@@ -167,7 +75,7 @@ std::string ping(std::string customer, TimeMs t, std::string id, int n = 1) {
 TEST_CASE("a boundary is never early, comes once, at its own instant") {
   Directory directory;
   ManualClock clock(kStart);
-  Life life(directory.path, clock);
+  Life life(directory.path, clock, with(kRules));
   CHECK(life.send(ping("c", kStart, "1")) == std::vector{LineOutcome::stored});
   clock.set(kStart + 10'000);  // due at exactly this instant: not yet passed
   std::this_thread::sleep_for(std::chrono::milliseconds(60));
@@ -186,7 +94,7 @@ TEST_CASE("a delayed step of a customer that left memory is done on time, also i
   ManualClock clock(kStart);
   std::string before;
   {
-    Life life(directory.path, clock, 1);  // no state stays in memory
+    Life life(directory.path, clock, with(kRules, 1));  // no state stays in memory
     for (int i = 0; i < 200; ++i) life.send(ping("c" + std::to_string(i), clock.now(), "1", i % 2 == 0 ? 7 : 1));
     CHECK(
         life.until([&] { return life.runtime->figures().shards[0].customers_hot + life.runtime->figures().shards[1].customers_hot < 20; }));
@@ -196,7 +104,7 @@ TEST_CASE("a delayed step of a customer that left memory is done on time, also i
     before = life.digest();
   }
   {
-    Life life(directory.path, clock, 1);
+    Life life(directory.path, clock, with(kRules, 1));
     CHECK(life.digest() == before);
     CHECK(life.runtime->figures().replayed_blocks == 0);
     CHECK(life.fired("later") == 100);
@@ -224,12 +132,12 @@ TEST_CASE("after a start all customers come into memory by themselves, and what 
     return sum;
   };
   {
-    Life life(directory.path, clock);
+    Life life(directory.path, clock, with(kRules));
     for (int i = 0; i < kCustomers; ++i) life.send(ping("c" + std::to_string(i), kStart, "1", 7));
     life.settle();
     before = life.digest();
   }
-  Life life(directory.path, clock);
+  Life life(directory.path, clock, with(kRules));
   CHECK(life.until([&] { return in_memory(life) == kCustomers; }));
   CHECK(decoded(life) == 0);
   CHECK(life.runtime->figures().replayed_blocks == 0);
@@ -257,11 +165,11 @@ TEST_CASE("what is due for customers who came into memory by themselves comes wi
   ManualClock clock(kStart);
   constexpr int kCustomers = 50;
   {
-    Life life(directory.path, clock);
+    Life life(directory.path, clock, with(kRules));
     for (int i = 0; i < kCustomers; ++i) life.send(ping("c" + std::to_string(i), kStart, "1", 7));
     life.settle();
   }
-  Life life(directory.path, clock);
+  Life life(directory.path, clock, with(kRules));
   const auto in_memory = [&] { return life.runtime->figures().shards[0].customers_hot + life.runtime->figures().shards[1].customers_hot; };
   CHECK(life.until([&] { return in_memory() == kCustomers; }));
   clock.set(kStart + 10'000);
@@ -276,7 +184,7 @@ TEST_CASE("without a checkpoint everything comes back from the log, and deciding
   ManualClock clock(kStart);
   std::string digest;
   {
-    Life life(directory.path, clock);
+    Life life(directory.path, clock, with(kRules));
     for (int i = 0; i < 100; ++i)
       life.send("[" + ping("c" + std::to_string(i % 10), clock.now(), std::to_string(i)) + "," + ping("d", clock.now(), std::to_string(i)) +
                 "]");
@@ -284,14 +192,11 @@ TEST_CASE("without a checkpoint everything comes back from the log, and deciding
     CHECK(life.until([&] { return life.fired("gone") == 11; }));
     life.settle();
     digest = life.digest();
-    const Result<ReplayDigest> replay = life.runtime->replay_digest();
-    REQUIRE(replay);
-    CHECK(replay->digest + "/" + std::to_string(replay->customers) == digest);
-    CHECK(replay->same_decisions);
+    CHECK(life.digest_of_log() == digest);
     std::filesystem::remove_all(copy.path + "/store");
     REQUIRE(life.store->checkpoint_to(copy.path + "/store"));  // as a kill would leave it
   }
-  Life life(copy.path, clock);
+  Life life(copy.path, clock, with(kRules));
   CHECK(life.runtime->figures().replayed_blocks > 50);
   CHECK(life.digest() == digest);
   CHECK(life.fired("gone") == 11);
@@ -301,7 +206,7 @@ TEST_CASE("without a checkpoint everything comes back from the log, and deciding
 TEST_CASE("a rule set with a mistake changes nothing, and a good one takes its place while events come in") {
   Directory directory;
   ManualClock clock(kStart);
-  Life life(directory.path, clock);
+  Life life(directory.path, clock, with(kRules));
   life.send(ping("c", kStart, "1"));
   PlanSources sources;
   sources.catalog = {{"catalog.yaml", kCatalog}};
@@ -327,23 +232,20 @@ TEST_CASE("what rules write comes back from the log alone, once, and fires as it
   ManualClock clock(kStart);
   std::string digest;
   {
-    Life life(directory.path, clock, 64U << 20, kWriting);
+    Life life(directory.path, clock, with(kWriting));
     for (int i = 0; i < 30; ++i) life.send(ping("c" + std::to_string(i % 5), clock.now(), std::to_string(i), 2));
     life.send(ping("c0", kStart, "0", 2));  // a duplicate
     life.settle();
     CHECK(life.fired("count") == 30);
     CHECK(life.fired("rich") == 5);  // 6 pings of 2 points each
     digest = life.digest();
-    const Result<ReplayDigest> replay = life.runtime->replay_digest();
-    REQUIRE(replay);
-    CHECK(replay->digest + "/" + std::to_string(replay->customers) == digest);
-    CHECK(replay->same_decisions);
-    for (const Balance& b : life.runtime->figures().balance) CHECK_MESSAGE(b.holds(), b.name);
+    CHECK(life.digest_of_log() == digest);
+    life.balanced();
     CHECK(life.runtime->stats()[Counter::waiting] == 0);
     CHECK(life.runtime->stats()[Counter::actions] == 65);  // 30 of each write, and 5 tasks
     REQUIRE(life.store->checkpoint_to(copy.path + "/store"));
   }
-  Life life(copy.path, clock, 64U << 20, kWriting);
+  Life life(copy.path, clock, with(kWriting));
   CHECK(life.runtime->figures().replayed_blocks > 10);
   CHECK(life.digest() == digest);
   life.send(ping("c0", clock.now(), "more", 8));
@@ -362,23 +264,21 @@ TEST_CASE("an owner that the desk chose is written once, also when the process d
     });
   };
   {
-    Life life(directory.path, clock, 64U << 20, kWriting);
+    Life life(directory.path, clock, with(kWriting));
     for (int i = 0; i < kCustomers; ++i) life.send(ping("c" + std::to_string(i), clock.now(), "1", 7));
     REQUIRE(life.store->checkpoint_to(copy.path + "/store"));  // some choices are on their way, as a kill would leave them
     CHECK(assigned(life));
     life.settle();
     CHECK(life.fired("owned") == kCustomers);
   }
-  Life life(copy.path, clock, 64U << 20, kWriting);
+  Life life(copy.path, clock, with(kWriting));
   CHECK(assigned(life));
   life.settle();
   CHECK(life.fired("own") == kCustomers);
   CHECK(life.fired("owned") == kCustomers);
   CHECK(life.runtime->stats()[Counter::dead] == 0);
-  for (const Balance& b : life.runtime->figures().balance) CHECK_MESSAGE(b.holds(), b.name);
-  const Result<ReplayDigest> replay = life.runtime->replay_digest();
-  REQUIRE(replay);
-  CHECK(replay->digest + "/" + std::to_string(replay->customers) == life.digest());
+  life.balanced();
+  CHECK(life.digest_of_log() == life.digest());
 }
 
 TEST_CASE("a plan that only adds segments reaches everybody whom their filters on attributes do not rule out, in memory, packed or on disk") {
@@ -386,7 +286,7 @@ TEST_CASE("a plan that only adds segments reaches everybody whom their filters o
     CAPTURE(memory);
     Directory directory;
     ManualClock clock(kStart);
-    Life life(directory.path, clock, memory);
+    Life life(directory.path, clock, with(kRules, memory));
     for (int i = 0; i < 90; ++i) {
       const std::string id = "c" + std::to_string(i);
       life.send(R"({"customer":")" + id + R"(","attributes":{"age":)" + std::to_string(i) + "}}");
@@ -422,7 +322,7 @@ TEST_CASE("a plan that only adds segments reaches everybody whom their filters o
 TEST_CASE("a replay is compared with the states at the same point of the log, whatever comes in meanwhile") {
   Directory directory;
   ManualClock clock(kStart);
-  Life life(directory.path, clock, 64U << 20, kWriting);
+  Life life(directory.path, clock, with(kWriting));
   std::atomic<bool> ending{false};
   std::thread sender([&] {
     for (int i = 0; !ending; ++i) life.send(ping("c" + std::to_string(i % 40), clock.now(), std::to_string(i), i % 9));
@@ -445,7 +345,7 @@ TEST_CASE("a replay is compared with the states at the same point of the log, wh
 TEST_CASE("states that are not those of the log are told") {
   Directory directory;
   ManualClock clock(kStart);
-  Life life(directory.path, clock, 64U << 20, kWriting);
+  Life life(directory.path, clock, with(kWriting));
   for (int i = 0; i < 5; ++i) life.send(ping("c" + std::to_string(i), clock.now(), std::to_string(i)));
   life.settle();
   REQUIRE(life.runtime->replay_digest()->same_states);
