@@ -285,6 +285,7 @@ class Kit {
   }
   // The clock goes to `now`: what is due before it is judged.
   void pass(TimeMs now) {
+    if (!plan_) start();
     effects_.clear();
     engine_.advance(*plan_, state, now, effects_);
     note();
