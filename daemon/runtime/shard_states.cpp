@@ -12,9 +12,9 @@
 namespace nudge::daemon {
 namespace {
 
-// A sweep's work in a turn, so that what comes in waits some 50 ms for it at most. Most customers are done with at a glance at their
+// A sweep's work in a turn, so that what comes in waits some 100 ms for it at most. Most customers are done with at a glance at their
 // attributes; one who is not costs as much as so many glances.
-constexpr std::size_t kGlancesPerTurn = 196608;
+constexpr std::size_t kGlancesPerTurn = 393216;
 constexpr std::size_t kGlancesPerJudging = 16;
 constexpr std::size_t kStateBytes = 1024;  // of a usual state's record, with room
 constexpr std::size_t kDecodedPart = 4;    // of the memory for states: this part stays with decoded ones
