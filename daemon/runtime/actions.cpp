@@ -84,7 +84,7 @@ Result<std::optional<ListedActions>> next_listed(const Store& store, std::string
   std::optional<ListedActions> found;
   NUDGE_TRY(store.scan(Family::outbox, std::max(std::string(key), std::string(kNumbers)), prefix_end(kNumbers),
                        [&](std::string_view at, std::string_view ids) {
-                         found.emplace(std::string(at), first_of(at));
+                         found.emplace().key = at;
                          for (std::size_t i = 0; i + kIdBytes <= ids.size(); i += kIdBytes) {
                            const std::string_view id = ids.substr(i, kIdBytes);
                            found->ids.emplace_back(is_blank(id) ? std::string_view() : id);

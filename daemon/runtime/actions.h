@@ -32,7 +32,6 @@ Result<void> scan_actions(const Store& store, std::optional<std::string_view> cu
 // One entry of everybody's list, the first at or behind `key`; nothing: that was all.
 struct ListedActions {
   std::string key;
-  std::uint64_t first = 0;
   std::vector<std::string> ids;  // empty: taken out
 };
 Result<std::optional<ListedActions>> next_listed(const Store& store, std::string_view key);

@@ -1,10 +1,10 @@
-#include "daemon/runtime/actions.h"
 #include "daemon/runtime/committer.h"
 
 #include <algorithm>
 #include <chrono>
 #include <future>
 
+#include "daemon/runtime/actions.h"
 #include "daemon/runtime/committer_batch.h"
 #include "daemon/runtime/deals.h"
 #include "daemon/runtime/leads.h"

@@ -90,7 +90,7 @@ TEST_CASE("actions are listed by number and by customer, batch by batch, until t
   const auto entry = next_listed(*store, "");
   REQUIRE(entry);
   REQUIRE(entry->has_value());
-  CHECK((*entry)->first == 10);
+  CHECK((*entry)->key == action_number_key(10));
   CHECK((*entry)->ids == std::vector<std::string>{"", id_bytes({7, 11}), "", id_bytes({7, 13})});
   take_out({{"a", 13}, {"a", 11}, {"a", 14}, {"nobody", 99}});
   CHECK(rows(*store, Family::outbox, 'n') == 0);
