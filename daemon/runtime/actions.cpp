@@ -80,18 +80,19 @@ Result<void> scan_actions(const Store& store, std::optional<std::string_view> cu
       ScanOptions{.backward = true});
 }
 
-Result<std::optional<ListedActions>> next_listed(const Store& store, std::string_view key) {
-  std::optional<ListedActions> found;
-  NUDGE_TRY(store.scan(Family::outbox, std::max(std::string(key), std::string(kNumbers)), prefix_end(kNumbers),
-                       [&](std::string_view at, std::string_view ids) {
-                         found.emplace().key = at;
-                         for (std::size_t i = 0; i + kIdBytes <= ids.size(); i += kIdBytes) {
-                           const std::string_view id = ids.substr(i, kIdBytes);
-                           found->ids.emplace_back(is_blank(id) ? std::string_view() : id);
-                         }
-                         return false;
-                       }));
-  return found;
+Result<std::vector<ListedActions>> listed_from(const Store& store, std::string_view key, std::size_t most) {
+  std::vector<ListedActions> entries;
+  std::size_t named = 0;
+  NUDGE_TRY(store.scan(Family::outbox, std::max(key, kNumbers), prefix_end(kNumbers), [&](std::string_view at, std::string_view ids) {
+    ListedActions& entry = entries.emplace_back();
+    entry.key = at;
+    for (std::size_t i = 0; i + kIdBytes <= ids.size(); i += kIdBytes) {
+      const std::string_view id = ids.substr(i, kIdBytes);
+      entry.ids.emplace_back(is_blank(id) ? std::string_view() : id);
+    }
+    return (named += entry.ids.size()) < most;
+  }));
+  return entries;
 }
 
 Result<void> Unlisting::take_out(std::string_view customer, std::uint64_t number) {

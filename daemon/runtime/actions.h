@@ -29,12 +29,12 @@ using SeeAction = std::function<bool(std::uint64_t number, std::string_view id)>
 // A customer's actions, or (no customer) everybody's; newest first, those with numbers below `before` only (0: all).
 Result<void> scan_actions(const Store& store, std::optional<std::string_view> customer, std::uint64_t before, const SeeAction& see);
 
-// One entry of everybody's list, the first at or behind `key`; nothing: that was all.
+// Entries of everybody's list from `key` on, until they name `most` actions; none: that was all.
 struct ListedActions {
   std::string key;
   std::vector<std::string> ids;  // empty: taken out
 };
-Result<std::optional<ListedActions>> next_listed(const Store& store, std::string_view key);
+Result<std::vector<ListedActions>> listed_from(const Store& store, std::string_view key, std::size_t most);
 
 // Takes actions out of both lists: an entry that names nothing any more goes with the last of its actions. Not thread-safe.
 class Unlisting {

@@ -177,15 +177,14 @@ Result<std::uint64_t> Retention::trim_actions(const Open& open, TimeMs before) {
   std::uint64_t gone = 0;
   std::string from;
   for (bool more = true; more;) {
+    NUDGE_ASSIGN(const std::vector<ListedActions> entries, listed_from(store_, from, kAtOnce));
+    more = !entries.empty();
     Keys keys;
     Unlisting lists(store_);
     std::vector<std::string> tasks;  // that stay
-    while (more && keys.size() < kAtOnce) {
-      NUDGE_ASSIGN(const auto listed, next_listed(store_, from));
-      more = listed.has_value();
-      if (!more) break;
-      from = listed->key + '\0';
-      for (const std::string& id : listed->ids) {
+    for (auto entry = entries.begin(); more && entry != entries.end(); ++entry) {
+      from = entry->key + '\0';
+      for (const std::string& id : entry->ids) {
         if (id.empty()) continue;
         const Result<ActionRecord> record = find_action(store_, id);
         if (!record && record.error().code == Code::not_found) continue;

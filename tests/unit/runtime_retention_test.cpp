@@ -87,11 +87,14 @@ TEST_CASE("actions are listed by number and by customer, batch by batch, until t
   CHECK(numbers(std::nullopt, 0) == Numbers{14, 13, 11});
   CHECK(numbers("a", 0) == Numbers{14, 13, 11});
   CHECK(rows(*store, Family::outbox, 'c') == 3);
-  const auto entry = next_listed(*store, "");
-  REQUIRE(entry);
-  REQUIRE(entry->has_value());
-  CHECK((*entry)->key == action_number_key(10));
-  CHECK((*entry)->ids == std::vector<std::string>{"", id_bytes({7, 11}), "", id_bytes({7, 13})});
+  const auto entries = listed_from(*store, "", 4);  // the first names as many, blank ones too
+  REQUIRE(entries);
+  REQUIRE(entries->size() == 1);
+  CHECK(entries->front().key == action_number_key(10));
+  CHECK(entries->front().ids == std::vector<std::string>{"", id_bytes({7, 11}), "", id_bytes({7, 13})});
+  CHECK(listed_from(*store, "", 5)->size() == 2);
+  CHECK(listed_from(*store, action_number_key(10) + '\0', 5)->size() == 1);
+  CHECK(listed_from(*store, action_number_key(15), 5)->empty());
   take_out({{"a", 13}, {"a", 11}, {"a", 14}, {"nobody", 99}});
   CHECK(rows(*store, Family::outbox, 'n') == 0);
   CHECK(rows(*store, Family::outbox, 'c') == 0);
