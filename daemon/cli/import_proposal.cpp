@@ -49,7 +49,7 @@ Result<std::string> proposed_mapping(const std::string& file, const std::string&
   const std::size_t customer = customer_column(header.cells);
   std::string out, left;
   if (!sheet.empty()) out += "sheet: " + yaml_text(sheet) + "\n";
-  out += "trim: " "true\nrows:\n  - customer: " + yaml_text(header.cells[customer]) + "\n    attributes:\n";
+  out += "trim: true\nrows:\n  - customer: " + yaml_text(header.cells[customer]) + "\n    attributes:\n";
   for (std::size_t i = 0; i < header.cells.size(); ++i) {
     if (i == customer || header.cells[i].empty()) continue;
     const auto same = [&](const LeafDef& a) { return !a.retired && bare(a.name) == bare(header.cells[i]); };

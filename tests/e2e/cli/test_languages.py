@@ -27,7 +27,7 @@ NOT_SHOWN = {"nudge --local DIR user create NAME --role admin", "no answer: ", "
              " for whoever is to help: figures, names of rules and what the doctor found.\\n",
              "No customers, no messages, no secrets. Read it before you send it. `nudged --print-config` shows the settings.\\n",
              "no rule", "rollback to version ", "nudge: rules for sales, checked, tested, run and explained", "held back", "what happened", "open tasks", "in it",
-             "not in it", "to be in it", "not to be in it", "band of", "held back by"}
+             "trim: true\\nrows:\\n  - customer: ", "not in it", "to be in it", "not to be in it", "band of", "held back by"}
 # A word of the product has one Chinese word (docs/glossary-zh.md); these are the others that people would use for it.
 OTHER_WORDS = ["顾客", "用户群", "人群包", "触发器", "标识符", "数据目录", "钩子", "细分", "片段", "得分", "打分"]
 
